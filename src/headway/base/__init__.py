@@ -1,0 +1,1 @@
+"""base: clock, ids, errors, durations, secrets. Standard library only; knows nothing of delivery."""

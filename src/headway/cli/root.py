@@ -1,0 +1,91 @@
+"""The command group. Commands are imported when they are called: `headway --help` must not pay for asyncssh."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from headway import __version__
+from headway.base.errors import HeadwayError
+from headway.engine.settings import Settings
+
+#: Command -> (module, the line in `headway --help`). The function in the module is called `command`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("headway.cli.init", "Look at this project and write a headway.toml that runs."),
+    "check": ("headway.cli.check", "Check headway.toml, all faults at once; with --hosts the hosts too."),
+    "run": ("headway.cli.run", "Run the pipeline of this commit, or of the tree as it is."),
+    "release": ("headway.cli.release", "List releases, or add one that another system built."),
+    "deploy": ("headway.cli.deploy", "Deploy a release to an environment, host after host."),
+    "rollback": ("headway.cli.rollback", "Put the last good release back."),
+    "status": ("headway.cli.status", "What runs where, from the database or from the hosts themselves."),
+    "logs": ("headway.cli.logs", "The log of a run or of one of its jobs."),
+    "tail": ("headway.cli.tail", "The service's own log, on all hosts of an environment."),
+    "exec": ("headway.cli.exec", "Run one command on many hosts."),
+    "metrics": ("headway.cli.metrics", "The five delivery metrics, with what they rest on."),
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"'{args[0]}' is not a headway command.{meant}")
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="headway")
+def headway() -> None:
+    """One thread from a git commit to production, and back."""
+
+
+def run_command_line(arguments: Sequence[str], settings: Callable[[], Settings]) -> int:
+    """The exit code of one call; errors become one message on standard error (and one JSON object with --json)."""
+    try:
+        answer = headway.main(list(arguments), prog_name="headway", standalone_mode=False, obj=settings())
+        return answer if isinstance(answer, int) else 0
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HeadwayError as error:
+        show_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output is gone (`headway logs | head`); nobody is left to tell.
+        sys.stderr.close()
+        return 0
+
+
+def show_error(error: HeadwayError, *, as_json: bool) -> None:
+    if as_json:
+        body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        click.echo(json.dumps({"error": body}))
+    click.echo(f"headway: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  next: {error.hint}", err=True)

@@ -1,0 +1,1 @@
+"""domain: what is stored and spoken of. Frozen types and enums; no I/O, no decisions."""

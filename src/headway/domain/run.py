@@ -1,0 +1,94 @@
+"""Runs and their jobs as they are stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from headway.domain.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a pipeline for a commit."""
+
+    id: str
+    #: Counts from 1 within a service; what people type.
+    number: int
+    service: str
+    repository: str
+    commit: str
+    tree: str
+    dirty: bool
+    branch: str | None
+    state: State
+    reason: str
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    due_at: datetime | None = None
+    release: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A node of a run's graph, on one machine; with its latest attempt."""
+
+    id: str
+    run: str
+    #: The definition's name, and with a matrix its values: `test (python=3.12)`; unique within the run.
+    name: str
+    definition: str
+    matrix: Mapping[str, str]
+    needs: tuple[str, ...]
+    state: State
+    reason: str
+    attempt: int
+    allow_failure: bool
+    queued_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    #: The latest attempt's directory on the builder.
+    directory: str | None = None
+    #: Bytes of the runner's file that were taken, and bytes of the masked log that were kept.
+    taken: int = 0
+    kept: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    job: str
+    attempt: int
+    index: int
+    name: str
+    state: State
+    exit_code: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """One case of a JUnit report."""
+
+    __test__ = False
+
+    suite: str
+    name: str
+    #: succeeded, failed, errored or skipped.
+    state: State
+    #: Seconds.
+    duration: float
+    message: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestSummary:
+    __test__ = False
+
+    total: int
+    failed: int
+    errored: int
+    skipped: int

@@ -1,0 +1,1 @@
+"""main: reads the settings once and puts the parts together."""
