@@ -1,0 +1,48 @@
+"""The face that all commands share: help, near words, errors, exit codes."""
+
+import json
+
+import pytest
+
+from headway.base.errors import Held
+from headway.cli import root
+from headway.main.settings import read_settings
+
+
+def call(*arguments, capsys):
+    code = root.run_command_line(list(arguments), lambda: read_settings({"HEADWAY_DATA": "/nowhere"}))
+    seen = capsys.readouterr()
+    return code, seen.out, seen.err
+
+
+def test_help_names_every_command(capsys):
+    code, out, _ = call("--help", capsys=capsys)
+    assert code == 0
+    for name in root.COMMANDS:
+        assert f"\n  {name} " in out
+
+
+def test_a_mistyped_command_gets_the_near_word_and_exit_2(capsys):
+    code, _, err = call("depoly", capsys=capsys)
+    assert code == 2
+    assert "'depoly' is not a headway command. Did you mean 'deploy'?" in err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_error_is_one_message_with_the_next_step(as_json, capsys):
+    error = Held("production is locked by ana@desk since 14:02", hint="headway status production")
+    root.show_error(error, as_json=as_json)
+    seen = capsys.readouterr()
+    assert seen.err.splitlines() == [
+        "headway: production is locked by ana@desk since 14:02",
+        "  next: headway status production",
+    ]
+    if as_json:
+        assert json.loads(seen.out)["error"] == {"message": error.message, "hint": error.hint, "exit_code": 4}
+
+
+@pytest.mark.parametrize("name", list(root.COMMANDS))
+def test_every_command_explains_itself_and_has_json(name, capsys):
+    code, out, _ = call(name, "--help", capsys=capsys)
+    assert code == 0
+    assert "Usage: headway" in out
