@@ -1,0 +1,219 @@
+"""The database, the same for SQLite and PostgreSQL: a transaction is a function of `Transaction`.
+
+SQL is text with `:named` parameters that both understand (docs/decisions/0004-sql-once-for-two-databases.md).
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from headway.store.errors import DatabaseAddressWrong, TryAgain
+from headway.store.migrate import Connection, migrate
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+#: Tries of one transaction that met a deadlock or a lost connection.
+_TRIES = 4
+_READERS = 4
+
+
+def open_database(url: str) -> "Database":
+    """Open it, creating and migrating it as needed.
+
+    `url` is `sqlite:///absolute/path` or `postgresql://…`. Raises the errors of `headway.store.errors`:
+    DatabaseTooNew, DriverMissing and DatabaseAddressWrong (2), DatabaseUnavailable and DiskFull (3).
+    """
+    if url.startswith("sqlite:///"):
+        from headway.store.sqlite import SqliteConnection, create_file, sqlite_path
+
+        path = sqlite_path(url)
+        create_file(path)
+        return Database(lambda writes: SqliteConnection(path, writes=writes))
+    if url.startswith(("postgresql://", "postgres://")):
+        from headway.store.postgresql import PostgresqlConnection
+
+        return Database(lambda writes: PostgresqlConnection(url, writes=writes))
+    raise DatabaseAddressWrong(
+        f"'{url.partition(':')[0]}:…' is no database Headway knows",
+        hint="write sqlite:///absolute/path or postgresql://user@host/name",
+    )
+
+
+class Transaction:
+    """What a statement may use, for the time of one transaction."""
+
+    __slots__ = ("_connection", "dialect")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.dialect: Literal["sqlite", "postgresql"] = connection.dialect
+
+    def execute(self, sql: str, **parameters: object) -> int:
+        """Run it; the number of rows changed (or returned, with RETURNING)."""
+        return self._connection.run(sql, _plain(parameters))[0]
+
+    def one(self, sql: str, **parameters: object) -> Row | None:
+        """The first row, as a dict by column name; None when there is none."""
+        rows = self._connection.run(sql, _plain(parameters))[1]
+        return rows[0] if rows else None
+
+    def all(self, sql: str, **parameters: object) -> list[Row]:
+        return self._connection.run(sql, _plain(parameters))[1]
+
+
+class Database:
+    """One database. Safe to use from several threads; writes of one process wait for each other.
+
+    The function given to `transact` and `perform` may be run again after its first try was rolled back
+    (a deadlock, a lost connection), so it should touch nothing but its transaction.
+    """
+
+    def __init__(self, connect: Callable[[bool], Connection]) -> None:
+        self._connect = connect
+        self._writer: Connection | None = connect(True)
+        try:
+            migrate(self._writer)
+        except BaseException:
+            self._writer.close()
+            raise
+        self.dialect: Literal["sqlite", "postgresql"] = self._writer.dialect
+        self._writing = threading.RLock()
+        self._inside = False
+        self._readers: list[Connection] = []
+        self._write_thread: ThreadPoolExecutor | None = None
+        self._read_threads: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one write transaction: all of it is stored, or (when it raises) nothing."""
+        with self._writing:
+            if self._inside:
+                raise RuntimeError("a transaction was begun inside another one; pass the open one on")
+            self._inside = True
+            try:
+                return self._write(work)
+            finally:
+                self._inside = False
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one unchanging picture of the database; it cannot write."""
+        for last_try in (False, True):
+            with self._reader() as connection:
+                try:
+                    connection.begin()
+                    try:
+                        return work(Transaction(connection))
+                    finally:
+                        connection.rollback()
+                except TryAgain as error:
+                    connection.close()
+                    self._readers.clear()
+                    if last_try:
+                        raise error.told from error
+        raise AssertionError("the last try returns or raises")
+
+    async def perform(self, work: Callable[[Transaction], T]) -> T:
+        """`transact` for asyncio, in the one writer thread. A cancelled caller does not undo a begun transaction."""
+        import asyncio
+
+        if self._write_thread is None:
+            self._write_thread = _threads("headway-write", 1)
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self.transact, work)
+
+    async def fetch(self, work: Callable[[Transaction], T]) -> T:
+        """`read` for asyncio, in a thread."""
+        import asyncio
+
+        if self._read_threads is None:
+            self._read_threads = _threads("headway-read", _READERS)
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self.read, work)
+
+    def close(self) -> None:
+        """Wait for what runs, then let go. May be called twice."""
+        self._closed = True
+        for threads in (self._write_thread, self._read_threads):
+            if threads is not None:
+                threads.shutdown(wait=True)
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        while self._readers:
+            self._readers.pop().close()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, work: Callable[[Transaction], T]) -> T:
+        for tries_left in reversed(range(_TRIES)):
+            connection = self._open_writer()
+            try:
+                connection.begin()
+                try:
+                    answer = work(Transaction(connection))
+                    connection.commit()
+                    return answer
+                except BaseException:
+                    connection.rollback()
+                    raise
+            except TryAgain as error:
+                connection.close()
+                self._writer = None
+                if not tries_left:
+                    raise error.told from error
+        raise AssertionError("the last try returns or raises")
+
+    def _open_writer(self) -> Connection:
+        if self._closed:
+            raise RuntimeError("the database was closed")
+        if self._writer is None:
+            self._writer = self._connect(True)
+        return self._writer
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        """A connection of its own for each reading thread, kept for the next one."""
+        if self._closed:
+            raise RuntimeError("the database was closed")
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect(False)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._readers.append(connection)
+
+
+def _threads(name: str, count: int) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix=name)
+
+
+def _plain(parameters: dict[str, object]) -> dict[str, object]:
+    """Values as both databases take them: bool as 0/1, enums as their text, no NUL (PostgreSQL refuses it)."""
+    for name, value in parameters.items():
+        kind = type(value)
+        if kind is str:
+            if "\x00" in value:  # type: ignore[operator]
+                parameters[name] = value.replace("\x00", "\ufffd")  # type: ignore[attr-defined]
+        elif kind is bool:
+            parameters[name] = int(value)  # type: ignore[call-overload]
+        elif isinstance(value, str):
+            parameters[name] = str(value)
+        elif not (value is None or kind in (int, float, bytes)):
+            raise TypeError(
+                f"the parameter '{name}' is a {kind.__name__}; the store takes text, numbers and None"
+            )
+    return parameters

@@ -1,0 +1,56 @@
+"""What can go wrong with the database, told for a person.
+
+DatabaseTooNew       2    a newer Headway has written this database
+DriverMissing        2    PostgreSQL was asked for and its driver is not installed
+DatabaseAddressWrong 2    the address cannot be read
+DatabaseUnavailable  3    it cannot be reached, opened, read or written
+├── DatabaseBusy     3    another process kept it locked longer than we wait
+└── DatabaseDamaged  3    the file is not a whole database
+DiskFull             3    there is no room left
+Duplicate            3    a unique index said no: the row is there already (callers may catch it)
+"""
+
+from headway.base.errors import Errored, WrongUse
+
+
+class DatabaseTooNew(WrongUse):
+    pass
+
+
+class DriverMissing(WrongUse):
+    pass
+
+
+class DatabaseAddressWrong(WrongUse):
+    pass
+
+
+class DatabaseUnavailable(Errored):
+    pass
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    pass
+
+
+class DatabaseDamaged(DatabaseUnavailable):
+    pass
+
+
+class DiskFull(Errored):
+    pass
+
+
+class Duplicate(Errored):
+    pass
+
+
+class TryAgain(Exception):
+    """Inside store only: nothing of the transaction was stored and another try may succeed.
+
+    `told` is what the caller gets when it does not.
+    """
+
+    def __init__(self, told: Errored) -> None:
+        super().__init__(told.message)
+        self.told = told
