@@ -1,0 +1,50 @@
+"""Measure Headway beside its rivals in one run and write docs/benchmarks.md.
+
+python -m bench                 everything (`make bench`)
+python -m bench pipeline hosts  only these parts; the page is not written then
+"""
+
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.parts import ROOT, Row, machine
+
+PARTS = {
+    "pipeline": "Jobs and logs on this machine, beside Buildbot 4.3",
+    "commandline": "The command line",
+    "hosts": "Hosts over OpenSSH, connections cold, beside scp and Fabric 3.2",
+}
+COLUMNS = ["what", "Headway (median, p95)", "rival", "ahead by", "target", "note"]
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`: Headway and its rivals on the same work, in the same run, on one machine. A rival's figure is the
+median; *ahead by* is the ratio of the medians, above 1 where Headway is ahead. Targets are what this version set out for.
+
+Machine: {machine}.
+"""
+
+
+def table(rows: list[Row]) -> str:
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *(row.cells() for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def main(wanted: list[str]) -> int:
+    page = HEAD.format(machine=machine())
+    for name in wanted or PARTS:
+        with tempfile.TemporaryDirectory(prefix="headway-bench-") as folder:
+            print(f"measuring: {name} …", file=sys.stderr)
+            rows = importlib.import_module(f"bench.{name}").measure(Path(folder))
+        page += f"\n## {PARTS[name]}\n\n{table(rows)}\n"
+    print(page)
+    if not wanted:
+        (ROOT / "docs" / "benchmarks.md").write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
