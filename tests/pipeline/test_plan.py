@@ -1,0 +1,94 @@
+"""From definitions to the jobs of a run."""
+
+import pytest
+
+from headway.domain.contract import JobDefinition, StepDefinition
+from headway.pipeline.plan import Fault, plan
+
+STEP = (StepDefinition("true", "true"),)
+
+
+def job(name: str, *needs: str, when: str | None = None, **axes: tuple[str, ...]) -> JobDefinition:
+    return JobDefinition(name=name, steps=STEP, needs=needs, matrix=axes, when=when)
+
+
+def definitions(*jobs: JobDefinition) -> dict[str, JobDefinition]:
+    return {job.name: job for job in jobs}
+
+
+def always(when: str, matrix: object) -> bool:
+    return True
+
+
+SHOP = definitions(
+    job("build", "test"), job("test", "lint", python=("3.11", "3.12")), job("lint"), job("docs", "lint")
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "names"),
+    [
+        ([], ["lint", "test (python=3.11)", "test (python=3.12)", "build", "docs"]),
+        (["docs"], ["lint", "docs"]),
+        (["test"], ["lint", "test (python=3.11)", "test (python=3.12)"]),
+        (["test (python=3.12)"], ["lint", "test (python=3.12)"]),
+        (["build", "test (python=3.12)"], ["lint", "test (python=3.11)", "test (python=3.12)", "build"]),
+        (["lint", "lint"], ["lint"]),
+    ],
+)
+def test_a_choice_runs_with_what_it_needs_and_nothing_else(only, names):
+    assert [planned.name for planned in plan(SHOP, always, only).jobs] == names
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        (["tset"], "'tset' is no job; did you mean 'test'?"),
+        (["xyz"], "'xyz' is no job; there are 'build', 'test', 'lint', 'docs'"),
+        (["test (python=3.13)"], "'test (python=3.13)' is no job; did you mean 'test (python=3.12)'?"),
+    ],
+)
+def test_an_unknown_choice_is_told_with_the_near_name(only, message):
+    found = plan(SHOP, always, only)
+    assert found.jobs == ()
+    assert found.faults == (Fault("--job", message),)
+
+
+def test_all_faults_at_once():
+    found = plan(definitions(job("a", "b"), job("b", "a"), job("c", "tests"), job("test")), always)
+    assert found.jobs == ()
+    assert found.faults == (
+        Fault("jobs.c.needs", "'tests' is no job; did you mean 'test'?"),
+        Fault("jobs.a.needs", "these jobs wait for each other: a → b → a"),
+    )
+
+
+def test_a_thousand_jobs_are_a_run_and_one_more_is_an_error():
+    most = definitions(job("many", number=tuple(map(str, range(999)))), job("one"))
+    assert len(plan(most, always).jobs) == 1000
+    over = most | definitions(job("two"))
+    assert plan(over, always).faults == (
+        Fault(
+            "jobs.many.matrix", "this makes a run of 1,001 jobs; 1,000 is the most ('many' alone makes 999)"
+        ),
+    )
+    assert len(plan(over, always, ["two"]).jobs) == 1
+
+
+def test_no_job_is_an_error():
+    assert plan({}, always).faults == (Fault("jobs", "there is no job to run"),)
+
+
+def test_when_is_asked_for_each_combination():
+    asked = []
+
+    def holds(when: str, matrix: dict[str, str]) -> bool:
+        asked.append((when, dict(matrix)))
+        return matrix.get("python") == "3.12"
+
+    found = plan(definitions(job("test", when="newest", python=("3.11", "3.12"))), holds)
+    assert [(planned.name, planned.skipped) for planned in found.jobs] == [
+        ("test (python=3.11)", "when: newest does not hold"),
+        ("test (python=3.12)", None),
+    ]
+    assert asked == [("newest", {"python": "3.11"}), ("newest", {"python": "3.12"})]

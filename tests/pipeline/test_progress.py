@@ -1,0 +1,167 @@
+"""What happens next in a run, by examples."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from headway.domain.contract import Retry
+from headway.domain.run import Job
+from headway.domain.states import State
+from headway.pipeline.progress import Drop, Finish, Rules, Settled, Start, Stop, decide, settle
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+
+
+def job(text: str, **fields: object) -> Job:
+    """`test:running needs build lint`."""
+    head, _, needs = text.partition(" needs ")
+    name, _, state = head.partition(":")
+    defaults: dict[str, object] = {
+        "id": f"id-{name}",
+        "run": "run",
+        "name": name,
+        "definition": name.split(" (", maxsplit=1)[0],
+        "matrix": {},
+        "needs": tuple(needs.split()),
+        "state": State(state or "queued"),
+        "reason": "",
+        "attempt": 1,
+        "allow_failure": False,
+        "queued_at": NOON,
+    }
+    return Job(**(defaults | fields))
+
+
+def told(decisions):
+    """Decisions as words: `start test`, `skip build: …`."""
+    return [
+        f"finish {decision.state}: {decision.reason}"
+        if isinstance(decision, Finish)
+        else f"start {decision.job}"
+        if isinstance(decision, Start)
+        else f"{type(decision).__name__.lower()} {decision.job}: {decision.reason}"
+        for decision in decisions
+    ]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        (["lint", "test", "build needs test"], ["start test", "start lint"]),
+        (["lint:running", "test", "docs"], ["start test"]),
+        (["lint:running", "test:running", "docs"], []),
+        (["test:succeeded", "build needs test"], ["start build"]),
+        (["test (a):succeeded", "test (b):running", "build needs test"], []),
+        (["test (a):succeeded", "test (b):succeeded", "build needs test"], ["start build"]),
+        (
+            ["test:failed", "build needs test", "publish needs build", "lint"],
+            [
+                "skip build: needs 'test', which failed",
+                "skip publish: needs 'build', which was skipped",
+                "start lint",
+            ],
+        ),
+        (["test:skipped", "build needs test"], ["skip build: needs 'test', which was skipped"]),
+        (["test:errored", "build needs test"], ["skip build: needs 'test', which errored"]),
+        (
+            ["test (a):failed", "test (b):running", "build needs test"],
+            ["skip build: needs 'test (a)', which failed"],
+        ),
+        (["test:running"], []),
+    ],
+)
+def test_two_jobs_may_run_at_once(jobs, expected):
+    assert told(decide([job(text) for text in jobs], Rules(limit=2))) == expected
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        (["a:succeeded", "b:succeeded"], "finish succeeded: 2 succeeded"),
+        (["a:succeeded", "b:skipped"], "finish succeeded: 1 succeeded, 1 skipped"),
+        (["a:skipped", "b:skipped"], "finish skipped: 2 skipped"),
+        (["a:failed", "b:succeeded", "c:skipped"], "finish failed: 'a' failed: exit 1; 1 skipped"),
+        (["a:failed", "b:failed", "c:errored"], "finish errored: 'c' errored: exit 1; 2 failed"),
+        (["a:failed", "b:failed"], "finish failed: 'a' failed: exit 1; 1 more failed"),
+        (["a:cancelled", "b:succeeded"], "finish cancelled: 1 succeeded, 1 cancelled"),
+        (["a:cancelled", "b:failed"], "finish failed: 'b' failed: exit 1; 1 cancelled"),
+    ],
+)
+def test_the_worst_job_is_the_run(jobs, expected):
+    assert told(decide([job(text, reason="exit 1") for text in jobs], Rules(limit=2))) == [expected]
+
+
+def test_what_is_allowed_to_fail_counts_as_done():
+    jobs = [job("audit:failed", allow_failure=True), job("build needs audit")]
+    assert told(decide(jobs, Rules(limit=1))) == ["start build"]
+    ended = [jobs[0], job("build:succeeded needs audit")]
+    assert told(decide(ended, Rules(limit=1))) == ["finish succeeded: 1 succeeded, 1 failed (1 allowed to)"]
+
+
+def test_the_longest_chain_starts_first():
+    jobs = [job("lint"), job("compile"), job("test needs compile"), job("pack needs test")]
+    assert told(decide(jobs, Rules(limit=1))) == ["start compile"]
+
+
+def test_fail_fast_stops_the_others_and_keeps_the_verdict():
+    rules = Rules(limit=4, fail_fast=True)
+    jobs = [job("a:failed", reason="exit 1"), job("b:running"), job("c")]
+    why = "'a' failed and fail-fast was asked for"
+    assert decide(jobs, rules) == (Drop("c", why), Stop("b", why))
+    ended = [job("a:failed", reason="exit 1"), job("b:cancelled"), job("c:cancelled")]
+    assert told(decide(ended, rules)) == ["finish failed: 'a' failed: exit 1; 2 cancelled"]
+
+
+def test_fail_fast_is_not_for_what_may_fail():
+    jobs = [job("a:failed", allow_failure=True), job("b")]
+    assert told(decide(jobs, Rules(limit=1, fail_fast=True))) == ["start b"]
+
+
+def test_cancel_drops_what_waits_and_stops_what_runs():
+    jobs = [job("a:succeeded"), job("b:running"), job("c"), job("d needs c")]
+    assert decide(jobs, Rules(limit=4), cancel="cancelled by ana") == (
+        Drop("c", "cancelled by ana"),
+        Drop("d", "cancelled by ana"),
+        Stop("b", "cancelled by ana"),
+    )
+    ended = [job("a:succeeded"), job("b:cancelled"), job("c:cancelled"), job("d:cancelled")]
+    assert told(decide(ended, Rules(limit=4), cancel="cancelled by ana")) == [
+        "finish cancelled: cancelled by ana"
+    ]
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing():
+    jobs = [job("a:succeeded"), job("b:succeeded")]
+    assert told(decide(jobs, Rules(limit=4), cancel="cancelled by ana")) == ["finish succeeded: 2 succeeded"]
+
+
+RETRY = Rules(limit=1, retries={"test": Retry(max=2, on=frozenset({State.ERRORED}))})
+
+
+@pytest.mark.parametrize(
+    ("attempt", "ended", "halted", "expected"),
+    [
+        (1, "succeeded", False, Settled(State.SUCCEEDED, 1, "why")),
+        (1, "failed", False, Settled(State.FAILED, 1, "why")),
+        (1, "errored", False, Settled(State.QUEUED, 2, "attempt 1 errored: why; 1 more after it")),
+        (2, "errored", False, Settled(State.QUEUED, 3, "attempt 2 errored: why; the last one")),
+        (3, "errored", False, Settled(State.ERRORED, 3, "why, in the last of 3 attempts")),
+        (1, "errored", True, Settled(State.ERRORED, 1, "why")),
+        (1, "cancelled", False, Settled(State.CANCELLED, 1, "why")),
+    ],
+)
+def test_an_attempt_is_retried_for_its_reason_only(attempt, ended, halted, expected):
+    running = job("test:running", attempt=attempt)
+    assert settle(running, State(ended), "why", RETRY, halted=halted) == expected
+
+
+def test_a_retry_says_why_it_starts():
+    again = job("test", attempt=2, reason="attempt 1 errored: runner lost; 1 more after it")
+    assert decide([again], RETRY) == (
+        Start("test", "attempt 2: attempt 1 errored: runner lost; 1 more after it"),
+    )
+
+
+def test_an_attempt_cannot_end_running():
+    with pytest.raises(ValueError, match="cannot end running"):
+        settle(job("test:running"), State.RUNNING, "why", RETRY, halted=False)
