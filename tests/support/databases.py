@@ -73,7 +73,7 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
             shutil.chown(data, user)
         _run_as(
             user,
-            [programs / "initdb", "-D", data, *"-U postgres -A trust -E UTF8 --locale=C --no-sync".split()],
+            [programs / "initdb", "-D", data, "-Upostgres", "-Atrust", "-EUTF8", "--locale=C", "--no-sync"],
         )
         process = _start(user, programs / "postgres", data, folder)
         try:

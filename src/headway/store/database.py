@@ -4,8 +4,7 @@ SQL is text with `:named` parameters that both understand (docs/decisions/0004-s
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from headway.store.errors import DatabaseAddressWrong, TryAgain
@@ -102,20 +101,15 @@ class Database:
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one unchanging picture of the database; it cannot write."""
-        for last_try in (False, True):
-            with self._reader() as connection:
-                try:
-                    connection.begin()
-                    try:
-                        return work(Transaction(connection))
-                    finally:
-                        connection.rollback()
-                except TryAgain as error:
-                    connection.close()
-                    self._readers.clear()
-                    if last_try:
-                        raise error.told from error
-        raise AssertionError("the last try returns or raises")
+        try:
+            return self._read_once(work)
+        except TryAgain:
+            # The connections kept for readers were most likely lost together, with their server.
+            self._close_readers()
+        try:
+            return self._read_once(work)
+        except TryAgain as error:
+            raise error.told from error
 
     async def perform(self, work: Callable[[Transaction], T]) -> T:
         """`transact` for asyncio, in the one writer thread. A cancelled caller does not undo a begun transaction."""
@@ -143,8 +137,7 @@ class Database:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-        while self._readers:
-            self._readers.pop().close()
+        self._close_readers()
 
     def __enter__(self) -> "Database":
         return self
@@ -178,9 +171,8 @@ class Database:
             self._writer = self._connect(True)
         return self._writer
 
-    @contextmanager
-    def _reader(self) -> Iterator[Connection]:
-        """A connection of its own for each reading thread, kept for the next one."""
+    def _read_once(self, work: Callable[[Transaction], T]) -> T:
+        """Each reading thread has a connection of its own, kept for the next one."""
         if self._closed:
             raise RuntimeError("the database was closed")
         try:
@@ -188,11 +180,20 @@ class Database:
         except IndexError:
             connection = self._connect(False)
         try:
-            yield connection
+            connection.begin()
+            try:
+                answer = work(Transaction(connection))
+            finally:
+                connection.rollback()
         except BaseException:
             connection.close()
             raise
         self._readers.append(connection)
+        return answer
+
+    def _close_readers(self) -> None:
+        while self._readers:
+            self._readers.pop().close()
 
 
 def _threads(name: str, count: int) -> "ThreadPoolExecutor":

@@ -12,6 +12,7 @@ CREATE TABLE claims (
     kind TEXT NOT NULL,
     id TEXT NOT NULL,
     owner TEXT,
+    reason TEXT NOT NULL,
     token BIGINT NOT NULL,
     claimed_at BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,

@@ -1,0 +1,140 @@
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from headway.store import sqlite
+from headway.store.counters import next_number
+from headway.store.database import open_database
+from headway.store.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable
+from headway.store.sqlite import sqlite_path
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "headway.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///var/lib/headway.db", "sqlite:////var/lib/headway.db"])
+def test_both_spellings_of_an_absolute_path(url: str) -> None:
+    assert sqlite_path(url) == Path("/var/lib/headway.db")
+
+
+def test_folder_and_files_are_for_their_user_only(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with open_database(f"sqlite:///{path}") as database:
+            database.transact(lambda tx: next_number(tx, "shop", "run"))
+            modes = {
+                item.name: stat.S_IMODE(item.stat().st_mode) for item in [path.parent, *path.parent.iterdir()]
+            }
+    finally:
+        os.umask(before)
+    assert modes == {"data": 0o700, "headway.db": 0o600, "headway.db-wal": 0o600, "headway.db-shm": 0o600}
+
+
+def test_it_syncs_every_commit_and_keeps_foreign_keys(path: Path) -> None:
+    with open_database(f"sqlite:///{path}") as database:
+        asked = [
+            database.transact(lambda tx, name=name: tx.one(f"PRAGMA {name}"))  # type: ignore[misc]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert asked == [{"journal_mode": "wal"}, {"synchronous": 2}, {"foreign_keys": 1}]
+
+
+def test_opening_again_is_fast(path: Path) -> None:
+    open_database(f"sqlite:///{path}").close()
+    took = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        database = open_database(f"sqlite:///{path}")
+        took.append(time.perf_counter() - begin)
+        database.close()
+    assert min(took) < 0.005, took
+
+
+def test_a_full_disk_is_told_and_what_was_stored_stays(path: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.writers", "fill", f"sqlite:///{path}", "400000"]
+    told = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    error, exit_code, stored, hint = told.split()
+    assert (error, exit_code, hint) == ("DiskFull", "3", "True")
+    assert int(stored) > 3
+    with open_database(f"sqlite:///{path}") as database:
+        rows = database.read(lambda tx: tx.all("SELECT service FROM counters"))
+        assert len(rows) == int(stored)
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
+
+
+def test_sqlites_own_word_for_a_full_disk(path: Path) -> None:
+    with open_database(f"sqlite:///{path}") as database:
+        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 20"))
+        with pytest.raises(Exception, match="no room left") as caught:
+            database.transact(lambda tx: next_number(tx, "x" * 200_000, "run"))
+        assert type(caught.value).__name__ == "DiskFull"
+        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 1000"))
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
+
+
+def test_a_file_that_is_no_database_is_told(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to be taken for one " * 40)
+    with pytest.raises(DatabaseDamaged, match="not a whole Headway database"):
+        open_database(f"sqlite:///{path}")
+
+
+def test_a_folder_where_the_file_should_be_is_told(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(DatabaseUnavailable, match="cannot be opened") as caught:
+        open_database(f"sqlite:///{path}")
+    assert caught.value.exit_code == 3
+
+
+def test_a_writer_waits_for_another_process_and_gives_up_in_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_database(f"sqlite:///{path}") as database:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.15, lambda: other.execute("COMMIT"))
+        release.start()
+        begin = time.perf_counter()
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
+        assert time.perf_counter() - begin > 0.1
+        release.join()
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(sqlite, "WAIT", 0.1)
+        with pytest.raises(DatabaseBusy, match="locked by another process") as caught:
+            database.transact(lambda tx: next_number(tx, "shop", "run"))
+        assert caught.value.exit_code == 3
+        other.close()
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 2
+
+
+def test_two_busy_processes_share_the_lock_fairly(path: Path) -> None:
+    """With SQLite's own busy handler the second of two got hardly anything."""
+    open_database(f"sqlite:///{path}").close()
+    stop = time.perf_counter() + 1.0
+
+    def write(counts: list[int], index: int) -> None:
+        with open_database(f"sqlite:///{path}") as mine:
+            while time.perf_counter() < stop:
+                mine.transact(lambda tx: next_number(tx, f"s{index}", "run"))
+                counts[index] += 1
+
+    counts = [0, 0]
+    threads = [threading.Thread(target=write, args=(counts, index)) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert min(counts) > 10, counts
