@@ -4,6 +4,7 @@ HeadwayError
 ├── WrongUse      2    the call or the configuration is wrong; nothing was done
 ├── Failed        1    what was asked for was done and did not succeed, or was taken back
 ├── Errored       3    the platform failed: network, disk, database, Headway itself
+│   └── DiskFull       no space left for this machine's own data
 ├── Held          4    something must happen first: an approval, a lock, a freeze
 └── Cancelled   130    you asked for it to stop
 """
@@ -34,6 +35,10 @@ class Failed(HeadwayError):
 
 class Errored(HeadwayError):
     exit_code = 3
+
+
+class DiskFull(Errored):
+    """No space is left where this machine's data lies; nothing half-written was kept."""
 
 
 class Held(HeadwayError):

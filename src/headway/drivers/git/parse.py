@@ -1,0 +1,102 @@
+"""What git prints, as values."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from headway.base.clock import EPOCH
+from headway.domain.commit import Commit
+from headway.drivers.git.process import NotARepository
+
+#: For `git log -z` and `git for-each-ref`; see `commits`.
+_FIELDS = ("%H", "%T", "%P", "%an <%ae>", "%at", "%cn <%ce>", "%ct", "%s", "%D")
+LOG_FORMAT = "--format=" + "%x00".join(_FIELDS)
+#: What `place` reads.
+PLACE_QUESTION = (
+    "rev-parse",
+    "--show-toplevel",
+    "--absolute-git-dir",
+    "--git-common-dir",
+    "--is-shallow-repository",
+    "--show-object-format",
+)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a repository's parts lie. `folder` is the worktree's own git folder, `common` what worktrees share."""
+
+    top: Path
+    folder: Path
+    common: Path
+    shallow: bool
+    object_format: str
+
+    @property
+    def objects(self) -> Path:
+        return self.common / "objects"
+
+
+def place(output: bytes, asked_in: Path) -> Place:
+    """From the answer to PLACE_QUESTION. Raises NotARepository for a path that no text column could hold."""
+    top, git_dir, common, shallow, object_format = os.fsdecode(output).splitlines()
+    try:
+        top.encode()
+    except UnicodeEncodeError:
+        raise NotARepository(
+            f"the path {os.fsencode(top)!r} is not UTF-8", hint="move the repository to another folder"
+        ) from None
+    return Place(
+        top=Path(top),
+        folder=Path(git_dir),
+        common=Path(os.path.abspath(asked_in / common)),
+        shallow=shallow == "true",
+        object_format=object_format,
+    )
+
+
+def commits(output: bytes) -> list[tuple[Commit, str | None]]:
+    """Commits, each with a tag that is at it, from `git log -z` in LOG_FORMAT. Bytes that are no UTF-8 become U+FFFD."""
+    words = output.decode(errors="replace").split("\0")
+    width = len(_FIELDS)
+    return [_commit(words[start : start + width]) for start in range(0, len(words) - width + 1, width)]
+
+
+def _commit(record: list[str]) -> tuple[Commit, str | None]:
+    sha, tree, parents, author, authored, committer, committed, subject, decoration = record
+    tags = [word.removeprefix("tag: ") for word in decoration.split(", ") if word.startswith("tag: ")]
+    commit = Commit(
+        sha=sha,
+        tree=tree,
+        parents=tuple(parents.split()),
+        author=author,
+        authored_at=_instant(authored),
+        committer=committer,
+        committed_at=_instant(committed),
+        subject=subject,
+    )
+    return commit, tags[0] if tags else None
+
+
+def _instant(seconds: str) -> datetime:
+    """A commit may carry any number as its time; one that no calendar holds becomes the nearest that does."""
+    try:
+        return EPOCH + timedelta(seconds=int(seconds or 0))
+    except OverflowError:
+        return _LATEST
+
+
+def status(output: bytes) -> tuple[str, str | None, bool]:
+    """HEAD's id, the branch (None when detached), and whether anything may differ from HEAD."""
+    head, branch, dirty = "", None, False
+    for entry in output.split(b"\0"):
+        if entry.startswith(b"# branch.oid "):
+            head = entry[13:].decode()
+        elif entry.startswith(b"# branch.head "):
+            name = entry[14:].decode(errors="replace")
+            branch = None if name == "(detached)" else name
+        elif entry and not entry.startswith(b"#"):
+            dirty = True
+    return head, branch, dirty

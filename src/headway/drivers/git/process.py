@@ -1,0 +1,250 @@
+"""Starting git: its environment, and its refusals as typed errors. `repository` and `mirror` say what is asked.
+
+GitError               3   git refused for a reason that has no name here
+├── GitMissing         3   no git on this machine
+NotARepository         2   no repository here or above
+├── BareRepository     2   a repository without files
+├── NoCommits          2   a repository in which nothing was committed yet
+├── UnsafeOwnership    2   git does not trust a repository that belongs to somebody else
+├── UnreadableTree     2   the tree as it is cannot be written down: an unreadable file, an empty inner repository
+UnknownCommit          2   no such commit here
+ShallowClone           2   history is needed and was not fetched
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from headway.base.errors import DiskFull, Errored, WrongUse
+
+
+class GitError(Errored):
+    pass
+
+
+class GitMissing(GitError):
+    pass
+
+
+class NotARepository(WrongUse):
+    pass
+
+
+class BareRepository(NotARepository):
+    pass
+
+
+class NoCommits(NotARepository):
+    pass
+
+
+class UnsafeOwnership(NotARepository):
+    pass
+
+
+class UnreadableTree(NotARepository):
+    pass
+
+
+class UnknownCommit(WrongUse):
+    pass
+
+
+class ShallowClone(WrongUse):
+    pass
+
+
+# What a caller's git command (a hook, `git rebase --exec`) leaves in the environment would lead every
+# call of ours to that repository and index instead of the one that is meant.
+_LEADS_ASTRAY = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_NAMESPACE",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+
+# A repository's own configuration can name programs; none of these is needed to read it. Hooks and the file
+# system monitor would run on every look, a signature check would start gpg for every commit.
+_QUIET = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.splitIndex=false",
+    "log.showSignature=false",
+)
+
+
+def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without what leads astray: English messages, no prompt, no lock on the index."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in _LEADS_ASTRAY
+        and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "GIT_TRACE"))
+    }
+    return kept | {
+        "LC_ALL": "C",
+        "LANGUAGE": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "false",
+        "SSH_ASKPASS": "false",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+class GitCall:
+    """A git process that is under way: several may be started before the first one is waited for.
+
+    It reads nothing from the terminal and has a process group of its own, so that Ctrl-C reaches only us.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        folder: Path | None,
+        environment: Mapping[str, str],
+        place: str,
+        feed: bytes | None = None,
+    ) -> None:
+        """`place` is what a message names: the repository, mostly. Raises GitMissing, NotARepository."""
+        settings = [word for setting in _QUIET for word in ("-c", setting)]
+        self._place = place
+        self._feed = feed
+        try:
+            self._process = subprocess.Popen(
+                ["git", *settings, *arguments],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            )
+        except FileNotFoundError as error:
+            if folder is not None and not folder.is_dir():
+                raise NotARepository(
+                    f"there is no folder {folder}", hint="name the folder of a git repository"
+                ) from error
+            raise GitMissing(
+                "git was not found on this machine",
+                hint="install it, on Debian and Ubuntu: sudo apt install git",
+            ) from error
+
+    def finish(self) -> tuple[int, bytes, str]:
+        """Exit code, standard output, standard error."""
+        try:
+            output, complaint = self._process.communicate(self._feed)
+        except BaseException:
+            # An interrupted wait must not leave git behind, still writing.
+            self._process.kill()
+            self._process.communicate()
+            raise
+        return self._process.returncode, output, complaint.decode(errors="replace")
+
+    def output(self) -> bytes:
+        """Standard output of a call that must succeed. Raises the typed error for what git complained of."""
+        code, output, complaint = self.finish()
+        if code != 0:
+            raise explain(complaint, self._place)
+        return output
+
+
+#: A phrase of git's -> the error, what to say ({place}, {said}), what to do next.
+_COMPLAINTS: tuple[tuple[tuple[str, ...], type[Errored] | type[WrongUse], str, str], ...] = (
+    (
+        ("dubious ownership", "unsafe repository"),
+        UnsafeOwnership,
+        "git does not trust {place}, because it belongs to another user",
+        "if you trust it: git config --global --add safe.directory '{place}'",
+    ),
+    (
+        ("must be run in a work tree",),
+        BareRepository,
+        "{place} is a bare repository and has no files to run",
+        "clone it and call headway in the clone",
+    ),
+    (
+        ("not a git repository",),
+        NotARepository,
+        "{place} is not inside a git repository",
+        "go to your repository, or make one: git init && git add -A && git commit",
+    ),
+    (
+        ("does not have any commits yet",),
+        NoCommits,
+        "the repository {place} has no commit yet",
+        "commit something: git add -A && git commit",
+    ),
+    (
+        ("No space left on device", "Disk quota exceeded"),
+        DiskFull,
+        "the disk is full: git could not write for {place}: {said}",
+        "free some space, then try again",
+    ),
+    (
+        ("does not have a commit checked out",),
+        UnreadableTree,
+        "{place} holds another repository without commits: {said}",
+        "commit something in it, or name it in .gitignore",
+    ),
+    (
+        ("unable to index file", "Permission denied"),
+        UnreadableTree,
+        "a file of {place} could not be read: {said}",
+        "make it readable, or name it in .gitignore",
+    ),
+    (
+        ("missing blob", "unable to read", "promisor"),
+        GitError,
+        "objects are missing in {place}: {said}",
+        "in a partial clone fetch them: git fetch --refetch --no-filter; in another one see git fsck",
+    ),
+)
+
+
+def explain(complaint: str, place: str) -> Errored | WrongUse:
+    """git tells its reasons in words only (exit code 128 for all of them), so here its words are read."""
+    lines = [line for line in complaint.splitlines() if line.strip() and not line.startswith("hint:")]
+    first = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "")
+    said = first.removeprefix("fatal: ").removeprefix("error: ") or "it said nothing"
+    for phrases, kind, message, hint in _COMPLAINTS:
+        if any(phrase in complaint for phrase in phrases):
+            return kind(message.format(place=place, said=said), hint=hint.format(place=place))
+    return GitError(f"git failed in {place}: {said}", hint="the same may show: git status; git fsck")
+
+
+def clean_home(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for calls that must not depend on the user's or the machine's git configuration.
+
+    HOME is what git before 2.32 needs, which does not know GIT_CONFIG_GLOBAL.
+    """
+    return {
+        **environment,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "HOME": "/nonexistent",
+        "XDG_CONFIG_HOME": "/nonexistent",
+    }
