@@ -27,6 +27,20 @@ class Run:
     finished_at: datetime | None = None
     due_at: datetime | None = None
     release: str | None = None
+    tag: str | None = None
+    requested_by: str = ""
+    #: Jobs that were asked for by name; empty for all.
+    selection: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TestSummary:
+    __test__ = False
+
+    total: int
+    failed: int
+    errored: int
+    skipped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,8 @@ class Job:
     taken: int = 0
     kept: int = 0
     outputs: Mapping[str, str] = field(default_factory=dict)
+    #: Counts of its JUnit reports; None without any.
+    tests: TestSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,11 @@ class Step:
     exit_code: int | None
     started_at: datetime | None
     finished_at: datetime | None
+    #: Seconds since its machine's boot when it began.
+    uptime: float | None = None
+    #: Its part of the masked log, in bytes.
+    log_start: int | None = None
+    log_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +103,3 @@ class TestCase:
     message: str = ""
     file: str | None = None
     line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TestSummary:
-    __test__ = False
-
-    total: int
-    failed: int
-    errored: int
-    skipped: int

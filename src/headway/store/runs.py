@@ -1,0 +1,215 @@
+"""Runs. Whoever drives one holds its token: a write with an older token changes nothing."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.run import Run
+from headway.domain.states import State
+from headway.store.database import Row, Transaction
+
+_UNFINISHED = "state IN ('queued', 'running')"
+
+
+def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
+    """Store a new run; False when an unfinished one of the same content and selection is there already."""
+    return bool(
+        tx.execute(
+            """
+            INSERT INTO runs (id, number, service, repository, commit_sha, tree, dirty, branch, tag, selection, plan,
+                state, reason, requested_by, created_at, started_at, finished_at, due_at, token)
+            VALUES (:id, :number, :service, :repository, :commit_sha, :tree, :dirty, :branch, :tag, :selection, :plan,
+                :state, :reason, :requested_by, :created_at, :started_at, :finished_at, :due_at, :token)
+            ON CONFLICT DO NOTHING
+            """,
+            id=run.id,
+            number=run.number,
+            service=run.service,
+            repository=run.repository,
+            commit_sha=run.commit,
+            tree=run.tree,
+            dirty=run.dirty,
+            branch=run.branch,
+            tag=run.tag,
+            selection=_selection(run.selection),
+            plan=plan,
+            state=run.state,
+            reason=run.reason,
+            requested_by=run.requested_by,
+            created_at=to_milliseconds(run.created_at),
+            started_at=_milliseconds(run.started_at),
+            finished_at=_milliseconds(run.finished_at),
+            due_at=_milliseconds(run.due_at),
+            token=token,
+        )
+    )
+
+
+def run_by_id(tx: Transaction, run_id: str) -> Run | None:
+    row = tx.one("SELECT * FROM runs WHERE id = :id", id=run_id)
+    return None if row is None else _run(row)
+
+
+def run_by_number(tx: Transaction, service: str, number: int) -> Run | None:
+    row = tx.one(
+        "SELECT * FROM runs WHERE service = :service AND number = :number", service=service, number=number
+    )
+    return None if row is None else _run(row)
+
+
+def runs_with_number(tx: Transaction, number: int) -> list[Run]:
+    """That run of every service: what a number means outside of a repository."""
+    rows = tx.all("SELECT * FROM runs WHERE number = :number ORDER BY service", number=number)
+    return [_run(row) for row in rows]
+
+
+def latest_runs(tx: Transaction, service: str | None = None, *, limit: int = 20) -> list[Run]:
+    """Newest first, of one service or of all."""
+    rows = tx.all(
+        """
+        SELECT * FROM runs WHERE CAST(:service AS TEXT) IS NULL OR service = :service
+        ORDER BY created_at DESC, number DESC LIMIT :limit
+        """,
+        service=service,
+        limit=limit,
+    )
+    return [_run(row) for row in rows]
+
+
+def unfinished_run(
+    tx: Transaction, *, service: str, repository: str, commit: str, tree: str, selection: Sequence[str]
+) -> Run | None:
+    """The unfinished run of this very content with this selection; there is at most one."""
+    row = tx.one(
+        f"""
+        SELECT * FROM runs WHERE service = :service AND repository = :repository AND commit_sha = :commit_sha
+            AND tree = :tree AND selection = :selection AND {_UNFINISHED}
+        """,
+        service=service,
+        repository=repository,
+        commit_sha=commit,
+        tree=tree,
+        selection=_selection(selection),
+    )
+    return None if row is None else _run(row)
+
+
+def unfinished_runs(tx: Transaction, *, service: str | None = None) -> list[Run]:
+    """All that have not ended, oldest first; of one service or of all."""
+    rows = tx.all(
+        f"""
+        SELECT * FROM runs WHERE {_UNFINISHED} AND (CAST(:service AS TEXT) IS NULL OR service = :service)
+        ORDER BY created_at, id
+        """,
+        service=service,
+    )
+    return [_run(row) for row in rows]
+
+
+def plan_of(tx: Transaction, run_id: str) -> str:
+    """The plan with which it began, as it was given to `add_run`."""
+    row = tx.one("SELECT plan FROM runs WHERE id = :id", id=run_id)
+    assert row is not None
+    return str(row["plan"])
+
+
+def hand_over(tx: Transaction, run_id: str, token: int) -> None:
+    """From here on only writes with this token count. The caller has claimed the run in this same transaction."""
+    tx.execute("UPDATE runs SET token = :token WHERE id = :id", id=run_id, token=token)
+
+
+def is_held(tx: Transaction, run_id: str, token: int) -> bool:
+    """Whether the run is still ours."""
+    row = tx.one("SELECT 1 AS held FROM runs WHERE id = :id AND token = :token", id=run_id, token=token)
+    return row is not None
+
+
+def begin_run(tx: Transaction, run_id: str, token: int, now: datetime) -> None:
+    """*queued* becomes *running*; one that runs already is left as it is."""
+    tx.execute(
+        """
+        UPDATE runs SET state = 'running', started_at = :now
+        WHERE id = :id AND token = :token AND state = 'queued'
+        """,
+        id=run_id,
+        token=token,
+        now=to_milliseconds(now),
+    )
+
+
+def finish_run(tx: Transaction, run_id: str, token: int, *, state: State, reason: str, now: datetime) -> bool:
+    """The run has ended. False when it was not ours, or had ended before."""
+    return bool(
+        tx.execute(
+            f"""
+            UPDATE runs SET state = :state, reason = :reason, finished_at = :now, due_at = NULL
+            WHERE id = :id AND token = :token AND {_UNFINISHED}
+            """,
+            id=run_id,
+            token=token,
+            state=state,
+            reason=reason,
+            now=to_milliseconds(now),
+        )
+    )
+
+
+def note_release(tx: Transaction, run_id: str, release: str) -> None:
+    """The release that this run made."""
+    tx.execute("UPDATE runs SET release_id = :release WHERE id = :id", id=run_id, release=release)
+
+
+def ask_to_cancel(tx: Transaction, run_id: str, reason: str) -> bool:
+    """Ask whoever drives it to stop it. False when it has ended or was asked before."""
+    return bool(
+        tx.execute(
+            f"""
+            UPDATE runs SET cancel_reason = :reason
+            WHERE id = :id AND cancel_reason IS NULL AND {_UNFINISHED}
+            """,
+            id=run_id,
+            reason=reason,
+        )
+    )
+
+
+def cancel_reason(tx: Transaction, run_id: str) -> str | None:
+    """Why the run is to stop; None when nobody asked."""
+    row = tx.one("SELECT cancel_reason FROM runs WHERE id = :id", id=run_id)
+    return None if row is None else row["cancel_reason"]
+
+
+def _selection(names: Sequence[str]) -> str:
+    return json.dumps(sorted(set(names)))
+
+
+def _run(row: Row) -> Run:
+    return Run(
+        id=row["id"],
+        number=row["number"],
+        service=row["service"],
+        repository=row["repository"],
+        commit=row["commit_sha"],
+        tree=row["tree"],
+        dirty=bool(row["dirty"]),
+        branch=row["branch"],
+        tag=row["tag"],
+        selection=tuple(json.loads(row["selection"])),
+        state=State(row["state"]),
+        reason=row["reason"],
+        requested_by=row["requested_by"],
+        created_at=from_milliseconds(row["created_at"]),
+        started_at=_instant(row["started_at"]),
+        finished_at=_instant(row["finished_at"]),
+        due_at=_instant(row["due_at"]),
+        release=row["release_id"],
+    )
+
+
+def _milliseconds(instant: datetime | None) -> int | None:
+    return None if instant is None else to_milliseconds(instant)
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_milliseconds(milliseconds)

@@ -1,0 +1,247 @@
+"""Runs, jobs and what they leave behind, on both databases."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from headway.domain.commit import Commit
+from headway.domain.release import Artifact
+from headway.domain.run import Job, Run, Step, TestCase, TestSummary
+from headway.domain.states import State
+from headway.store import commits, job_results, jobs, runs
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+COMMIT = Commit(
+    sha="c" * 40,
+    tree="t" * 40,
+    parents=("p" * 40,),
+    author="Ana <ana@example.org>",
+    authored_at=NOON - timedelta(days=1),
+    committer="Bo <bo@example.org>",
+    committed_at=NOON - timedelta(hours=1),
+    subject="Say “hello” – \N{PILE OF POO}",
+)
+RUN = Run(
+    id="run-1",
+    number=1,
+    service="shop",
+    repository="/home/ana/shop",
+    commit=COMMIT.sha,
+    tree=COMMIT.tree,
+    dirty=False,
+    branch="main",
+    state=State.QUEUED,
+    reason="",
+    created_at=NOON,
+    due_at=NOON,
+    requested_by="ana@laptop",
+)
+JOB = Job(
+    id="job-1",
+    run="run-1",
+    name="test (python=3.12)",
+    definition="test",
+    matrix={"python": "3.12"},
+    needs=("lint",),
+    state=State.QUEUED,
+    reason="",
+    attempt=1,
+    allow_failure=False,
+    queued_at=NOON,
+)
+
+
+@pytest.fixture
+def stored(database):
+    """A database with the run and its one job."""
+
+    def work(tx):
+        assert runs.add_run(tx, RUN, plan="{}", token=1)
+        jobs.add_jobs(tx, [JOB])
+
+    database.transact(work)
+    return database
+
+
+def test_a_commit_comes_back_as_it_went_and_only_once(database):
+    for _ in range(2):
+        database.transact(lambda tx: commits.add_commit(tx, "/home/ana/shop", COMMIT))
+    assert database.read(lambda tx: commits.commit_by_sha(tx, "/home/ana/shop", COMMIT.sha)) == COMMIT
+    assert database.read(lambda tx: commits.commit_by_sha(tx, "/elsewhere", COMMIT.sha)) is None
+
+
+def test_a_run_and_its_jobs_come_back_as_they_went(stored):
+    assert stored.read(lambda tx: runs.run_by_id(tx, "run-1")) == RUN
+    assert stored.read(lambda tx: runs.run_by_number(tx, "shop", 1)) == RUN
+    assert stored.read(lambda tx: runs.run_by_number(tx, "other", 1)) is None
+    assert stored.read(runs.latest_runs) == [RUN]
+    assert stored.read(lambda tx: runs.latest_runs(tx, "other")) == []
+    assert stored.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [JOB]
+
+
+def test_a_thousand_jobs_keep_their_order(database):
+    many = [replace(JOB, id=f"job-{number}", name=f"job {number}") for number in range(1000)]
+
+    def work(tx):
+        runs.add_run(tx, RUN, plan="{}", token=1)
+        jobs.add_jobs(tx, many)
+
+    database.transact(work)
+    assert database.read(lambda tx: jobs.jobs_of(tx, "run-1")) == many
+
+
+def test_the_same_content_is_not_run_twice_at_the_same_time(stored):
+    again = replace(RUN, id="run-2", number=2)
+    assert not stored.transact(lambda tx: runs.add_run(tx, again, plan="{}", token=1))
+    for other in (replace(again, tree="other"), replace(again, selection=("test",))):
+        assert stored.transact(
+            lambda tx, other=other: runs.add_run(
+                tx,
+                replace(other, id=other.tree + str(other.selection), number=2 + len(other.selection)),
+                plan="{}",
+                token=1,
+            )
+        )
+    ended = stored.transact(
+        lambda tx: runs.finish_run(tx, "run-1", 1, state=State.SUCCEEDED, reason="done", now=NOON)
+    )
+    assert ended
+    assert stored.transact(lambda tx: runs.add_run(tx, replace(again, number=9), plan="{}", token=1))
+
+
+def test_the_unfinished_run_is_found_by_content_and_selection(stored):
+    def find(**changes):
+        key = {
+            "service": "shop",
+            "repository": RUN.repository,
+            "commit": RUN.commit,
+            "tree": RUN.tree,
+            "selection": (),
+        }
+        return stored.read(lambda tx: runs.unfinished_run(tx, **(key | changes)))
+
+    assert find() == RUN
+    assert find(tree="other") is None
+    assert find(selection=("test",)) is None
+    assert stored.read(lambda tx: runs.unfinished_runs(tx, service="shop")) == [RUN]
+    stored.transact(lambda tx: runs.finish_run(tx, "run-1", 1, state=State.FAILED, reason="no", now=NOON))
+    assert find() is None
+    assert stored.read(runs.unfinished_runs) == []
+
+
+def test_who_was_taken_over_writes_nothing(stored):
+    stored.transact(lambda tx: runs.hand_over(tx, "run-1", 2))
+    old, new = 1, 2
+
+    def start(token):
+        return stored.transact(
+            lambda tx: jobs.start_job(tx, "job-1", token, reason="needs nothing", directory="/d", now=NOON)
+        )
+
+    def end(token):
+        return stored.transact(
+            lambda tx: jobs.end_job(tx, "job-1", token, state=State.SUCCEEDED, reason="", now=NOON)
+        )
+
+    def keep(token):
+        return stored.transact(lambda tx: jobs.keep_offsets(tx, "job-1", token, taken=3, kept=3))
+
+    def finish(token):
+        return stored.transact(
+            lambda tx: runs.finish_run(tx, "run-1", token, state=State.SUCCEEDED, reason="", now=NOON)
+        )
+
+    for write in (start, keep, end, finish):
+        assert not write(old)
+        assert write(new)
+    assert not start(new), "a job that ran does not start again"
+    assert not end(new)
+    assert not finish(new)
+
+
+def test_a_retry_remembers_the_attempt_before(stored):
+    def work(tx):
+        jobs.start_job(tx, "job-1", 1, reason="needs nothing", directory="/d/job-1.1", now=NOON)
+        jobs.keep_offsets(tx, "job-1", 1, taken=9, kept=7)
+
+    stored.transact(work)
+    running = stored.read(lambda tx: jobs.job_by_id(tx, "job-1"))
+    assert (running.taken, running.kept, running.directory) == (9, 7, "/d/job-1.1")
+
+    def retry(tx):
+        return jobs.retry_job(
+            tx, running, 1, ended=State.ERRORED, why="runner lost", reason="attempt 1 errored", now=NOON
+        )
+
+    assert stored.transact(retry)
+    assert not stored.transact(retry), "an attempt ends once"
+    again = stored.read(lambda tx: jobs.job_by_id(tx, "job-1"))
+    assert (again.state, again.attempt, again.reason, again.taken, again.kept) == (
+        State.QUEUED,
+        2,
+        "attempt 1 errored",
+        0,
+        0,
+    )
+    rows = stored.read(lambda tx: tx.all("SELECT * FROM attempts"))
+    assert [(row["attempt"], row["state"], row["reason"], row["kept"]) for row in rows] == [
+        (1, "errored", "runner lost", 7)
+    ]
+
+
+def test_the_end_of_a_job_keeps_outputs_and_counts(stored):
+    tests = TestSummary(total=5, failed=1, errored=0, skipped=2)
+    stored.transact(
+        lambda tx: jobs.end_job(
+            tx,
+            "job-1",
+            1,
+            state=State.FAILED,
+            reason="exit 1",
+            now=NOON,
+            outputs={"VERSION": "1.2"},
+            tests=tests,
+        )
+    )
+    ended = stored.read(lambda tx: jobs.job_by_id(tx, "job-1"))
+    assert ended == replace(
+        JOB, state=State.FAILED, reason="exit 1", finished_at=NOON, outputs={"VERSION": "1.2"}, tests=tests
+    )
+
+
+def test_steps_are_brought_up_to_date(stored):
+    running = Step("job-1", 1, 0, "pytest", State.RUNNING, None, NOON, None, 12.5, 0, None)
+    ended = replace(running, state=State.FAILED, exit_code=1, finished_at=NOON, log_end=40)
+    after = Step("job-1", 1, 1, "upload", State.SKIPPED, None, None, None)
+    stored.transact(lambda tx: job_results.put_steps(tx, [running]))
+    stored.transact(lambda tx: job_results.put_steps(tx, [ended, after]))
+    assert stored.read(lambda tx: job_results.steps_of(tx, "job-1", 1)) == [ended, after]
+    assert stored.read(lambda tx: job_results.steps_of(tx, "job-1", 2)) == []
+
+
+def test_artifacts_and_cases_replace_what_an_earlier_look_stored(stored):
+    artifacts = [
+        Artifact("dist/a.tar.gz", "ab" * 32, 10),
+        Artifact("dist/run", "cd" * 32, 2**33, executable=True),
+    ]
+    cases = [
+        TestCase("suite", "one", State.SUCCEEDED, 0.25),
+        TestCase("suite", "two", State.FAILED, 1.0, "expected 3", "tests/test_two.py", 12),
+    ]
+    for _ in range(2):
+        stored.transact(lambda tx: job_results.put_artifacts(tx, "job-1", artifacts))
+        stored.transact(lambda tx: job_results.put_test_cases(tx, "job-1", cases))
+    assert stored.read(lambda tx: job_results.artifacts_of_job(tx, "job-1")) == artifacts
+    assert stored.read(lambda tx: job_results.artifacts_of_run(tx, "run-1")) == [
+        ("job-1", artifact) for artifact in artifacts
+    ]
+    assert stored.read(lambda tx: job_results.cases_of(tx, "job-1")) == cases
+    assert stored.read(lambda tx: job_results.bad_test_cases(tx, "run-1")) == [(JOB.name, cases[1])]
+
+
+def test_a_wish_to_cancel_is_stored_once(stored):
+    assert stored.read(lambda tx: runs.cancel_reason(tx, "run-1")) is None
+    assert stored.transact(lambda tx: runs.ask_to_cancel(tx, "run-1", "cancelled by ana"))
+    assert not stored.transact(lambda tx: runs.ask_to_cancel(tx, "run-1", "cancelled by bo"))
+    assert stored.read(lambda tx: runs.cancel_reason(tx, "run-1")) == "cancelled by ana"
