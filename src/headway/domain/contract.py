@@ -223,6 +223,8 @@ class ObjectiveSpec:
 class Contract:
     version: int
     service: ServiceSpec
+    #: Folders of the services in a repository of several. Parsed and checked; nothing acts on them yet.
+    services: tuple[str, ...] = ()
     jobs: Mapping[str, JobDefinition] = field(default_factory=dict)
     deploy: DeploySpec | None = None
     environments: Mapping[str, EnvironmentSpec] = field(default_factory=dict)

@@ -1,0 +1,23 @@
+"""The contract file headway.toml: text in, `domain.contract.Contract` or all its faults out. Touches no file.
+
+Importing this package is cheap; pydantic and tree-sitter come in when a contract is read.
+"""
+
+from typing import TYPE_CHECKING
+
+from headway.wire.contract.faults import ContractInvalid, Fault
+
+if TYPE_CHECKING:
+    from headway.domain.contract import Contract
+
+__all__ = ["ContractInvalid", "Fault", "read_contract"]
+
+
+def read_contract(text: str, file: str = "headway.toml") -> "Contract":
+    """The contract that `text` writes down; `file` is the name that faults are shown with.
+
+    Raises ContractInvalid with all faults at once, in the order of the file.
+    """
+    from headway.wire.contract.read import read
+
+    return read(text, file)

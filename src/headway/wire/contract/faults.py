@@ -1,0 +1,123 @@
+"""What is wrong with a contract: every fault with its place, what was found, what is allowed and the near word.
+
+ContractInvalid (exit 2) carries them all; its message is the list that a person reads.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from headway.base.errors import WrongUse
+
+#: Table keys and list indices from the top of the file.
+Path = tuple[str | int, ...]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+#: A longer value would bury the message.
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A fault before its place in the file was looked up."""
+
+    path: Path
+    #: What is wrong, as the second half of a sentence that begins with the key path.
+    message: str
+    found: str = ""
+    allowed: str = ""
+    near: str | None = None
+    #: Shown at the key itself rather than at its value.
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a contract. `line` and `column` count from 1; `key_path` is empty for the file as a whole."""
+
+    file: str
+    key_path: str
+    line: int
+    column: int
+    message: str
+    found: str = ""
+    allowed: str = ""
+    near: str | None = None
+
+    def __str__(self) -> str:
+        named = f" {self.key_path}" if self.key_path else ""
+        return f"{self.file}:{self.line}:{self.column}{named}: {self.message}"
+
+
+class ContractInvalid(WrongUse):
+    """The contract cannot be read as one; `faults` holds everything that is wrong with it, in the file's order."""
+
+    def __init__(self, file: str, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        number = len(self.faults)
+        listed = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"{file} has {number} fault{'s' if number != 1 else ''}\n{listed}")
+
+
+def render_path(path: Path) -> str:
+    """`jobs.test.needs[1]`; a key that TOML would quote is quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            shown = part if _BARE_KEY.fullmatch(part) else '"' + part.replace('"', '\\"') + '"'
+            text += ("." if text else "") + shown
+    return text
+
+
+def show(value: object) -> str:
+    """The value as a message quotes it: `'biuld'`, `20`, `true`, `a list`, `a table`."""
+    if isinstance(value, str):
+        quoted = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+        return "'" + quoted.replace("\n", "\\n").replace("\0", "\\0") + "'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    if isinstance(value, int | float):
+        return f"the number {value}" if abs(value) < 10**20 else "a number"
+    return f"the date {value}"
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of `words` that was probably meant, None when no one is near."""
+    by_folded = {candidate.casefold(): candidate for candidate in words}
+    found = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def unknown(
+    path: Path, word: str, what: str, words: Sequence[str], *, none: str = "", at_key: bool = False
+) -> Problem:
+    """`word` is not one of `words`: `'biuld' is no job; did you mean 'build'?`, else the words that are allowed.
+
+    `none` says what to do when there is no word at all.
+    """
+    near = nearest(word, words)
+    if near is not None:
+        tail = f"; did you mean '{near}'?"
+    elif words:
+        tail = f"; allowed: {listing(words)}"
+    else:
+        tail = f"; {none}" if none else ""
+    return Problem(path, f"{show(word)} is {what}{tail}", show(word), listing(words) or none, near, at_key)
+
+
+def wrong(path: Path, value: object, allowed: str, *, at_key: bool = False) -> Problem:
+    """The value is of the wrong type or outside what is allowed."""
+    return Problem(
+        path, f"found {show(value)}; allowed is {allowed}", show(value), allowed, None, at_key=at_key
+    )
+
+
+def listing(words: Sequence[str], most: int = 12) -> str:
+    """`a, b, c`, cut after `most`."""
+    shown = ", ".join(words[:most])
+    return f"{shown} and {len(words) - most} more" if len(words) > most else shown

@@ -1,0 +1,15 @@
+"""What the shape cannot say: names that must exist, cycles, placeholders, limits. Reads the raw document, so that
+these faults come together with those of the shape; whatever has the wrong shape is passed over here.
+"""
+
+from typing import Any
+
+from headway.wire.contract.faults import Problem
+from headway.wire.contract.meaning_delivery import delivery_problems
+from headway.wire.contract.meaning_hosts import host_problems
+from headway.wire.contract.meaning_jobs import job_problems
+
+
+def problems_of_meaning(document: dict[str, Any]) -> list[Problem]:
+    """All faults of meaning, in no order."""
+    return [*job_problems(document), *host_problems(document), *delivery_problems(document)]

@@ -1,0 +1,77 @@
+"""Faults of meaning in `[hosts]`, `[groups]` and whatever selects hosts."""
+
+from collections.abc import Iterator
+
+from headway.wire.contract.faults import Path, Problem, show, unknown
+from headway.wire.contract.raw import Table, table, tables, text, texts, twice
+
+GROUP = "group:"
+
+
+def host_problems(document: Table) -> Iterator[Problem]:
+    hosts = list(table(document, "hosts"))
+    for group, members in table(document, "groups").items():
+        path = ("groups", group)
+        yield from twice(members, path)
+        for place, member in texts(members, path) if isinstance(members, list) else ():
+            if member not in hosts:
+                yield unknown(place, member, "no host", hosts, none=_declare(member))
+    for environment, held in tables(document, "environments").items():
+        place = ("environments", environment)
+        yield from selector_problems(document, held.get("hosts"), (*place, "hosts"))
+        yield from _processes(document, held, place)
+    for process, held in tables(document, "processes").items():
+        yield from selector_problems(document, held.get("hosts"), ("processes", process, "hosts"))
+
+
+def _processes(document: Table, environment: Table, path: Path) -> Iterator[Problem]:
+    """The processes that an environment gives other hosts must exist, and their hosts too."""
+    names = list(table(document, "processes"))
+    for process, selectors in table(environment, "processes").items():
+        place = (*path, "processes", process)
+        if process not in names:
+            none = "there is no [processes] table"
+            yield unknown(place, process, "no process", names, none=none, at_key=True)
+        yield from selector_problems(document, selectors, place)
+
+
+def selector_problems(document: Table, value: object, path: Path) -> Iterator[Problem]:
+    """Unknown groups and hosts in a text or list of selectors."""
+    hosts, groups = list(table(document, "hosts")), list(table(document, "groups"))
+    yield from twice(value, path)
+    for place, selector in texts(value, path):
+        group = selector.removeprefix(GROUP)
+        if group != selector and group not in groups:
+            none = f'there is no group; write [groups] and {group} = ["…"]'
+            yield unknown(place, group, "no group", groups, none=none)
+        elif group == selector and selector in groups and selector not in hosts:
+            message = f"{show(selector)} is a group; did you mean '{GROUP}{selector}'?"
+            yield Problem(place, message, show(selector), "", f"{GROUP}{selector}")
+        elif group == selector and selector not in hosts:
+            yield unknown(place, selector, "no host", hosts, none=_declare(selector))
+
+
+def _declare(host: str) -> str:
+    return f"there is no host; write [hosts.{host}] with its address"
+
+
+def selected_hosts(document: Table, value: object) -> list[str]:
+    """The declared hosts that selectors stand for, each once."""
+    hosts, groups = table(document, "hosts"), table(document, "groups")
+    found: dict[str, None] = {}
+    for _, selector in texts(value, ()):
+        group = selector.removeprefix(GROUP)
+        members = [member for _, member in texts(groups.get(group), ())] if group != selector else [selector]
+        found.update((member, None) for member in members if member in hosts)
+    return list(found)
+
+
+def hosts_of(document: Table, environment: Table, process: str) -> list[str]:
+    """The hosts on which a process runs in an environment; `main` runs on the environment's own."""
+    override = table(environment, "processes").get(process)
+    own = table(table(document, "processes"), process).get("hosts")
+    return selected_hosts(document, override or own or environment.get("hosts"))
+
+
+def label_of(document: Table, host: str, label: str) -> str | None:
+    return text(table(table(table(document, "hosts"), host), "labels"), label)

@@ -1,0 +1,100 @@
+"""Faults of meaning in `[jobs]`: needs, cycles, matrices, conditions, secrets."""
+
+from collections.abc import Iterator
+from math import prod
+
+from headway.domain.when import WhenInvalid, parse_when
+from headway.wire.contract.faults import Path, Problem, show, unknown
+from headway.wire.contract.raw import Table, cycles, table, tables, text, texts, twice
+
+#: A matrix or a run of more jobs is an error, never a silent cut.
+MOST_JOBS = 1000
+
+
+def job_problems(document: Table) -> Iterator[Problem]:
+    jobs = tables(document, "jobs")
+    names = list(table(document, "jobs"))
+    for name, job in jobs.items():
+        path = ("jobs", name)
+        yield from _needs(path, name, job, names)
+        yield from _matrix(path, job)
+        yield from condition_problems((*path, "when"), text(job, "when"))
+        yield from secret_problems(path, job)
+        yield from twice(job.get("artifacts"), (*path, "artifacts"))
+    yield from _cycles(jobs)
+    yield from _too_many(jobs)
+
+
+def _needs(path: Path, name: str, job: Table, names: list[str]) -> Iterator[Problem]:
+    others = [other for other in names if other != name]
+    for place, need in texts(job.get("needs"), (*path, "needs")):
+        if need not in names:
+            yield unknown(place, need, "no job", others, none="there is no other job")
+    yield from twice(job.get("needs"), (*path, "needs"))
+
+
+def _cycles(jobs: dict[str, Table]) -> Iterator[Problem]:
+    arrows = {name: [need for _, need in texts(job.get("needs"), ())] for name, job in jobs.items()}
+    for cycle in cycles(arrows):
+        message = f"the jobs wait for one another: {' → '.join(cycle)}"
+        last = cycle[-2]
+        place = next(
+            place for place, need in texts(jobs[last]["needs"], ("jobs", last, "needs")) if need == cycle[-1]
+        )
+        yield Problem(place, message, " → ".join(cycle), "needs without a cycle")
+
+
+def matrix_size(job: Table) -> int:
+    """How many jobs a matrix makes; what has the wrong shape counts as one value."""
+    return prod(len(values) for values in table(job, "matrix").values() if isinstance(values, list))
+
+
+def _matrix(path: Path, job: Table) -> Iterator[Problem]:
+    size = matrix_size(job)
+    if size > MOST_JOBS:
+        yield Problem(
+            (*path, "matrix"),
+            f"makes {size} jobs; allowed are up to {MOST_JOBS}",
+            f"{size} jobs",
+            f"up to {MOST_JOBS}",
+        )
+    capitals: dict[str, str] = {}
+    for axis, values in table(job, "matrix").items():
+        place = (*path, "matrix", axis)
+        yield from twice(values, place)
+        other = capitals.setdefault(axis.upper(), axis)
+        if other != axis:
+            variable = f"MATRIX_{axis.upper()}"
+            message = f"'{other}' and '{axis}' would both arrive as {variable}"
+            yield Problem(place, message, show(axis), "axes that differ", at_key=True)
+
+
+def _too_many(jobs: dict[str, Table]) -> Iterator[Problem]:
+    sizes = [matrix_size(job) for job in jobs.values()]
+    if sum(sizes) > MOST_JOBS >= max(sizes):
+        yield Problem(
+            ("jobs",),
+            f"a run would have {sum(sizes)} jobs; allowed are up to {MOST_JOBS}",
+            f"{sum(sizes)} jobs",
+            f"up to {MOST_JOBS}",
+            at_key=True,
+        )
+
+
+def condition_problems(path: Path, condition: str | None) -> Iterator[Problem]:
+    """What is wrong with a `when`; the column inside of it is part of the message."""
+    if condition is None or not condition.strip():
+        return
+    try:
+        parse_when(condition)
+    except WhenInvalid as error:
+        yield Problem(path, str(error), show(condition), error.allowed)
+
+
+def secret_problems(path: Path, holder: Table) -> Iterator[Problem]:
+    """A secret that is named twice, or that `env` gives in the open as well."""
+    yield from twice(holder.get("secrets"), (*path, "secrets"))
+    in_the_open = table(holder, "env")
+    for place, name in texts(holder.get("secrets"), (*path, "secrets")):
+        if name in in_the_open:
+            yield Problem(place, f"'{name}' stands in env as well; it is one or the other", show(name))

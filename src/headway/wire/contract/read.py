@@ -1,0 +1,102 @@
+"""Text in, contract out: syntax, then shape and meaning together, so that all faults come at once."""
+
+import re
+import tomllib
+from typing import Any
+
+from pydantic import ValidationError
+
+from headway.domain.contract import Contract
+from headway.wire.contract.build import build_contract
+from headway.wire.contract.faults import (
+    ContractInvalid,
+    Fault,
+    Problem,
+    render_path,
+)
+from headway.wire.contract.meaning import problems_of_meaning
+from headway.wire.contract.shape import ContractFile
+from headway.wire.contract.translate import problems_of_shape
+from headway.wire.contract.whole import contract_number, problems_of_the_whole
+
+#: Far beyond any contract: a thousand hosts take about 100 KiB.
+LARGEST_FILE = 2**20
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def read(text: str, file: str) -> Contract:
+    """See `wire.contract.read_contract`."""
+    document = _parse(text, file)
+    problems = problems_of_the_whole(document) or contract_number(document)
+    if problems:
+        raise ContractInvalid(file, _placed(text, file, problems))
+    shape: ContractFile | None = None
+    try:
+        shape = ContractFile.model_validate(document)
+    except ValidationError as error:
+        problems = problems_of_shape(error)
+    problems += problems_of_meaning(document)
+    if problems or shape is None:
+        raise ContractInvalid(file, _placed(text, file, problems))
+    return build_contract(shape)
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    """The document as tomllib reads it. Raises ContractInvalid with the one fault of its syntax."""
+    if len(text) > LARGEST_FILE:
+        size = f"{len(text) / 2**20:.1f} MiB"
+        raise _unreadable(file, 1, 1, f"the file is {size} long; allowed are 1 MiB")
+    if text.startswith("\ufeff"):
+        raise _unreadable(file, 1, 1, "the file begins with a byte order mark; save it as UTF-8 without one")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _unreadable(file, 1, 1, "the file is nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        message, line, column = _syntax(str(error), text)
+        raise _unreadable(file, line, column, message) from None
+    except ValueError as error:
+        # tomllib lets pass what Python says of a number with thousands of digits.
+        raise _unreadable(file, 1, 1, f"a value cannot be read: {error}") from None
+
+
+def _syntax(said: str, text: str) -> tuple[str, int, int]:
+    place = _PLACE.search(said)
+    message = _PLACE.sub("", said)
+    if place is None or place[1] is None:
+        lines = text.splitlines() or [""]
+        line, column = len(lines), len(lines[-1]) + 1
+    else:
+        line, column = int(place[1]), int(place[2])
+    better = {
+        "Cannot overwrite a value": "this key stands twice in its table",
+        "Invalid value": "there is no value that TOML knows here; text needs quotes",
+    }.get(message)
+    return f"this is not TOML: {better or message[:1].lower() + message[1:]}", line, column
+
+
+def _unreadable(file: str, line: int, column: int, message: str) -> ContractInvalid:
+    return ContractInvalid(file, [Fault(file, "", line, column, message)])
+
+
+def _placed(text: str, file: str, problems: list[Problem]) -> list[Fault]:
+    """Each problem at its line, each once, in the file's order."""
+    from headway.wire.contract.positions import locate
+
+    positions = locate(text)
+    faults = set()
+    for problem in problems:
+        place = (positions.key if problem.at_key else positions.value)(problem.path)
+        faults.add(
+            Fault(
+                file,
+                render_path(problem.path),
+                place.line,
+                place.column,
+                problem.message,
+                problem.found,
+                problem.allowed,
+                problem.near,
+            )
+        )
+    return sorted(faults, key=lambda fault: (fault.line, fault.column, fault.key_path, fault.message))

@@ -1,0 +1,113 @@
+"""From pydantic's errors to problems in our words: key path, what was found, what is allowed, the near word."""
+
+import re
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from headway.wire.contract.faults import Path, Problem, listing, show, unknown, wrong
+from headway.wire.contract.shape import ContractFile
+from headway.wire.contract.shape_delivery import STRATEGIES
+
+_QUOTED = re.compile(r"'([^']*)'")
+_TYPES = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def problems_of_shape(error: ValidationError) -> list[Problem]:
+    """Every error once, with the tags of unions taken out of its path."""
+    return [_problem(details) for details in error.errors(include_url=False)]
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    location = details["loc"]
+    at_key = bool(location) and location[-1] == "[key]"
+    path: Path = tuple(part for part in location if part != "[key]" and not str(part).startswith("§"))
+    kind, found, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "value_error":
+        return Problem(path, str(context["error"]), show(found), at_key=at_key)
+    if kind == "extra_forbidden":
+        return unknown(path, str(path[-1]), "no known key", allowed_keys(location), at_key=True)
+    match kind:
+        case "missing":
+            problem = Problem(path, "is missing", allowed="a value")
+        case "literal_error" | "enum":
+            problem = _not_one_of(path, found, _QUOTED.findall(str(context.get("expected", ""))))
+        case "strategy":
+            problem = _strategy(path, found, details["msg"])
+        case "written":
+            problem = wrong(path, found, details["msg"])
+        case _:
+            problem = wrong(path, found, _allowed(kind, context, details["msg"]), at_key=at_key)
+    return problem
+
+
+def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind in ("too_short", "string_too_short"):
+        return "one or more"
+    if kind == "greater_than_equal":
+        return f"{context['ge']} or more"
+    if kind == "less_than_equal":
+        return f"up to {context['le']}"
+    return message[:1].lower() + message[1:]
+
+
+def _not_one_of(path: Path, found: object, words: list[str]) -> Problem:
+    if isinstance(found, str):
+        return unknown(path, found, "not known here", words)
+    return wrong(path, found, listing([f"'{word}'" for word in words]))
+
+
+def _strategy(path: Path, found: object, allowed: str) -> Problem:
+    if isinstance(found, dict) and isinstance(found.get("kind"), str):
+        return unknown((*path, "kind"), found["kind"], "no strategy", list(STRATEGIES))
+    if isinstance(found, dict) and "kind" not in found:
+        return Problem(
+            (*path, "kind"), f"is missing; allowed: {listing(STRATEGIES)}", allowed=listing(STRATEGIES)
+        )
+    return wrong(path, found, allowed)
+
+
+def allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table in which an unknown key stood, in the order of the manual."""
+    table: Any = ContractFile
+    for part in location[:-1]:
+        table = _inside(table, part)
+    table = _plain(table)
+    if not (isinstance(table, type) and issubclass(table, BaseModel)):
+        return []
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _inside(annotation: Any, part: int | str) -> Any:
+    """The type one part of an error's location further in; a part may be the tag of a union's arm."""
+    if str(part).startswith("§"):
+        arms = get_args(_plain(annotation))
+        return next((arm for arm in arms if Tag(str(part)) in getattr(arm, "__metadata__", ())), None)
+    annotation = _plain(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.items()
+        return next((field.annotation for name, field in fields if part == (field.alias or name)), None)
+    arguments = get_args(annotation)
+    return arguments[-1] if arguments else None
+
+
+def _plain(annotation: Any) -> Any:
+    """Without Annotated and without `| None`."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif type(None) in get_args(annotation):
+            annotation = next(arm for arm in get_args(annotation) if arm is not type(None))
+        else:
+            return annotation

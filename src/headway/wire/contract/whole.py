@@ -1,0 +1,46 @@
+"""What is asked of the file as a whole before anything else: depth, zero bytes, the contract's number."""
+
+from typing import Any
+
+from headway.wire.contract.faults import Path, Problem, show, wrong
+
+#: Ours needs 7; an indicator may bring tables of its own.
+DEEPEST = 24
+KNOWN = (1,)
+
+
+def problems_of_the_whole(document: dict[str, Any]) -> list[Problem]:
+    """Nesting beyond DEEPEST, and zero bytes, which no environment or script can carry."""
+    problems: list[Problem] = []
+    pending: list[tuple[Path, object]] = [((), document)]
+    while pending:
+        path, value = pending.pop()
+        if len(path) > DEEPEST:
+            return [Problem(path[:DEEPEST], f"is nested deeper than {DEEPEST} levels", at_key=True)]
+        if isinstance(value, dict):
+            problems += [_zero_byte(path, at_key=True) for key in value if "\0" in key]
+            pending += [((*path, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            pending += [((*path, number), item) for number, item in enumerate(value)]
+        elif isinstance(value, str) and "\0" in value:
+            problems.append(_zero_byte(path))
+    return problems
+
+
+def _zero_byte(path: Path, *, at_key: bool = False) -> Problem:
+    return Problem(
+        path, "holds a zero byte, which no script or variable can carry", "a zero byte", at_key=at_key
+    )
+
+
+def contract_number(document: dict[str, Any]) -> list[Problem]:
+    """The number comes first: under another one every key may mean something else."""
+    if "contract" not in document:
+        return [Problem(("contract",), "is missing; begin the file with: contract = 1", allowed="1")]
+    number = document["contract"]
+    if isinstance(number, bool) or not isinstance(number, int):
+        return [wrong(("contract",), number, "the number 1")]
+    if number not in KNOWN:
+        message = f"contract {number} is not known to this Headway, which reads 1; another version may"
+        return [Problem(("contract",), message, show(number), "1")]
+    return []
