@@ -1,0 +1,1 @@
+"""shop: shows what is for sale."""
