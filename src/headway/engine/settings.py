@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.drivers.ssh.settings import SshSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -14,6 +16,8 @@ class Settings:
     user: str
     #: Values for secrets that no file has: the caller's environment.
     environment: dict[str, str]
+    #: An ssh config used in place of `~/.ssh/config`.
+    ssh_config: Path | None = None
 
     @property
     def logs(self) -> Path:
@@ -34,3 +38,13 @@ class Settings:
     @property
     def secrets(self) -> Path:
         return self.data / "secrets"
+
+    @property
+    def ssh(self) -> SshSettings:
+        """How this person reaches hosts: their home, ssh config and agent."""
+        home = self.environment.get("HOME")
+        return SshSettings(
+            home=Path(home) if home else Path.home(),
+            config=self.ssh_config,
+            agent=self.environment.get("SSH_AUTH_SOCK") or None,
+        )

@@ -12,7 +12,7 @@ from headway.engine.settings import Settings
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `HEADWAY_DATA`, `HEADWAY_DATABASE_URL` and the platform's convention. Creates nothing.
+    """Settings from `HEADWAY_DATA`, `HEADWAY_DATABASE_URL`, `HEADWAY_SSH_CONFIG` and the platform's convention. Creates nothing.
 
     Raises WrongUse for a database address of an unknown kind.
     """
@@ -24,8 +24,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             f"HEADWAY_DATABASE_URL is '{url.split(':')[0]}:…', which is no database Headway knows",
             hint="write sqlite:///absolute/path or postgresql://user@host/name",
         )
+    ssh_config = variables.get("HEADWAY_SSH_CONFIG")
     return Settings(
-        data=data, database_url=url, user=f"{getpass.getuser()}@{socket.gethostname()}", environment=variables
+        data=data,
+        database_url=url,
+        user=f"{getpass.getuser()}@{socket.gethostname()}",
+        environment=variables,
+        ssh_config=Path(ssh_config).expanduser().absolute() if ssh_config else None,
     )
 
 

@@ -1,0 +1,231 @@
+"""Connections to hosts: started within bounds, tried again with back-off, one a host, used by everybody."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from types import TracebackType
+from typing import Any
+
+import asyncssh
+
+from headway.domain.contract import HostSpec
+from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
+from headway.drivers.ssh.packing import PackedFiles
+from headway.drivers.ssh.resolving import Target, refusal, resolve
+from headway.drivers.ssh.session import HostSession
+from headway.drivers.ssh.settings import SshSettings
+
+_FIRST_PAUSE = 0.15
+_LONGEST_PAUSE = 3.0
+_Key = tuple[str, int | None, str | None]
+
+
+class _Client(asyncssh.SSHClient):
+    """Keeps the key that the host showed, so that a refusal can name it."""
+
+    def __init__(self) -> None:
+        self.presented: asyncssh.SSHKey | None = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.presented = key
+        return False
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.presented = key
+        return False
+
+
+class Connections:
+    """All connections of one command. An async context manager; leaving it closes them all.
+
+    Needs the running event loop; not shared between loops or threads.
+    """
+
+    def __init__(self, settings: SshSettings) -> None:
+        self.settings = settings
+        self._open: dict[_Key, asyncssh.SSHClientConnection] = {}
+        self._doors: dict[_Key, asyncio.Lock] = {}
+        self._sessions: dict[_Key, HostSession] = {}
+        self._starts = asyncio.Semaphore(settings.starts)
+        self._starts_to: dict[str, asyncio.Semaphore] = {}
+        self._cleanups: set[asyncio.Task[Any]] = set()
+        self.packed = PackedFiles()
+
+    async def __aenter__(self) -> "Connections":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def session(self, host: HostSpec) -> HostSession:
+        """The host's one open shell; opened here if it is not yet, so that what is wrong with the host is said here."""
+        session = self._sessions.get(_key(host))
+        if session is None:
+            session = self._sessions[_key(host)] = HostSession(self, host)
+        await session.open()
+        return session
+
+    async def connection(self, host: HostSpec) -> asyncssh.SSHClientConnection:
+        """The host's connection, made if it is not there or was lost.
+
+        Raises HostUnreachable, UnknownHostKey, ChangedHostKey, AuthenticationRefused or SshConfigFault.
+        """
+        key = _key(host)
+        async with self._doors.setdefault(key, asyncio.Lock()):
+            found = self._open.get(key)
+            if found is not None and not found.is_closed():
+                return found
+            made = self._open[key] = await self._connect(resolve(host, self.settings))
+            return made
+
+    def later(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
+        """Work that goes on when its asker was cancelled; `close` waits for it."""
+        task: asyncio.Task[object] = asyncio.ensure_future(work)
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleanups.discard)
+        return task
+
+    async def close(self) -> None:
+        """Ends the sessions and connections, after unfinished clean-up; at most a few seconds."""
+        if self._cleanups:
+            await asyncio.wait(set(self._cleanups), timeout=8)
+        for session in self._sessions.values():
+            session.forget()
+        connections, self._open = list(self._open.values()), {}
+        # Those that lead to others come last: the ends close through them.
+        for connection in reversed(connections):
+            connection.close()
+        for connection in reversed(connections):
+            try:
+                async with asyncio.timeout(2):
+                    await connection.wait_closed()
+            except (TimeoutError, OSError, asyncssh.Error):
+                connection.abort()
+        await self.packed.close()
+
+    async def _connect(self, target: Target) -> asyncssh.SSHClientConnection:
+        tunnel = None
+        for jump in target.jumps:
+            # Each jump is a host like any other: its key is checked, its connection shared.
+            tunnel = await self.connection(jump) if tunnel is None else await self._through(tunnel, jump)
+        return await self._try_again(target, tunnel)
+
+    async def _through(
+        self, tunnel: asyncssh.SSHClientConnection, jump: HostSpec
+    ) -> asyncssh.SSHClientConnection:
+        key = (f"{id(tunnel)}:{jump.address}", jump.port, jump.user)
+        found = self._open.get(key)
+        if found is None or found.is_closed():
+            found = self._open[key] = await self._try_again(resolve(jump, self.settings), tunnel)
+        return found
+
+    async def _try_again(
+        self, target: Target, tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.SSHClientConnection:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.settings.connect_within
+        attempts, pause = 0, _FIRST_PAUSE
+        while True:
+            attempts += 1
+            try:
+                async with self._start(target, tunnel):
+                    return await self._attempt(target, tunnel)
+            except (OSError, asyncssh.Error, TimeoutError) as error:
+                cause, final = _cause(error, self.settings)
+                left = until - loop.time()
+                if final or left <= 0:
+                    raise HostUnreachable(
+                        target.name,
+                        target.place,
+                        cause,
+                        attempts,
+                        hint=_advice(target, tunnel is not None),
+                    ) from error
+            # Spread by chance: fifty hosts behind one sshd must not all come back at the same moment.
+            await asyncio.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    @contextlib.asynccontextmanager
+    async def _start(
+        self, target: Target, tunnel: asyncssh.SSHClientConnection | None
+    ) -> AsyncIterator[None]:
+        place = target.address if tunnel is None else f"{id(tunnel)}:{target.address}"
+        per_address = self._starts_to.setdefault(place, asyncio.Semaphore(self.settings.starts_per_address))
+        async with per_address, self._starts:
+            yield
+
+    async def _attempt(
+        self, target: Target, tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.SSHClientConnection:
+        client = _Client()
+        try:
+            return await asyncssh.connect(
+                target.address,
+                target.port,
+                tunnel=tunnel,
+                config=None,
+                options=target.options,
+                client_factory=lambda: client,
+            )
+        except asyncssh.HostKeyNotVerifiable as error:
+            if client.presented is not None:
+                raise refusal(target, client.presented) from error
+            raise HostUnreachable(target.name, target.place, str(error.reason), 1) from error
+        except asyncssh.PermissionDenied as error:
+            raise _refused(target, error) from error
+        except asyncssh.KeyExchangeFailed as error:
+            raise SshError(
+                target.name, f"{target.name} ({target.place}) and Headway share no algorithm: {error.reason}"
+            ) from error
+        except ValueError as error:
+            raise SshConfigFault(f"{target.name} cannot be connected to: {error}") from error
+
+
+def _key(host: HostSpec) -> _Key:
+    return host.address, host.port, host.user
+
+
+def _cause(error: Exception, settings: SshSettings) -> tuple[str, bool]:
+    """One line for a person, and whether trying again is in vain."""
+    final = False
+    match error:
+        case socket.gaierror():
+            cause = f"no address is known for this name ({error.strerror})"
+            final = error.errno != socket.EAI_AGAIN
+        case TimeoutError():
+            cause = f"no answer within {settings.attempt_timeout:g}s"
+        case asyncssh.ChannelOpenError():
+            cause = f"the jump host cannot reach it: {error.reason}"
+        case asyncssh.ConnectionLost():
+            cause = "the connection was closed before signing in"
+        case asyncssh.ProtocolNotSupported() | asyncssh.ProtocolError():
+            # A newer sshd says "Not allowed at this time" in place of its version when it is over its limits.
+            cause = f"what answers does not speak SSH ({error.reason})"
+        case asyncssh.Error():
+            cause = error.reason
+        case OSError():
+            cause = error.strerror or str(error)
+        case _:
+            cause = str(error)
+    return cause, final
+
+
+def _advice(target: Target, jumped: bool) -> str:
+    through = f" through {', '.join(jump.name for jump in target.jumps)}" if jumped else ""
+    return f"look whether sshd runs there and the way is open{through}: ssh -p {target.port} {target.user}@{target.address}"
+
+
+def _refused(target: Target, error: asyncssh.PermissionDenied) -> AuthenticationRefused:
+    agent = "the agent's keys" if target.options.agent_path else "no agent"
+    files = len(target.options.client_keys or ())
+    held = f"{files} key{'' if files == 1 else 's'} from files, {agent}"
+    return AuthenticationRefused(
+        target.name,
+        f"{target.name} ({target.address}:{target.port}) lets {target.user} in with none of our keys ({held}): {error.reason}",
+        hint="put a public key of yours into that account's .ssh/authorized_keys, load its key with ssh-add if it has a"
+        " passphrase, or name IdentityFile in the ssh config",
+    )
