@@ -115,3 +115,7 @@ class Command:
     step: str
     script: str
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Where it runs, relative to the environment's root on the host.
+    directory: str = "."
+    #: The file of settings that is read first, relative to the root; None for Headway's own steps.
+    settings: str | None = None

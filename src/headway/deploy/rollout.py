@@ -1,0 +1,218 @@
+"""What a deployment does next: a pure function of its rows, of what is under way, and of `now`.
+
+Called again after every change. Late is fine (what is due is due), twice is fine (a host with something
+under way gets nothing new), and a program that was killed calls it with the stored rows and nothing under way.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from headway.deploy.host_states import ASKS, GOES_ON, GOING_BACK, SERVES, TOUCHED, ActionKind, HostState
+from headway.deploy.strategy import width_back
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+
+S, A = HostState, ActionKind
+
+
+class Asked(StrEnum):
+    """What the person at the terminal wants after Ctrl-C. PAUSE: begin nothing new, a question is coming."""
+
+    PAUSE = "pause"
+    BACK = "back"
+    STAY = "stay"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the rows don't say."""
+
+    #: Hosts on which an action is under way in this process.
+    active: frozenset[str] = frozenset()
+    has_once: bool = False
+    #: The release before still runs after `once`.
+    once_compatible: bool = True
+    #: How long the first batch is watched once it serves.
+    watch: timedelta = timedelta()
+    asked: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    kind: ActionKind
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`actions` may all be started at once. Nothing to start and nothing under way is the end, or a question."""
+
+    state: DeploymentState
+    reason: str
+    actions: tuple[Action, ...] = ()
+    #: Hosts on which asking (health, watch) is to be broken off.
+    stop: frozenset[str] = frozenset()
+    #: All hosts serve and passed their checks.
+    verified: bool = False
+    #: It turns back without a person asking.
+    automatic: bool = False
+    #: The question of Ctrl-C may be put now: nothing is under way.
+    ask: bool = False
+
+
+def watch_of(row: HostRow, facts: Facts) -> timedelta:
+    """How long this host is watched once it serves."""
+    return facts.watch if row.batch == 0 else timedelta()
+
+
+def next_actions(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
+    """What may be started now, and the state in which the deployment is, each with its reason.
+
+    `hosts` in the order of their switch. A final state comes only when nothing is under way.
+    """
+    if deployment.state is DeploymentState.ROLLING_BACK:
+        return _go_back(deployment, hosts, facts)
+    failed = [row for row in hosts if row.state in (S.UNPREPARED, S.BROKEN)]
+    # Who asks for an older release does not want the newer one back because a host of the older one fails.
+    one_way = deployment.kind is DeploymentKind.ROLLBACK
+    if facts.asked is Asked.PAUSE:
+        return _pause(deployment, facts, hosts)
+    if facts.asked is Asked.STAY:
+        return _leave(deployment, hosts, facts)
+    if facts.asked is Asked.BACK or (failed and not (one_way and all(r.state == S.BROKEN for r in failed))):
+        return _turn_back(deployment, hosts, facts, failed)
+    return _go_forward(deployment, hosts, facts)
+
+
+def _go_forward(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
+    running = DeploymentState.RUNNING
+    unprepared = [row for row in hosts if row.state in (S.WAITING, S.PREPARING)]
+    if unprepared:
+        done = len(hosts) - len(unprepared)
+        return Decision(running, f"preparing, {done} of {len(hosts)} hosts ready", _start(unprepared, facts))
+    first = hosts[0]
+    if first.state == S.MIGRATING or (facts.has_once and first.state == S.PREPARED):
+        return Decision(running, f"running `once` on {first.host}", _start([first], facts, A.ONCE))
+    for number in sorted({row.batch for row in hosts}):
+        batch = [row for row in hosts if row.batch == number and row.state != S.BROKEN]
+        if unfinished := [row for row in batch if row.state not in SERVES]:
+            names = ", ".join(row.host for row in unfinished)
+            total = 1 + max(row.batch for row in hosts)
+            return Decision(running, f"batch {number + 1} of {total}: {names}", _start(unfinished, facts))
+    return _conclude(deployment, hosts, facts)
+
+
+def _conclude(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
+    """Every host serves (or, on the way to an older release, is broken): write the records, then it is over."""
+    running = DeploymentState.RUNNING
+    broken = [row for row in hosts if row.state == S.BROKEN]
+    if unrecorded := [row for row in hosts if row.state in (S.LIVE, S.FINISHING)]:
+        return Decision(
+            running,
+            "all hosts serve, writing the record",
+            _start(unrecorded, facts, A.FINISH),
+            verified=not broken,
+        )
+    if facts.active:
+        return Decision(running, "waiting for what is under way")
+    if broken:
+        return Decision(DeploymentState.FAILED, f"{_failures(broken)}; {what_stands(deployment, hosts)}")
+    told = [f"{row.host}: {row.reason}" for row in hosts if row.reason]
+    reason = "serves on all hosts" + (", but " + "; ".join(told) if told else "")
+    return Decision(DeploymentState.SUCCEEDED, reason, verified=True)
+
+
+_FORWARD = {S.WAITING: A.PREPARE, S.PREPARED: A.SWITCH, S.MIGRATED: A.SWITCH}
+
+
+def _start(rows: Iterable[HostRow], facts: Facts, kind: ActionKind | None = None) -> tuple[Action, ...]:
+    """What goes on with each of `rows` that has nothing under way; `kind` where the state alone doesn't say."""
+    return tuple(
+        Action(GOES_ON.get(HostState(row.state)) or kind or _FORWARD[HostState(row.state)], row.host)
+        for row in rows
+        if row.host not in facts.active
+    )
+
+
+def _turn_back(
+    deployment: Deployment, hosts: Sequence[HostRow], facts: Facts, failed: Sequence[HostRow]
+) -> Decision:
+    """A host failed, or the person wants to go back: what is under way ends first, then all that was switched goes back."""
+    reason = _failures(failed) if failed else "asked to go back"
+    touched = [row for row in hosts if row.state in TOUCHED]
+    asking = frozenset(row.host for row in hosts if row.state in ASKS and row.host in facts.active)
+    if facts.active:
+        return Decision(deployment.state, reason, stop=asking)
+    if not touched:
+        state = DeploymentState.FAILED if failed else DeploymentState.CANCELLED
+        return Decision(state, f"{reason}; no host was switched")
+    if facts.has_once and not facts.once_compatible:
+        return Decision(
+            DeploymentState.FAILED,
+            f'{reason}; cannot go back: `once` has run and is declared rollback = "incompatible"; '
+            f"{what_stands(deployment, hosts)}; go on with a repaired release: headway deploy {deployment.environment}",
+        )
+    turned = Decision(DeploymentState.ROLLING_BACK, reason, automatic=bool(failed))
+    return Decision(turned.state, reason, _back_actions(hosts, facts), automatic=turned.automatic)
+
+
+def _go_back(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
+    state = DeploymentState.ROLLING_BACK
+    if actions := _back_actions(hosts, facts):
+        return Decision(state, deployment.reason, actions)
+    if facts.active or any(row.state in TOUCHED | GOING_BACK for row in hosts):
+        return Decision(state, deployment.reason)
+    if any(row.state == S.STUCK for row in hosts):
+        return Decision(
+            DeploymentState.FAILED,
+            f"{deployment.reason}; GOING BACK FAILED: "
+            f"{'; '.join(f'{r.host}: {r.reason}' for r in hosts if r.state == S.STUCK)}; "
+            f"{what_stands(deployment, hosts)}",
+        )
+    return Decision(DeploymentState.ROLLED_BACK, deployment.reason)
+
+
+def _back_actions(hosts: Sequence[HostRow], facts: Facts) -> tuple[Action, ...]:
+    """In the reverse order of the switch, several at once; what is on its way back already goes on."""
+    on_the_way = [row for row in hosts if row.state in GOING_BACK]
+    room = width_back(len(hosts)) - len(on_the_way)
+    touched = [row for row in reversed(hosts) if row.state in TOUCHED and row.host not in facts.active]
+    return (
+        *_start(on_the_way, facts),
+        *(Action(A.REVERT, row.host) for row in touched[: max(0, room)]),
+    )
+
+
+def _pause(deployment: Deployment, facts: Facts, hosts: Sequence[HostRow]) -> Decision:
+    asking = frozenset(row.host for row in hosts if row.state in ASKS and row.host in facts.active)
+    return Decision(deployment.state, "finishing the step at hand", stop=asking, ask=not facts.active)
+
+
+def _leave(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
+    if facts.active:
+        return Decision(deployment.state, "finishing the step at hand")
+    return Decision(DeploymentState.CANCELLED, f"stopped where it was; {what_stands(deployment, hosts)}")
+
+
+def _failures(failed: Sequence[HostRow]) -> str:
+    return "; ".join(f"{row.host}: {row.reason}" for row in failed)
+
+
+def what_stands(deployment: Deployment, hosts: Sequence[HostRow]) -> str:
+    """What is on which host, for a person who has to go on from there: `rel-b on web1, web2; rel-a on web3`."""
+    places: dict[str, list[str]] = {}
+    for row in hosts:
+        places.setdefault(_standing(deployment, row), []).append(row.host)
+    return "; ".join(f"{what} on {', '.join(names)}" for what, names in places.items())
+
+
+def _standing(deployment: Deployment, row: HostRow) -> str:
+    before = row.previous_release or "nothing"
+    if row.state in SERVES or row.state == S.WATCHING:
+        return deployment.release
+    if row.state in TOUCHED:
+        return f"{deployment.release}, not verified," if row.switched_at else f"{before}, drained,"
+    if row.state == S.STUCK or row.state in GOING_BACK:
+        return f"half-way between {deployment.release} and {before}"
+    return before
