@@ -4,7 +4,9 @@ import pytest
 
 from headway.domain.contract import JobDefinition, StepDefinition
 from headway.pipeline.plan import Fault, plan
+from headway.pipeline.when import WhenFacts
 
+FACTS = WhenFacts(branch="feature", changed=("src/shop.py",))
 STEP = (StepDefinition("true", "true"),)
 
 
@@ -14,10 +16,6 @@ def job(name: str, *needs: str, when: str | None = None, **axes: tuple[str, ...]
 
 def definitions(*jobs: JobDefinition) -> dict[str, JobDefinition]:
     return {job.name: job for job in jobs}
-
-
-def always(when: str, matrix: object) -> bool:
-    return True
 
 
 SHOP = definitions(
@@ -37,7 +35,7 @@ SHOP = definitions(
     ],
 )
 def test_a_choice_runs_with_what_it_needs_and_nothing_else(only, names):
-    assert [planned.name for planned in plan(SHOP, always, only).jobs] == names
+    assert [planned.name for planned in plan(SHOP, FACTS, only).jobs] == names
 
 
 @pytest.mark.parametrize(
@@ -49,13 +47,13 @@ def test_a_choice_runs_with_what_it_needs_and_nothing_else(only, names):
     ],
 )
 def test_an_unknown_choice_is_told_with_the_near_name(only, message):
-    found = plan(SHOP, always, only)
+    found = plan(SHOP, FACTS, only)
     assert found.jobs == ()
     assert found.faults == (Fault("--job", message),)
 
 
 def test_all_faults_at_once():
-    found = plan(definitions(job("a", "b"), job("b", "a"), job("c", "tests"), job("test")), always)
+    found = plan(definitions(job("a", "b"), job("b", "a"), job("c", "tests"), job("test")), FACTS)
     assert found.jobs == ()
     assert found.faults == (
         Fault("jobs.c.needs", "'tests' is no job; did you mean 'test'?"),
@@ -65,30 +63,33 @@ def test_all_faults_at_once():
 
 def test_a_thousand_jobs_are_a_run_and_one_more_is_an_error():
     most = definitions(job("many", number=tuple(map(str, range(999)))), job("one"))
-    assert len(plan(most, always).jobs) == 1000
+    assert len(plan(most, FACTS).jobs) == 1000
     over = most | definitions(job("two"))
-    assert plan(over, always).faults == (
+    assert plan(over, FACTS).faults == (
         Fault(
             "jobs.many.matrix", "this makes a run of 1,001 jobs; 1,000 is the most ('many' alone makes 999)"
         ),
     )
-    assert len(plan(over, always, ["two"]).jobs) == 1
+    assert len(plan(over, FACTS, ["two"]).jobs) == 1
 
 
 def test_no_job_is_an_error():
-    assert plan({}, always).faults == (Fault("jobs", "there is no job to run"),)
+    assert plan({}, FACTS).faults == (Fault("jobs", "there is no job to run"),)
 
 
-def test_when_is_asked_for_each_combination():
-    asked = []
-
-    def holds(when: str, matrix: dict[str, str]) -> bool:
-        asked.append((when, dict(matrix)))
-        return matrix.get("python") == "3.12"
-
-    found = plan(definitions(job("test", when="newest", python=("3.11", "3.12"))), holds)
+@pytest.mark.parametrize(
+    ("when", "skipped"),
+    [
+        (None, None),
+        ("branch == 'feature'", None),
+        ("changed('src/**')", None),
+        ("branch == 'main'", "when branch == 'main': branch is 'feature', not 'main'"),
+        ("changed('docs/**')", "when changed('docs/**'): nothing changed in 'docs/**'"),
+    ],
+)
+def test_a_job_is_skipped_with_the_reason_of_its_condition(when, skipped):
+    found = plan(definitions(job("test", when=when, python=("3.11", "3.12"))), FACTS)
     assert [(planned.name, planned.skipped) for planned in found.jobs] == [
-        ("test (python=3.11)", "when: newest does not hold"),
-        ("test (python=3.12)", None),
+        ("test (python=3.11)", skipped),
+        ("test (python=3.12)", skipped),
     ]
-    assert asked == [("newest", {"python": "3.11"}), ("newest", {"python": "3.12"})]

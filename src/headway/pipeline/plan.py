@@ -1,12 +1,13 @@
 """From a contract to the jobs of one run: which there are, in which order, and which are skipped from the start."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from headway.domain.contract import JobDefinition
 from headway.pipeline.graph import find_cycle, in_order, with_needs
 from headway.pipeline.matrix import count, expand
+from headway.pipeline.when import WhenFacts, evaluate, parse_when
 
 #: A run of more jobs is an error, never a silent cut.
 MOST_JOBS = 1000
@@ -41,14 +42,11 @@ class Plan:
     faults: tuple[Fault, ...] = ()
 
 
-#: Whether the text of a `when` holds for this commit and these matrix values.
-Holds = Callable[[str, Mapping[str, str]], bool]
-
-
-def plan(definitions: Mapping[str, JobDefinition], holds: Holds, only: Collection[str] = ()) -> Plan:
+def plan(definitions: Mapping[str, JobDefinition], facts: WhenFacts, only: Collection[str] = ()) -> Plan:
     """All jobs of the definitions, or those named in `only` with all that they need; all faults at once.
 
-    A name in `only` is a definition's (all of its matrix) or one job's, `test (python=3.12)`.
+    `facts` decide what is skipped by its `when`. A name in `only` is a definition's (all of its matrix) or one
+    job's, `test (python=3.12)`.
     """
     faults = _graph_faults(definitions)
     if faults:
@@ -72,7 +70,7 @@ def plan(definitions: Mapping[str, JobDefinition], holds: Holds, only: Collectio
     for name in in_order({name: definition.needs for name, definition in definitions.items()}):
         if name in chosen:
             singles = chosen[name]
-            jobs += [job for job in _jobs(definitions[name], holds) if singles is None or job.name in singles]
+            jobs += [job for job in _jobs(definitions[name], facts) if singles is None or job.name in singles]
     return Plan(jobs=tuple(jobs))
 
 
@@ -130,20 +128,20 @@ def _listed(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _jobs(definition: JobDefinition, holds: Holds) -> list[PlannedJob]:
-    found = []
-    for variant in expand(definition):
-        skipped = None
-        if definition.when is not None and not holds(definition.when, variant.values):
-            skipped = f"when: {definition.when} does not hold"
-        found.append(
-            PlannedJob(
-                name=variant.name,
-                definition=definition.name,
-                matrix=variant.values,
-                needs=definition.needs,
-                allow_failure=definition.allow_failure,
-                skipped=skipped,
-            )
+def _jobs(definition: JobDefinition, facts: WhenFacts) -> list[PlannedJob]:
+    skipped = None
+    if definition.when is not None:
+        verdict = evaluate(parse_when(definition.when), facts)
+        if not verdict.value:
+            skipped = f"when {definition.when}: {verdict.reason}"
+    return [
+        PlannedJob(
+            name=variant.name,
+            definition=definition.name,
+            matrix=variant.values,
+            needs=definition.needs,
+            allow_failure=definition.allow_failure,
+            skipped=skipped,
         )
-    return found
+        for variant in expand(definition)
+    ]
