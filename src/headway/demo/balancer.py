@@ -79,10 +79,12 @@ class Balancer:
         return answer(status, body, named | {"Content-Type": reply.headers.get("content-type", "text/plain")})
 
     async def administer(self, method: str, path: str) -> tuple[int, object]:
-        """GET /state · POST /hosts/NAME/drain · POST /hosts/NAME/undrain · GET /hosts/NAME/idle (409 until it is)."""
+        """GET /state, /hosts/NAME · POST /hosts/NAME/drain, …/undrain · GET /hosts/NAME/idle (409 until it is)."""
         if (method, path) == ("GET", "/state"):
             return 200, self.state()
         match path.strip("/").split("/"):
+            case ["hosts", name] if name in self.backends:
+                return 200, self.state_of(name)
             case ["hosts", name, "drain"] if method == "POST" and name in self.backends:
                 self.backends[name].included = False
             case ["hosts", name, "undrain"] if method == "POST" and name in self.backends:
@@ -96,18 +98,16 @@ class Balancer:
         return 200, {"included": self.backends[name].included}
 
     def state(self) -> dict[str, object]:
+        return {"homeless": self.homeless, "hosts": {name: self.state_of(name) for name in self.backends}}
+
+    def state_of(self, name: str) -> dict[str, object]:
+        backend = self.backends[name]
         return {
-            "homeless": self.homeless,
-            "hosts": {
-                backend.name: {
-                    "included": backend.included,
-                    "in_flight": backend.in_flight,
-                    "release": backend.release,
-                    "answered": dict(backend.answered),
-                    "failed": backend.failed,
-                }
-                for backend in self.backends.values()
-            },
+            "included": backend.included,
+            "in_flight": backend.in_flight,
+            "release": backend.release,
+            "answered": dict(backend.answered),
+            "failed": backend.failed,
         }
 
 
