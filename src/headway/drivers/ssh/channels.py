@@ -29,8 +29,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.on_error: Callable[[bytes], None] | None = None
         self.errors = bytearray()
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._code: int | None = None
-        self._signal: str | None = None
+        #: The command's own end; the channel stays open while something else holds its output.
+        self.exited: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._channel: asyncssh.SSHClientChannel[bytes]
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -56,10 +56,10 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self._flowing.set()
 
     def exit_status_received(self, status: int) -> None:
-        self._code = status
+        self._exit(Ending(exit_code=status))
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._signal = signal
+        self._exit(Ending(signal=signal))
 
     def eof_received(self) -> bool:
         return True  # its exit status may still come
@@ -67,7 +67,11 @@ class Channel(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._flowing.set()
         if not self.ended.done():
-            self.ended.set_result(Ending(self._code, self._signal, exc))
+            self.ended.set_result(self.exited.result() if self.exited.done() else Ending(error=exc))
+
+    def _exit(self, ending: Ending) -> None:
+        if not self.exited.done():
+            self.exited.set_result(ending)
 
     # We call these.
     def write(self, data: bytes) -> None:

@@ -61,11 +61,16 @@ class Connections:
     ) -> None:
         await self.close()
 
-    async def session(self, host: HostSpec) -> HostSession:
-        """The host's one open shell; opened here if it is not yet, so that what is wrong with the host is said here."""
+    def of(self, host: HostSpec) -> HostSession:
+        """The host's session as it is; what it needs is opened when it is first used."""
         session = self._sessions.get(_key(host))
         if session is None:
             session = self._sessions[_key(host)] = HostSession(self, host)
+        return session
+
+    async def session(self, host: HostSpec) -> HostSession:
+        """The host's one open shell; opened here if it is not yet, so that what is wrong with the host is said here."""
+        session = self.of(host)
         await session.open()
         return session
 

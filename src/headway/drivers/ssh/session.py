@@ -5,7 +5,7 @@ A new channel costs 0.15 s on stock sshd, a command on an open shell one round t
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,13 @@ from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
 from headway.drivers.ssh.framing import Frame, Reply
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
+from headway.drivers.ssh.running import Exit, run
 from headway.drivers.ssh.uploads import upload, upload_bytes
 
 if TYPE_CHECKING:
     from headway.drivers.ssh.connections import Connections
 
-__all__ = ["HostSession", "Reply"]
+__all__ = ["Exit", "HostSession", "Reply"]
 
 #: What one call keeps of an output unless it says otherwise.
 DEFAULT_LIMIT = 2**20
@@ -92,6 +93,26 @@ class HostSession:
             except ConnectionLost:
                 self.forget()
                 raise
+
+    async def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        on_output: Callable[[bytes], None],
+        env: Mapping[str, str] | None = None,
+        pty: bool = False,
+        timeout: float | None = None,
+    ) -> Exit:
+        """Runs a command on a channel of its own, beside whatever the session does.
+
+        `command` is a script for sh, or words that reach the program exactly as they are. Standard output and
+        error come together by `on_output`, as they come; the environment travels as data. Without a terminal the
+        input is empty. A command ends when its process ends, whatever it left in the background.
+
+        Raises CommandTimedOut after `timeout` seconds, when the command's processes have been ended; when the
+        caller is cancelled they are ended too. Raises ConnectionLost and what `open` raises.
+        """
+        return await run(self, command, env=env or {}, pty=pty, timeout=timeout, on_output=on_output)
 
     def forget(self) -> None:
         """Lets go of the shell; the next call opens another."""

@@ -1,0 +1,81 @@
+"""Which hosts a selector means: `group:NAME`, `label:NAME=VALUE` or a host's name."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from headway.base.errors import WrongUse
+from headway.domain.contract import Contract, HostSpec
+
+
+class NoSuchHosts(WrongUse):
+    """A selector that means nothing in this headway.toml."""
+
+
+def select_hosts(contract: Contract, selectors: Sequence[str]) -> tuple[HostSpec, ...]:
+    """The hosts that any of the selectors means: each once, in the selectors' order, in a group in the group's.
+
+    Raises NoSuchHosts for the first selector that means no host, with the near word where there is one.
+    """
+    found: dict[str, HostSpec] = {}
+    for selector in selectors:
+        for name in _names(contract, selector.strip()):
+            host = contract.hosts.get(name)
+            if host is None:
+                raise _unknown("host", name, contract.hosts)
+            found.setdefault(name, host)
+    return tuple(found.values())
+
+
+def _names(contract: Contract, selector: str) -> Iterable[str]:
+    kind, colon, rest = selector.partition(":")
+    if not colon:
+        if selector not in contract.hosts and selector in contract.groups:
+            raise NoSuchHosts(f"'{selector}' is a group, not a host", hint=f"write group:{selector}")
+        return (selector,)
+    if kind == "group":
+        if rest not in contract.groups:
+            raise _unknown("group", rest, contract.groups, prefix="group:")
+        return contract.groups[rest]
+    if kind == "label":
+        return _with_label(contract, rest)
+    near = _near(kind, ("group", "label"))
+    raise NoSuchHosts(
+        f"'{selector}' selects no hosts: '{kind}:' is not known",
+        hint=f"did you mean {near}:{rest}?" if near else "write NAME, group:NAME or label:NAME=VALUE",
+    )
+
+
+def _with_label(contract: Contract, text: str) -> Iterable[str]:
+    label, equals, value = text.partition("=")
+    if not equals:
+        raise NoSuchHosts(f"'label:{text}' has no value", hint=f"write label:{text}=VALUE")
+    names = [name for name, host in contract.hosts.items() if host.labels.get(label) == value]
+    if names:
+        return names
+    values = sorted({host.labels[label] for host in contract.hosts.values() if label in host.labels})
+    if values:
+        near = _near(value, values)
+        raise NoSuchHosts(
+            f"no host has the label {label}={value}",
+            hint=f"did you mean label:{label}={near}?" if near else f"{label} is one of {', '.join(values)}",
+        )
+    labels = {label: None for host in contract.hosts.values() for label in host.labels}
+    raise _unknown("label", label, labels, prefix="label:")
+
+
+def _unknown(kind: str, name: str, known: Mapping[str, object], prefix: str = "") -> NoSuchHosts:
+    near = _near(name, known)
+    if near:
+        hint = f"did you mean {prefix}{near}?"
+    elif known:
+        hint = f"there are: {', '.join(known)}"
+    else:
+        hint = (
+            f"write [{kind}s] into headway.toml" if kind != "label" else "give hosts labels in headway.toml"
+        )
+    return NoSuchHosts(f"there is no {kind} '{name}' in headway.toml", hint=hint)
+
+
+def _near(word: str, words: Iterable[str]) -> str | None:
+    found = difflib.get_close_matches(word, list(words), n=1)
+    return found[0] if found else None
