@@ -1,0 +1,82 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from headway.dora.intervals import garwood, median_interval, median_ranks, normal_quantile, wilson
+
+
+@pytest.mark.parametrize(
+    ("events", "of", "low", "high"),
+    [(1, 4, 4.6, 69.9), (0, 5, 0, 43.4), (2, 20, 2.8, 30.1), (15, 100, 9.3, 23.3)],
+)
+def test_published_shares(events: int, of: int, low: float, high: float) -> None:
+    found = wilson(events, of)
+    assert (round(100 * found.low, 1), round(100 * found.high, 1)) == (low, high)
+
+
+@pytest.mark.parametrize(("events", "low", "high"), [(12, 1.55, 5.24), (0, 0, 0.92)])
+def test_published_rates_a_week_over_four_weeks(events: int, low: float, high: float) -> None:
+    found = garwood(events, 4)
+    assert (round(found.low, 2), round(found.high, 2)) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"), [(0, None), (1, None), (5, None), (6, (1, 6)), (20, (6, 15)), (50, (18, 33))]
+)
+def test_published_ranks_of_the_median(count: int, ranks: tuple[int, int] | None) -> None:
+    assert median_ranks(count) == ranks
+
+
+def test_six_values_hold_the_median_between_smallest_and_largest() -> None:
+    found = median_interval([5.0, 1, 9, 3, 7, 2])
+    assert found is not None
+    assert (found.low, found.high, found.method) == (1, 9, "order statistics")
+
+
+def test_normal_quantile() -> None:
+    assert normal_quantile() == pytest.approx(1.959963984540054)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 20_000), st.data(), st.sampled_from([0.8, 0.95, 0.99]))
+def test_wilson_is_scipys(of: int, data: st.DataObject, level: float) -> None:
+    events = data.draw(st.integers(0, of))
+    ours, theirs = (
+        wilson(events, of, level),
+        stats.binomtest(events, of).proportion_ci(level, method="wilson"),
+    )
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert 0 <= ours.low <= events / of <= ours.high <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 20_000), st.floats(0.1, 1000), st.sampled_from([0.8, 0.95, 0.99]))
+def test_garwood_is_the_chi_square_quantile(events: int, exposure: float, level: float) -> None:
+    tail = (1 - level) / 2
+    low = stats.chi2.ppf(tail, 2 * events) / 2 / exposure if events else 0.0
+    high = stats.chi2.ppf(1 - tail, 2 * events + 2) / 2 / exposure
+    ours = garwood(events, exposure, level)
+    assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(6, 30_000))
+def test_the_ranks_are_the_narrowest_that_cover(count: int) -> None:
+    ranks = median_ranks(count)
+    assert ranks is not None
+    low, high = ranks
+    assert low + high == count + 1
+    assert 1 - 2 * stats.binom.cdf(low - 1, count, 0.5) >= 0.95 - 1e-9
+    assert 1 - 2 * stats.binom.cdf(low, count, 0.5) < 0.95
+
+
+@pytest.mark.parametrize(("events", "of"), [(0, 0), (3, 2), (-1, 4)])
+def test_nonsense_is_refused(events: int, of: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        wilson(events, of)
+    with pytest.raises(ValueError, match="no rate"):
+        garwood(-1, 4)
+    assert math.isfinite(garwood(0, 1).high)
