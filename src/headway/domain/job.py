@@ -46,6 +46,8 @@ class JobSpec:
     #: Between TERM and KILL when the job is cancelled or times out.
     stop_within: timedelta = DEFAULT_STOP_WITHIN
     output_limit: int = DEFAULT_OUTPUT_LIMIT
+    #: Leave running what a job that succeeds has left behind (a service that it started). Else it ends with the job.
+    keep_background: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,250 @@
+"""The runner on this machine."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headway.base.clock import Clock, SystemClock
+from headway.base.durations import format_size
+from headway.base.errors import Errored
+from headway.domain.job import JobResult, JobSpec, Piece
+from headway.domain.states import State
+from headway.drivers.processes import ProcessIdentity, is_alive
+from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
+from headway.drivers.runner.payload import payload
+from headway.drivers.runner.verbs import PIECE_SIZE, SIGN_OF_LIFE_WITHIN
+
+SCRIPT = Path(__file__).with_name("runner.sh")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+_DEFAULT_SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE]
+_FULL_DISK = 64 * 2**10
+
+
+@dataclass
+class LocalRunner:
+    """Starts jobs as processes of their own session; they go on when this process dies.
+
+    `environment` is what jobs get besides what their spec says; None: this process's, without HEADWAY_ names.
+    `niceness` and `oom_score_adjust` make jobs yield to everything else (DESIGN: a job never takes the rest down).
+    """
+
+    environment: Mapping[str, str] | None = None
+    niceness: int = 0
+    oom_score_adjust: int = 0
+    shell: tuple[str, ...] = ("sh",)
+    clock: Clock = field(default_factory=SystemClock)
+    _children: set[int] = field(default_factory=set, init=False, repr=False)
+    _owners: dict[str, Owner] = field(default_factory=dict, init=False, repr=False)
+    _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+
+    async def start(self, spec: JobSpec) -> None:
+        """See Runner. The directory is made private to this user; its parent must exist."""
+        text = payload(spec)
+        directory = Path(spec.directory)
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if (directory / "claim").exists():
+                return
+            (directory / "steps").mkdir(exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkfifo(directory / "pipe", 0o600)
+        except OSError as error:
+            raise Errored(f"cannot make the job's directory {directory}: {error.strerror}") from error
+        read_end, write_end = os.pipe()
+        try:
+            pid = self._spawn(["job", spec.directory], stdin=read_end)
+            self._yield_to_others(pid)
+        except BaseException:
+            os.close(write_end)
+            raise
+        finally:
+            os.close(read_end)
+        await _send(write_end, text)
+
+    def _spawn(self, words: list[str], *, stdin: int | None = None) -> int:
+        """A process of its own session, with default signals and no open files of ours."""
+        self._reap()
+        program = shutil.which(self.shell[0])
+        if program is None:
+            raise Errored(f"there is no {self.shell[0]} on this machine")
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            pid = os.posix_spawn(
+                program,
+                [*self.shell, str(SCRIPT), *words],
+                self._environment(),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, null if stdin is None else stdin, 0),
+                    (os.POSIX_SPAWN_DUP2, null, 1),
+                    (os.POSIX_SPAWN_DUP2, null, 2),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=_DEFAULT_SIGNALS,
+            )
+        finally:
+            os.close(null)
+        self._children.add(pid)
+        return pid
+
+    def _environment(self) -> dict[str, str]:
+        if self.environment is not None:
+            return dict(self.environment)
+        # A job within a job keeps the outer one's id: ending that ends this one, too.
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("HEADWAY_") or name == "HEADWAY_JOB_ID"
+        }
+
+    def _yield_to_others(self, pid: int) -> None:
+        """While the runner still waits for its payload, so all its processes inherit it."""
+        if self.niceness:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, pid, self.niceness)
+        if self.oom_score_adjust:
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/oom_score_adj").write_text(str(self.oom_score_adjust))
+
+    def _reap(self) -> None:
+        """Take the exit status of our own finished runners, or they stay as zombies."""
+        for pid in list(self._children):
+            try:
+                done, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done = pid
+            if done:
+                self._children.discard(pid)
+
+    async def follow(self, directory: str, offset: int, *, wait: float) -> Piece:
+        """See Runner."""
+        until = self.clock.monotonic() + wait
+        pause = _FIRST_PAUSE
+        while True:
+            piece = self._look(directory, offset)
+            if piece.result is not None:
+                self._reap()
+                return piece
+            if piece.items or piece.offset != offset:
+                return piece
+            if self._is_lost(directory):
+                return await self._lost(directory, offset)
+            left = until - self.clock.monotonic()
+            if left <= 0:
+                return piece
+            await self.clock.sleep(min(pause, left))
+            pause = min(pause * 1.3, _LONGEST_PAUSE)
+
+    def _look(self, directory: str, offset: int, lost: JobResult | None = None) -> Piece:
+        """What is there now. The result is looked for first: once it is there, the log is whole."""
+        result = lost or _read_result(directory)
+        owner = self._owner(directory)
+        if owner is None:
+            return Piece((), offset, result)
+        data = _read(f"{directory}/log", offset, PIECE_SIZE)
+        is_last = result is not None and len(data) < PIECE_SIZE
+        parsed = parse_log(data, owner.mark, is_last=is_last)
+        return Piece(parsed.items, offset + parsed.taken, result if is_last else None)
+
+    def _owner(self, directory: str) -> Owner | None:
+        owner = self._owners.get(directory) or parse_owner(_read(f"{directory}/owner", 0, 4096))
+        if owner is not None:
+            self._owners[directory] = owner
+        return owner
+
+    def _is_lost(self, directory: str) -> bool:
+        """There will never be a result: the runner is dead, or has never given a sign of life."""
+        owner = self._owner(directory)
+        if owner is not None:
+            return not is_alive(ProcessIdentity(owner.boot_id, owner.pid, owner.start_time))
+        since = self._waiting_since.setdefault(directory, self.clock.monotonic())
+        return self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds()
+
+    async def _lost(self, directory: str, offset: int) -> Piece:
+        if _read_result(directory) is None:
+            await self._run("sweep", directory)
+        # Between our two looks it may have ended by itself, and its last words may not be read yet.
+        return self._look(directory, offset, _read_result(directory) or _lost_result(directory))
+
+    async def cancel(self, directory: str, reason: str) -> None:
+        """See Runner. A process of its own does it, so it is done even if this one dies now."""
+        self._spawn(["cancel", directory, State.CANCELLED, " ".join(reason.split())])
+
+    async def _run(self, verb: str, directory: str) -> None:
+        pid = self._spawn([verb, directory])
+        while pid in self._children:
+            await self.clock.sleep(_LONGEST_PAUSE)
+            self._reap()
+
+    async def remove(self, directory: str) -> None:
+        """See Runner."""
+        self._owners.pop(directory, None)
+        self._waiting_since.pop(directory, None)
+        self._reap()
+        await asyncio.to_thread(remove_tree, Path(directory))
+
+
+async def _send(descriptor: int, data: bytes) -> None:
+    """Write and close. A runner that is gone (another one has the claim) needs nothing."""
+    try:
+        if len(data) <= 32 * 2**10:  # fits into an empty pipe: never waits
+            _write_all(descriptor, data)
+        else:
+            await asyncio.to_thread(_write_all, descriptor, data)
+    except BrokenPipeError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _read(path: str, offset: int, size: int) -> bytes:
+    """At most `size` bytes from `offset`; none while there is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(descriptor, size, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _read_result(directory: str) -> JobResult | None:
+    text = _read(f"{directory}/result", 0, 2**24)
+    return parse_result(text, _read(f"{directory}/outputs", 0, OUTPUTS_LIMIT + 1)) if text else None
+
+
+def _lost_result(directory: str) -> JobResult:
+    reason = "runner lost"
+    try:
+        disk = os.statvfs(directory)
+    except OSError as error:
+        reason = f"runner lost: {directory}: {error.strerror}"
+    else:
+        free = disk.f_bavail * disk.f_frsize
+        if free < _FULL_DISK or (disk.f_files and not disk.f_favail):
+            reason = f"runner lost: the disk of {directory} is full ({format_size(free)} free)"
+    return JobResult(State.ERRORED, reason, (), None)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all in it, folders without write permission too. No error if it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            shutil.rmtree(path)
+        except PermissionError:  # module caches of some languages are read-only
+            for folder, _, _ in os.walk(path, onerror=None):
+                os.chmod(folder, stat.S_IRWXU)
+            shutil.rmtree(path)
