@@ -27,3 +27,5 @@ class Release:
     created_by: str
     #: The run that made it; None when another system built it (`headway release add`).
     run: str | None = None
+    #: When retention let its artifacts go; None while it can be deployed.
+    removed_at: datetime | None = None

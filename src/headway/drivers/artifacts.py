@@ -70,7 +70,7 @@ class ArtifactStore:
         partial = self._folder / "partial" / secrets.token_hex(8)
         try:
             partial.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with file.open("rb") as source, _new_file(partial) as target:
+            with _old_file(file) as source, _new_file(partial) as target:
                 mode = os.fstat(source.fileno()).st_mode
                 if not stat.S_ISREG(mode):
                     raise ArtifactError(f"{file} is not a regular file", hint="keep files only")
@@ -244,6 +244,11 @@ def _inside(folder: Path, path: str) -> Path:
     if path.startswith("/") or ".." in path.split("/") or not real.is_relative_to(os.path.realpath(folder)):
         raise ArtifactOutside(f"the artifact '{path}' would lie outside of {folder}", hint="rename it")
     return target
+
+
+def _old_file(path: Path) -> BinaryIO:
+    """Opened for reading; O_NONBLOCK, because a named pipe would hold us until somebody writes to it."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 
 def _new_file(path: Path) -> BinaryIO:

@@ -1,0 +1,243 @@
+"""Releases: made from a run, or from files that another system built; found by what people type.
+
+ReleaseError             2
+├── DirtyRelease         2   the tree has uncommitted changes
+├── UnknownRelease       2   nothing here is called so
+├── AmbiguousRelease     2   several are
+├── NoReleaseYet         2   the commit has none
+├── ReleaseGone          2   retention let its artifacts go
+└── ArtifactNotThere     2   a file that was named, or the contract's artifact, is not there
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from headway.base.errors import WrongUse
+from headway.domain.commit import Commit
+from headway.domain.contract import DeploySpec
+from headway.domain.release import Artifact, Release
+from headway.domain.run import Run
+from headway.drivers.artifacts import ArtifactStore
+from headway.drivers.git import Git, UnknownCommit
+from headway.engine.settings import Settings
+from headway.store import releases as rows
+from headway.store.commits import add_commit
+from headway.store.database import Database, Transaction
+
+PREFIX = "rel-"
+_HEX = re.compile(r"[0-9a-f]{4,64}")
+
+
+class ReleaseError(WrongUse):
+    pass
+
+
+class DirtyRelease(ReleaseError):
+    pass
+
+
+class UnknownRelease(ReleaseError):
+    pass
+
+
+class AmbiguousRelease(ReleaseError):
+    pass
+
+
+class NoReleaseYet(ReleaseError):
+    pass
+
+
+class ReleaseGone(ReleaseError):
+    pass
+
+
+class ArtifactNotThere(ReleaseError):
+    pass
+
+
+def release_id(service: str, commit: str, artifacts: Sequence[Artifact]) -> str:
+    """The id that follows from the content: the same service, commit and artifacts give the same one anywhere."""
+    listed = sorted([artifact.path, artifact.sha256, artifact.executable] for artifact in artifacts)
+    content = json.dumps([service, commit, listed], separators=(",", ":"))
+    return PREFIX + hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def artifacts_for_release(deploy: DeploySpec | None, made: Sequence[Artifact]) -> tuple[Artifact, ...] | None:
+    """Of the artifacts that a run made, those that make the release; None when there is nothing to release.
+
+    With `deploy.artifact` that one alone, so that a report that differs each time makes no new release of it;
+    without (kind `script`) all of them, even none.
+    """
+    if deploy is None:
+        return None
+    if deploy.artifact is None:
+        return tuple(made)
+    chosen = tuple(artifact for artifact in made if artifact.path == deploy.artifact)
+    return chosen or None
+
+
+def compose_release(run: Run, artifacts: Sequence[Artifact], *, by: str, now: datetime) -> Release:
+    """The release of a run's artifacts, not stored yet. Raises DirtyRelease."""
+    if run.dirty:
+        raise DirtyRelease(
+            f"run {run.number} of {run.service} is of uncommitted changes, which cannot be released",
+            hint="git commit, then: headway run",
+        )
+    return Release(
+        id=release_id(run.service, run.commit, artifacts),
+        service=run.service,
+        repository=run.repository,
+        commit=run.commit,
+        artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
+        created_at=now,
+        created_by=by,
+        run=run.id,
+    )
+
+
+def store_release(tx: Transaction, store: ArtifactStore, release: Release, *, now: datetime) -> Release:
+    """Within the caller's transaction, so that a run and its release end together. May be called again.
+
+    Renews the artifacts first: a retention that looked before this transaction commits leaves them alone.
+    Raises ArtifactGone.
+    """
+    store.renew(release.artifacts)
+    return rows.put_release(tx, release, now=now)
+
+
+def create_from_run(
+    database: Database,
+    store: ArtifactStore,
+    run: Run,
+    artifacts: Sequence[Artifact],
+    *,
+    by: str,
+    now: datetime,
+) -> Release:
+    """`compose_release` and `store_release` in a transaction of their own. Raises DirtyRelease, ArtifactGone."""
+    release = compose_release(run, artifacts, by=by, now=now)
+    return database.transact(lambda tx: store_release(tx, store, release, now=now))
+
+
+def add_release(
+    database: Database,
+    settings: Settings,
+    *,
+    service: str,
+    repository: Path,
+    commit: str,
+    files: Mapping[str, Path],
+    now: datetime,
+) -> Release:
+    """A release of what another system built: `files` are the artifacts by their paths.
+
+    `commit` is anything that git takes for one. Raises UnknownCommit, ArtifactNotThere, DiskFull and the errors
+    of the artifact store.
+    """
+    found = Git(settings.environment, settings.mirrors).commit(repository, commit)
+    for path, file in files.items():
+        if not file.is_file():
+            raise ArtifactNotThere(
+                f"there is no file {file} for the artifact '{path}'", hint="see what was built"
+            )
+    store = ArtifactStore(settings.artifacts)
+    artifacts = tuple(store.keep(files[path], path) for path in sorted(files))
+    release = Release(
+        id=release_id(service, found.sha, artifacts),
+        service=service,
+        repository=str(repository),
+        commit=found.sha,
+        artifacts=artifacts,
+        created_at=now,
+        created_by=settings.user,
+    )
+
+    def work(tx: Transaction) -> Release:
+        add_commit(tx, release.repository, found)
+        return store_release(tx, store, release, now=now)
+
+    return database.transact(work)
+
+
+def find_release(database: Database, git: Git, *, service: str, repository: str | Path, text: str) -> Release:
+    """The release that `text` names: its id or a beginning of it, a commit's id or beginning, HEAD, a branch, a tag.
+
+    Of a commit with several releases the one made last. Raises UnknownRelease, AmbiguousRelease, NoReleaseYet,
+    ReleaseGone.
+    """
+    by_id = _by_id(database, service, text)
+    if by_id is not None:
+        return standing(by_id)
+    if _HEX.fullmatch(text):
+        of_commit = database.read(lambda tx: rows.releases_of_commit(tx, service, text))
+        if len({release.commit for release in of_commit}) > 1:
+            raise _ambiguous(service, text, [release.commit[:12] for release in of_commit])
+        if of_commit:
+            return standing(of_commit[0])
+    try:
+        sha = git.resolve(repository, text)
+    except UnknownCommit:
+        raise UnknownRelease(
+            f"'{text}' names no release and no commit of {service}", hint="see what there is: headway release"
+        ) from None
+    return release_of_commit(database, service=service, sha=sha, called=text)
+
+
+def release_of_commit(database: Database, *, service: str, sha: str, called: str) -> Release:
+    """The commit's release that was made last. `called` is what the user calls the commit. Raises NoReleaseYet."""
+    of_commit = database.read(lambda tx: rows.releases_of_commit(tx, service, sha))
+    if of_commit:
+        return standing(of_commit[0])
+    named = called if sha.startswith(called) else f"{called} ({sha[:12]})"
+    raise NoReleaseYet(
+        f"{named} has no release of {service} yet",
+        hint="headway run makes one of the commit you are on; headway release add --commit takes files built elsewhere",
+    )
+
+
+def standing(release: Release) -> Release:
+    """The release, unless retention let it go. Raises ReleaseGone."""
+    if release.removed_at is not None:
+        raise ReleaseGone(
+            f"{release.id} of commit {release.commit[:12]} is gone: its artifacts were removed on "
+            f"{release.removed_at:%Y-%m-%d}, as nothing used it",
+            hint=f"make it anew: git checkout {release.commit[:12]}, then headway run",
+        )
+    return release
+
+
+def _by_id(database: Database, service: str, text: str) -> Release | None:
+    if not (text.startswith(PREFIX) or (_HEX.fullmatch(text) and len(text) <= 12)):
+        return None
+    prefix = text if text.startswith(PREFIX) else PREFIX + text
+    found = database.read(lambda tx: rows.releases_by_prefix(tx, service, prefix))
+    if len(found) > 1:
+        raise _ambiguous(service, text, [release.id for release in found])
+    if not found and text.startswith(PREFIX):
+        raise UnknownRelease(f"{service} has no release {text}", hint="see what there is: headway release")
+    return found[0] if found else None
+
+
+def _ambiguous(service: str, text: str, meant: Sequence[str]) -> AmbiguousRelease:
+    several = sorted(set(meant))
+    shown = ", ".join(several[:5]) + (" …" if len(several) > 5 else "")
+    return AmbiguousRelease(
+        f"'{text}' may be {len(several)} releases of {service}: {shown}", hint="type more of it"
+    )
+
+
+def commits_of(database: Database, releases: Sequence[Release]) -> dict[str, Commit]:
+    """What the database knows of the releases' commits, by their ids."""
+    from headway.store.commits import commit_by_sha
+
+    def work(tx: Transaction) -> dict[str, Commit]:
+        wanted = {(release.repository, release.commit) for release in releases}
+        found = (commit_by_sha(tx, repository, sha) for repository, sha in wanted)
+        return {commit.sha: commit for commit in found if commit is not None}
+
+    return database.read(work)

@@ -1,0 +1,164 @@
+"""Releases and their artifacts. A release's content never changes; retention only marks it as removed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.release import Artifact, Release
+from headway.store.bulk import insert_rows
+from headway.store.database import Row, Transaction
+
+
+def put_release(tx: Transaction, release: Release, *, now: datetime) -> Release:
+    """Store it; the same content again is the release that stands, renewed, or brought back when it was removed.
+
+    Answers with the release as it is stored: who made it first, and when, stays.
+    """
+    row = tx.one(
+        """
+        INSERT INTO releases (id, service, repository, commit_sha, created_at, created_by, run, renewed_at)
+        VALUES (:id, :service, :repository, :commit_sha, :created_at, :created_by, :run, :now)
+        ON CONFLICT (id) DO UPDATE SET renewed_at = :now, removed_at = NULL
+        RETURNING *
+        """,
+        id=release.id,
+        service=release.service,
+        repository=release.repository,
+        commit_sha=release.commit,
+        created_at=to_milliseconds(release.created_at),
+        created_by=release.created_by,
+        run=release.run,
+        now=to_milliseconds(now),
+    )
+    assert row is not None
+    insert_rows(
+        tx,
+        "release_artifacts",
+        [
+            {
+                "release_id": release.id,
+                "path": artifact.path,
+                "sha256": artifact.sha256,
+                "size": artifact.size,
+                "executable": artifact.executable,
+            }
+            for artifact in release.artifacts
+        ],
+        end="ON CONFLICT (release_id, path) DO NOTHING",
+    )
+    return _with_artifacts(tx, [row])[0]
+
+
+def get_release(tx: Transaction, release_id: str) -> Release | None:
+    """Also one that was removed."""
+    row = tx.one("SELECT * FROM releases WHERE id = :id", id=release_id)
+    return _with_artifacts(tx, [row])[0] if row else None
+
+
+def releases_by_prefix(tx: Transaction, service: str, prefix: str) -> list[Release]:
+    """Those whose id begins with `prefix`, also removed ones, newest first."""
+    rows = tx.all(
+        """
+        SELECT * FROM releases WHERE service = :service AND SUBSTR(id, 1, :length) = :prefix
+        ORDER BY created_at DESC, id
+        """,
+        service=service,
+        prefix=prefix,
+        length=len(prefix),
+    )
+    return _with_artifacts(tx, rows)
+
+
+def releases_of_commit(tx: Transaction, service: str, prefix: str) -> list[Release]:
+    """Those of commits whose id begins with `prefix`, also removed ones, newest first."""
+    rows = tx.all(
+        """
+        SELECT * FROM releases WHERE service = :service AND SUBSTR(commit_sha, 1, :length) = :prefix
+        ORDER BY removed_at IS NOT NULL, renewed_at DESC, created_at DESC, id
+        """,
+        service=service,
+        prefix=prefix,
+        length=len(prefix),
+    )
+    return _with_artifacts(tx, rows)
+
+
+def releases_of(tx: Transaction, service: str, *, limit: int) -> list[Release]:
+    """The newest `limit` that stand, newest first."""
+    rows = tx.all(
+        """
+        SELECT * FROM releases WHERE service = :service AND removed_at IS NULL
+        ORDER BY created_at DESC, id LIMIT :limit
+        """,
+        service=service,
+        limit=limit,
+    )
+    return _with_artifacts(tx, rows)
+
+
+def ages(tx: Transaction) -> list[tuple[str, str, datetime]]:
+    """(id, service, renewed at) of every release that stands."""
+    rows = tx.all("SELECT id, service, renewed_at FROM releases WHERE removed_at IS NULL")
+    return [(row["id"], row["service"], from_milliseconds(row["renewed_at"])) for row in rows]
+
+
+def mark_removed(tx: Transaction, release_id: str, *, renewed_before: datetime, now: datetime) -> bool:
+    """False when it was renewed since the decision."""
+    return bool(
+        tx.execute(
+            """
+            UPDATE releases SET removed_at = :now
+            WHERE id = :id AND removed_at IS NULL AND renewed_at <= :renewed_before
+            """,
+            id=release_id,
+            renewed_before=to_milliseconds(renewed_before),
+            now=to_milliseconds(now),
+        )
+    )
+
+
+def contents_in_use(tx: Transaction) -> set[str]:
+    """The SHA-256 of everything that a standing release or an unfinished run's job refers to."""
+    rows = tx.all(
+        """
+        SELECT sha256 FROM release_artifacts JOIN releases ON releases.id = release_artifacts.release_id
+        WHERE releases.removed_at IS NULL
+        UNION
+        SELECT sha256 FROM job_artifacts JOIN jobs ON jobs.id = job_artifacts.job JOIN runs ON runs.id = jobs.run
+        WHERE runs.state IN ('queued', 'running')
+        """
+    )
+    return {row["sha256"] for row in rows}
+
+
+def _with_artifacts(tx: Transaction, rows: Sequence[Row]) -> list[Release]:
+    """Releases with their artifacts, asked for in one statement."""
+    if not rows:
+        return []
+    names = {f"id_{number}": row["id"] for number, row in enumerate(rows)}
+    found: dict[str, list[Artifact]] = {row["id"]: [] for row in rows}
+    for row in tx.all(
+        f"""
+        SELECT * FROM release_artifacts WHERE release_id IN ({", ".join(f":{name}" for name in names)})
+        ORDER BY path
+        """,
+        **names,
+    ):
+        artifact = Artifact(row["path"], row["sha256"], row["size"], bool(row["executable"]))
+        found[row["release_id"]].append(artifact)
+    return [_release(row, tuple(found[row["id"]])) for row in rows]
+
+
+def _release(row: Row, artifacts: tuple[Artifact, ...]) -> Release:
+    removed = row["removed_at"]
+    return Release(
+        id=row["id"],
+        service=row["service"],
+        repository=row["repository"],
+        commit=row["commit_sha"],
+        artifacts=artifacts,
+        created_at=from_milliseconds(row["created_at"]),
+        created_by=row["created_by"],
+        run=row["run"],
+        removed_at=None if removed is None else from_milliseconds(removed),
+    )

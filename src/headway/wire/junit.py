@@ -1,0 +1,231 @@
+"""JUnit XML test reports, read piece by piece: a report is written by a job, so it may hold anything.
+
+At most 32 MiB and 50,000 cases a file are read; a DTD, and with it every entity of its own and every file it
+could name, is refused before it is looked at. A whole-tree parser takes 200 to 290 MB for a report of 54 MB.
+"""
+
+import math
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+from xml.parsers import expat
+
+from headway.base.durations import format_size
+from headway.base.errors import Failed
+from headway.domain.run import TestCase, TestSummary
+from headway.domain.states import State
+
+MOST_BYTES = 32 * 2**20
+MOST_CASES = 50_000
+_DEEPEST = 64
+#: Bytes of UTF-8 kept of a failure's message and text; a name is far shorter in any sane report.
+_LONGEST_MESSAGE = 8 * 1024
+_LONGEST_NAME = 1024
+_LONGEST_DURATION = 10.0 * 365 * 86400
+# A token that spans chunks is scanned anew with each of them, so chunks are large.
+_CHUNK = 1 << 20
+
+#: The ends that a case may have beside success. Surefire adds flaky and rerun elements, which decide nothing.
+_ENDS = {"failure": State.FAILED, "error": State.ERRORED, "skipped": State.SKIPPED}
+#: One that is worse replaces one that was found before.
+_WORSE = {State.SUCCEEDED: 0, State.SKIPPED: 1, State.FAILED: 2, State.ERRORED: 3}
+# What a page or a terminal must not meet: control characters except tab and line feed.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class JunitInvalid(Failed):
+    """The report cannot be counted; the message names file, line and cause."""
+
+
+def read_junit(path: Path, name: str | None = None) -> tuple[TestSummary, tuple[TestCase, ...]]:
+    """What the report at `path` says, its cases in the order of the file. `name` is what messages call it.
+
+    Messages of failed, errored and skipped cases are kept, cut at 8 KiB. Durations are seconds; those that are
+    no number, negative or longer than ten years become 0. Raises JunitInvalid.
+    """
+    reader = _Reader(name or path.name)
+    try:
+        # Without O_NONBLOCK a named pipe would hold us until somebody writes to it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as report:
+            if not stat.S_ISREG(os.fstat(report.fileno()).st_mode):
+                reader.refuse("is not a regular file")
+            return reader.read(report)
+    except OSError as error:
+        reader.refuse(f"cannot be read: {error.strerror}")
+
+
+def add_summaries(*summaries: TestSummary) -> TestSummary:
+    return TestSummary(
+        total=sum(summary.total for summary in summaries),
+        failed=sum(summary.failed for summary in summaries),
+        errored=sum(summary.errored for summary in summaries),
+        skipped=sum(summary.skipped for summary in summaries),
+    )
+
+
+class _Reader:
+    """One file on its way through the parser."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.StartDoctypeDeclHandler = lambda *_: self._fault("it has a DTD, which is refused")
+        self._parser.EntityDeclHandler = lambda *_: self._fault("it declares an entity, which is refused")
+        self._depth = 0
+        self._suites: list[str] = []
+        self._cases: list[TestCase] = []
+        self._case: _Case | None = None
+
+    def read(self, report: BinaryIO) -> tuple[TestSummary, tuple[TestCase, ...]]:
+        taken = 0
+        try:
+            while piece := report.read(_CHUNK):
+                taken += len(piece)
+                if taken > MOST_BYTES:
+                    self.refuse(f"is larger than {format_size(MOST_BYTES)}")
+                self._parser.Parse(piece, False)
+            self._parser.Parse(b"", True)
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            # LookupError and ValueError: an encoding that Python does not know, or that is not of single bytes.
+            self._fault(_cause(error))
+        finally:
+            # The handlers are bound methods: without this, reader and parser would keep each other alive.
+            self._parser.StartElementHandler = self._parser.EndElementHandler = None
+            self._parser.CharacterDataHandler = self._parser.StartDoctypeDeclHandler = None
+            self._parser.EntityDeclHandler = None
+        ends = [case.state for case in self._cases]
+        summary = TestSummary(
+            total=len(ends),
+            failed=ends.count(State.FAILED),
+            errored=ends.count(State.ERRORED),
+            skipped=ends.count(State.SKIPPED),
+        )
+        return summary, tuple(self._cases)
+
+    def refuse(self, why: str) -> NoReturn:
+        raise JunitInvalid(
+            f"the test report {self.name} {why}",
+            hint="see reports.junit in headway.toml and what the job wrote",
+        )
+
+    def _fault(self, cause: str) -> NoReturn:
+        self.refuse(f"cannot be counted: line {self._parser.CurrentLineNumber}: {cause}")
+
+    def _begin(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._fault(f"its elements are nested deeper than {_DEEPEST}")
+        tag = tag.rpartition(":")[2]
+        if self._depth == 1 and tag not in ("testsuites", "testsuite"):
+            self._fault(f"it begins with <{_name(tag)}>, not with <testsuites> or <testsuite>")
+        if self._case is not None:
+            if tag == "testcase":
+                self._fault("a testcase stands within another one")
+            if tag in _ENDS and self._depth == self._case.depth + 1:
+                self._case.meet(_ENDS[tag], attributes)
+        elif tag == "testsuite":
+            self._suites.append(attributes.get("name", ""))
+        elif tag == "testcase":
+            if len(self._cases) >= MOST_CASES:
+                self._fault(f"it has more than {MOST_CASES:,} cases")
+            self._case = _Case(attributes, self._suites[-1] if self._suites else "", self._depth)
+
+    def _end(self, tag: str) -> None:
+        if self._case is not None and self._depth == self._case.depth:
+            self._cases.append(self._case.finished())
+            self._case = None
+        elif self._case is not None and self._depth == self._case.depth + 1:
+            self._case.leave()
+        elif self._case is None and tag.rpartition(":")[2] == "testsuite":
+            self._suites.pop()
+        self._depth -= 1
+
+    def _characters(self, text: str) -> None:
+        if self._case is not None:
+            self._case.hear(text)
+
+
+class _Case:
+    """A case whose end has not come yet."""
+
+    def __init__(self, attributes: dict[str, str], suite: str, depth: int) -> None:
+        self.depth = depth
+        self._attributes = attributes
+        self._suite = attributes.get("classname") or suite
+        # Googletest says `notrun` of a disabled test and has no element for it.
+        idle = attributes.get("status") in ("notrun", "disabled")
+        self._state = State.SKIPPED if idle else State.SUCCEEDED
+        self._message = ""
+        self._heard: list[str] | None = None
+        self._room = 0
+
+    def meet(self, state: State, attributes: dict[str, str]) -> None:
+        """A failure, error or skip begins; the worst one of a case counts, the first one of its kind."""
+        if _WORSE[state] > _WORSE[self._state] or (state is self._state and not self._message):
+            self._state = state
+            self._message = attributes.get("message") or attributes.get("type") or ""
+            self._heard, self._room = [], _LONGEST_MESSAGE
+
+    def hear(self, text: str) -> None:
+        if self._heard is not None and self._room > 0:
+            self._heard.append(text[: self._room])
+            self._room -= len(text)
+
+    def leave(self) -> None:
+        """The element ends: its text follows its message, unless it says the same again."""
+        if self._heard is not None:
+            text = "".join(self._heard).strip()
+            repeated = text.startswith(self._message)
+            self._message = text if repeated else f"{self._message}\n{text}".strip()
+            self._heard = None
+
+    def finished(self) -> TestCase:
+        attributes = self._attributes
+        return TestCase(
+            suite=_name(self._suite),
+            name=_name(attributes.get("name", "")),
+            state=self._state,
+            duration=_seconds(attributes.get("time", "")),
+            message=_cut(_CONTROL.sub("\ufffd", self._message), _LONGEST_MESSAGE),
+            file=_name(attributes["file"]) if attributes.get("file") else None,
+            line=_line(attributes.get("line", "")),
+        )
+
+
+def _name(text: str) -> str:
+    return _cut(_CONTROL.sub("\ufffd", text).replace("\n", " "), _LONGEST_NAME)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most `most` bytes of UTF-8, with an ellipsis where something went."""
+    if len(text) * 4 <= most or len(encoded := text.encode()) <= most:
+        return text
+    return encoded[: most - 3].decode(errors="ignore") + "…"
+
+
+def _seconds(text: str) -> float:
+    """`0.012`, `1,234.5` (Surefire's thousands), `0,012` (a locale's comma); 0 for anything else."""
+    text = text.strip()
+    if text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
+    try:
+        seconds = float(text.replace(",", ""))
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) and 0 <= seconds <= _LONGEST_DURATION else 0.0
+
+
+def _line(text: str) -> int | None:
+    """A line's number; None for what is none, or would not fit into the store's column."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, expat.ExpatError):
+        return str(expat.ErrorString(error.code))
+    return "its encoding is not known"
