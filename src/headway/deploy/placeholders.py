@@ -1,19 +1,15 @@
-"""The words in braces that `[deploy]`, processes and health checks may hold: `{host}`, `{labels.zone}`, …
+"""The words in braces that `[deploy]`, processes and health checks may hold, replaced: `{host}`, `{labels.zone}`, …
 
-A brace after a dollar sign is the shell's own (`${HOME}`); braces round anything that is not a plain
-name (`{ echo; }`, `{1..3}`) are the shell's too. A plain name that stands here for nothing is an error.
+Which braces are ours and which the shell's is said in `domain.placeholders`.
 """
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from headway.base.errors import WrongUse
-
-_PLACEHOLDER = re.compile(r"(?<!\$)\{([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_-]+)?)\}")
-NAMES = ("host", "address", "release", "service", "environment")
+from headway.domain.placeholders import PLACEHOLDER, PLACEHOLDERS
 
 
 class UnknownPlaceholder(WrongUse):
@@ -41,18 +37,13 @@ class Values:
                 f"{{{name}}} is used, but the host {self.host} has no label '{label}'",
                 hint=f'add it: [hosts.{self.host}] labels = {{ {label} = "…" }}',
             )
-        if name in NAMES:
+        if name in PLACEHOLDERS:
             return str(getattr(self, name))
-        allowed = ", ".join(f"{{{known}}}" for known in (*NAMES, "labels.NAME"))
+        allowed = ", ".join(f"{{{known}}}" for known in (*PLACEHOLDERS, "labels.NAME"))
         raise UnknownPlaceholder(
             f"{{{name}}} is no placeholder; allowed are {allowed}",
             hint="if the braces are the shell's, put spaces inside them or a $ before them",
         )
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """The names of all placeholders in `text`, known or not, in their order."""
-    return tuple(match[1] for match in _PLACEHOLDER.finditer(text))
 
 
 def fill_command(text: str, values: Values) -> str:
@@ -71,4 +62,4 @@ def fill_path(text: str, values: Values) -> str:
 
 
 def _fill(text: str, values: Values, form: Callable[[str], str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: form(values.get(match[1])), text)
+    return PLACEHOLDER.sub(lambda match: form(values.get(match[1])), text)

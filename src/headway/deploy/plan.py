@@ -1,0 +1,162 @@
+"""What was decided when a deployment began: stored with it as JSON, so that whoever goes on with it needs no file.
+
+Holds no secret: of each setting only its name and a fingerprint, salted anew in each plan.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import timedelta
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from headway.deploy.placeholders import Values
+from headway.domain.contract import DeploySpec, EnvironmentSpec, HostSpec, ProcessSpec
+from headway.domain.release import Artifact
+
+T = TypeVar("T")
+#: Slow on purpose: whoever reads the database should not guess a short secret from its fingerprint.
+_ROUNDS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """What a host had when the deployment began: what it goes back to."""
+
+    release: str
+    commit: str
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    spec: HostSpec
+    batch: int
+    #: Names of the processes that run here, in the order of the file.
+    processes: tuple[str, ...]
+    #: Absolute, or relative to the home of the user that SSH signs in as.
+    root: str
+    predecessor: Predecessor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    service: str
+    environment: EnvironmentSpec
+    release: str
+    commit: str
+    deployment: str
+    requested_by: str
+    deploy: DeploySpec
+    #: In the order of their switch.
+    hosts: tuple[HostPlan, ...]
+    artifact: Artifact | None = None
+    #: Going back to an older release: the deployment whose settings are taken over, if a host still has them.
+    settings_of: str | None = None
+    #: `rollback`: no `once`, and a failing host is told, not taken to the newer release again.
+    rollback: bool = False
+    salt: str = ""
+    #: Setting -> fingerprint, environment and secrets alike.
+    fingerprints: Mapping[str, str] | None = None
+
+    def host(self, name: str) -> HostPlan:
+        return next(host for host in self.hosts if host.spec.name == name)
+
+    def processes(self, host: HostPlan) -> tuple[ProcessSpec, ...]:
+        return tuple(process for process in self.deploy.processes if process.name in host.processes)
+
+    def values(self, host: HostPlan, release: str | None = None) -> Values:
+        """What the placeholders stand for on this host."""
+        return Values(
+            host=host.spec.name,
+            address=host.spec.address,
+            release=self.release if release is None else release,
+            service=self.service,
+            environment=self.environment.name,
+            labels=host.spec.labels,
+        )
+
+
+def fingerprint(plan: Plan, settings: Mapping[str, str]) -> Plan:
+    """The plan with the fingerprints of `settings` (environment and secrets, by name)."""
+    salt = plan.salt or secrets.token_hex(16)
+    return replace(
+        plan, salt=salt, fingerprints={name: _digest(salt, value) for name, value in settings.items()}
+    )
+
+
+def differences(before: Plan, after: Plan, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What changed since the plan before, a line each; `settings` are the present ones, compared by fingerprint."""
+    lines = []
+    known = before.fingerprints or {}
+    for name in sorted({*known, *settings}):
+        if name not in settings:
+            lines.append(f"- {name}: no longer set")
+        elif name not in known:
+            lines.append(f"+ {name}: new")
+        elif _digest(before.salt, settings[name]) != known[name]:
+            lines.append(f"~ {name}: changed")
+    old, new = to_plain(before.deploy), to_plain(after.deploy)
+    assert isinstance(old, dict) and isinstance(new, dict)
+    lines.extend(f"~ [deploy] {key}: changed" for key in new if old.get(key) != new[key])
+    here, there = ({host.spec.name for host in plan.hosts} for plan in (after, before))
+    lines.extend(f"+ host {name}" for name in sorted(here - there))
+    lines.extend(f"- host {name}" for name in sorted(there - here))
+    return tuple(lines)
+
+
+def _digest(salt: str, value: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", value.encode(), salt.encode(), _ROUNDS).hex()[:32]
+
+
+def to_json(plan: Plan) -> str:
+    return json.dumps(to_plain(plan), separators=(",", ":"))
+
+
+def from_json(text: str) -> Plan:
+    return from_plain(Plan, json.loads(text))
+
+
+def to_plain(value: object) -> object:
+    """Frozen dataclasses as JSON: durations in seconds, enums by value, tuples as arrays."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(kind: type[T], value: Any) -> T:
+    """What `to_plain` made of a `kind`. A field that an older version of Headway didn't know gets its default."""
+    built: T = _build(kind, value)
+    return built
+
+
+def _build(kind: Any, value: Any) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        inner = next(part for part in arguments if part is not NoneType)
+        return None if value is None else _build(inner, value)
+    if origin is tuple:
+        return tuple(_build(arguments[0], item) for item in value)
+    if origin is not None and issubclass(origin, Mapping):
+        return {key: _build(arguments[1], item) for key, item in value.items()}
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _build(hints[name], item) for name, item in value.items() if name in hints})  # type: ignore[operator]
+    return _build_leaf(kind, value)
+
+
+def _build_leaf(kind: Any, value: Any) -> Any:
+    if kind is timedelta:
+        return timedelta(seconds=value)
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value

@@ -1,0 +1,256 @@
+"""What a host says of itself, and what is written there when a deployment is over."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headway.deploy.commands import Group, commands
+from headway.deploy.layout import group_and_attempt, release_directory, settings_file
+from headway.deploy.plan import HostPlan, Plan, Predecessor
+from headway.domain.contract import DeployKind
+
+#: Closed epochs that stay beside the owner's own, for those who want to see what ran.
+_EPOCHS_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job's directory on the host, relative to the root."""
+
+    directory: str
+    group: str
+    attempt: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """One look at a host. `root` is absolute. Only what stands there; nothing of it is believed of a live owner."""
+
+    root: str
+    exists: bool = False
+    open: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
+    #: Epoch -> what its owner wrote; missing in the moment before it has.
+    owners: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    #: Epoch -> the counter that its owner changes.
+    beats: Mapping[int, str] = field(default_factory=dict)
+    #: Job directories of all epochs, as (path, has it a result).
+    directories: tuple[tuple[str, bool], ...] = ()
+    current: str | None = None
+    current_settings: str | None = None
+    deployed: Mapping[str, Any] | None = None
+    releases: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+    scripts: frozenset[str] = frozenset()
+
+    @property
+    def highest(self) -> int:
+        return max((*self.open, *self.closed), default=0)
+
+    @property
+    def live_release(self) -> str | None:
+        """What `current` points to."""
+        return self.current.rpartition("/")[2] if self.current else None
+
+    def jobs(self, deployment: str, host: str) -> tuple[Job, ...]:
+        """The jobs of one deployment for one host name, the earliest attempt first."""
+        prefix = f"{deployment}.{host.replace('/', '_')}."
+        found = []
+        for path, ended in self.directories:
+            name = path.rpartition("/")[2]
+            if name.startswith(prefix) and (parts := group_and_attempt(name)):
+                found.append(Job(path, *parts, ended))
+        return tuple(sorted(found, key=lambda job: job.attempt))
+
+    def going(self) -> tuple[str, ...]:
+        """Job directories without a result, whosoever they are."""
+        return tuple(path for path, ended in self.directories if not ended)
+
+
+def read_record(output: bytes) -> HostRecord:
+    """Of the output of `hostside.look_script`."""
+    found: dict[str, list[str]] = {}
+    for line in output.decode("utf-8", "replace").splitlines():
+        word, _, rest = line.partition(" ")
+        found.setdefault(word, []).append(rest)
+
+    def first(word: str) -> str | None:
+        return next(iter(found.get(word, ())), None)
+
+    return HostRecord(
+        root=first("root") or "",
+        exists="absent" not in found,
+        open=_numbers(found.get("open", ())),
+        closed=_numbers(found.get("closed", ())),
+        owners={
+            number: value for number, text in _numbered(found.get("owner", ())) if (value := _object(text))
+        },
+        beats=dict(_numbered(found.get("beat", ()))),
+        directories=(
+            *((path, True) for path in found.get("ended", ())),
+            *((path, False) for path in found.get("going", ())),
+        ),
+        current=first("current"),
+        current_settings=first("current-settings"),
+        deployed=_object(first("deployed") or ""),
+        releases=frozenset(found.get("release", ())),
+        settings=frozenset(found.get("settings", ())),
+        scripts=frozenset(found.get("bin", ())),
+    )
+
+
+def _numbers(texts: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted(int(text) for text in texts if text.isdigit()))
+
+
+def _numbered(texts: Iterable[str]) -> list[tuple[int, str]]:
+    parts = [text.partition(" ") for text in texts]
+    return [(int(number), rest) for number, _, rest in parts if number.isdigit()]
+
+
+def _object(text: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def predecessor(record: HostRecord) -> Predecessor | None:
+    """What the host goes back to: the last release with which a deployment was finished here.
+
+    If someone went back by hand, `current` points to the one before it; then that one is it.
+    """
+    deployed = record.deployed
+    if deployed is None:
+        return None
+    before = deployed.get("previous")
+    if isinstance(before, dict) and record.live_release == before.get("release") != deployed.get("release"):
+        return _predecessor(before)
+    return _predecessor(deployed)
+
+
+def _predecessor(value: Mapping[str, Any]) -> Predecessor | None:
+    release, commit, deployment = (value.get(key) for key in ("release", "commit", "deployment"))
+    if not (isinstance(release, str) and isinstance(deployment, str)):
+        return None
+    return Predecessor(release, str(commit or ""), deployment)
+
+
+def journal_entries(output: bytes) -> list[Mapping[str, Any]]:
+    """The journal's lines; one that a full disk cut off is left out."""
+    lines = output.decode("utf-8", "replace").splitlines()
+    return [value for line in lines if (value := _object(line)) is not None]
+
+
+def finish_script(plan: Plan, host: HostPlan, *, number: int, kind: str) -> str:
+    """Writes deployed.json and README.txt, throws away what is no longer kept. Each file is renamed into place."""
+    before = host.predecessor
+    once = plan.deploy.once if not plan.rollback else None
+    head = json.dumps(
+        {
+            "service": plan.service,
+            "environment": plan.environment.name,
+            "host": host.spec.name,
+            "release": plan.release,
+            "commit": plan.commit,
+            "deployment": plan.deployment,
+            "number": number,
+            "kind": kind,
+            "by": plan.requested_by,
+            # Whether a later rollback may pass this deployment.
+            "passable": once is None or once.rollback_compatible,
+            "previous": (
+                {"release": before.release, "commit": before.commit, "deployment": before.deployment}
+                if before
+                else None
+            ),
+        },
+        separators=(",", ":"),
+    )[:-1]
+    return f"""\
+cd "$HEADWAY_ROOT"
+printf '%s,"token":%s,"at":"%s"}}\\n' {shlex.quote(head)} "${{HEADWAY_EPOCH##*/}}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$HEADWAY_EPOCH/deployed"
+cat >"$HEADWAY_EPOCH/readme" <<'HEADWAY-END-OF-README'
+{readme(plan, host)}
+HEADWAY-END-OF-README
+sed "s|@ROOT@|$HEADWAY_ROOT|g" "$HEADWAY_EPOCH/readme" >"$HEADWAY_EPOCH/readme.done"
+mv -T "$HEADWAY_EPOCH/deployed" deployed.json
+mv -T "$HEADWAY_EPOCH/readme.done" README.txt
+{_throw_away(plan, host)}"""
+
+
+def _throw_away(plan: Plan, host: HostPlan) -> str:
+    """Keeps the live release, the one before, and the last `keep` others; settings as long; a few closed epochs."""
+    before = host.predecessor
+    kept = [plan.release, *([before.release] if before else [])]
+    kept_settings = [plan.deployment, *([before.deployment] if before else [])]
+    return f"""\
+touch {release_directory(plan.release)}
+count=0
+for r in $(ls -1t releases); do
+  case " {" ".join(kept)} " in *" $r "*) continue ;; esac
+  count=$((count + 1))
+  if [ $count -gt {plan.deploy.keep} ]; then rm -rf "releases/$r" "prepared/$r"; fi
+done
+count=0
+for s in $(ls -1t settings); do
+  case " {" ".join(f"{name}.env" for name in kept_settings)} current.env " in *" $s "*) continue ;; esac
+  count=$((count + 1))
+  if [ $count -gt {2 * plan.deploy.keep} ]; then rm -f "settings/$s"; fi
+done
+own=${{HEADWAY_EPOCH##*/}}
+for d in epochs/*.closed; do
+  n=${{d#epochs/}}; n=${{n%.closed}}
+  if [ "$n" -lt $((own - {_EPOCHS_KEPT})) ]; then rm -rf "$d"; fi
+done"""
+
+
+def readme(plan: Plan, host: HostPlan) -> str:
+    """For a person on this host whose Headway is gone. @ROOT@ is filled in there."""
+    before = host.predecessor
+    lines = [
+        f"{plan.service} in {plan.environment.name} on {host.spec.name}, put here by Headway.",
+        "",
+        f"Live:   {plan.release} (commit {plan.commit}), deployment {plan.deployment}, by {plan.requested_by}",
+    ]
+    if before is None:
+        lines += ["Before: nothing. There is no release to go back to on this host.", ""]
+    else:
+        lines += [
+            f"Before: {before.release} (commit {before.commit}), deployment {before.deployment}"
+            + (", which was left by a rollback: going back to it undoes that" if plan.rollback else ""),
+            "",
+            "To go back by hand, on each host, these two commands:",
+            "",
+            f"  cd @ROOT@ && ln -s {release_directory(before.release)} back && mv -T back current"
+            f" && ln -s {before.deployment}.env settings/back && mv -T settings/back settings/current.env",
+            "",
+            f"  {_by_hand(plan, host, before)}",
+            "",
+            "From anywhere with SSH, without Headway's database, on all hosts:",
+            "",
+            f"  headway rollback {plan.environment.name} --direct",
+            "",
+        ]
+    lines += [
+        "journal        what was done here, a line each, in its order",
+        "deployed.json  what is live and what was before",
+        "current        the live release; its settings are settings/current.env",
+    ]
+    return "\n".join(lines)
+
+
+def _by_hand(plan: Plan, host: HostPlan, before: Predecessor) -> str:
+    """The commands that activate the release before, as one line for a shell."""
+    wanted = {"back-activate", "back-run"} if plan.deploy.kind is DeployKind.SCRIPT else {"back-activate"}
+    scripts = [
+        f"sh -eu -c {shlex.quote(command.script)}"
+        for command in commands(plan, host, Group.BACK)
+        if command.step.partition(":")[0] in wanted
+    ]
+    start = f"cd @ROOT@/{release_directory(before.release)} && set -a && . @ROOT@/{settings_file(before.deployment)} && set +a"
+    return " && ".join([start, *scripts])
