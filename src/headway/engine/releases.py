@@ -25,7 +25,7 @@ from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.settings import Settings
 from headway.store import releases as rows
-from headway.store.commits import add_commit
+from headway.store.commits import add_commit, commit_by_sha
 from headway.store.database import Database, Transaction
 
 PREFIX = "rel-"
@@ -108,6 +108,16 @@ def store_release(tx: Transaction, store: ArtifactStore, release: Release, *, no
     """
     store.renew(release.artifacts)
     return rows.put_release(tx, release, now=now)
+
+
+def hold_release(tx: Transaction, store: ArtifactStore, release: Release, *, now: datetime) -> None:
+    """For the transaction that begins a deployment: from here on no retention lets the release go.
+
+    Raises ReleaseGone, ArtifactGone.
+    """
+    store.renew(release.artifacts)
+    if not rows.renew_release(tx, release.id, now=now):
+        raise _gone(release, now)
 
 
 def create_from_run(
@@ -203,12 +213,16 @@ def release_of_commit(database: Database, *, service: str, sha: str, called: str
 def standing(release: Release) -> Release:
     """The release, unless retention let it go. Raises ReleaseGone."""
     if release.removed_at is not None:
-        raise ReleaseGone(
-            f"{release.id} of commit {release.commit[:12]} is gone: its artifacts were removed on "
-            f"{release.removed_at:%Y-%m-%d}, as nothing used it",
-            hint=f"make it anew: git checkout {release.commit[:12]}, then headway run",
-        )
+        raise _gone(release, release.removed_at)
     return release
+
+
+def _gone(release: Release, removed_at: datetime) -> ReleaseGone:
+    return ReleaseGone(
+        f"{release.id} of commit {release.commit[:12]} is gone: its artifacts were removed on "
+        f"{removed_at:%Y-%m-%d}, as nothing used it",
+        hint=f"make it anew: git checkout {release.commit[:12]}, then headway run",
+    )
 
 
 def _by_id(database: Database, service: str, text: str) -> Release | None:
@@ -233,7 +247,6 @@ def _ambiguous(service: str, text: str, meant: Sequence[str]) -> AmbiguousReleas
 
 def commits_of(database: Database, releases: Sequence[Release]) -> dict[str, Commit]:
     """What the database knows of the releases' commits, by their ids."""
-    from headway.store.commits import commit_by_sha
 
     def work(tx: Transaction) -> dict[str, Commit]:
         wanted = {(release.repository, release.commit) for release in releases}

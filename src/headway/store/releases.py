@@ -96,39 +96,30 @@ def releases_of(tx: Transaction, service: str, *, limit: int) -> list[Release]:
     return _with_artifacts(tx, rows)
 
 
-def ages(tx: Transaction) -> list[tuple[str, str, datetime]]:
-    """(id, service, renewed at) of every release that stands."""
-    rows = tx.all("SELECT id, service, renewed_at FROM releases WHERE removed_at IS NULL")
-    return [(row["id"], row["service"], from_milliseconds(row["renewed_at"])) for row in rows]
-
-
-def mark_removed(tx: Transaction, release_id: str, *, renewed_before: datetime, now: datetime) -> bool:
-    """False when it was renewed since the decision."""
+def renew_release(tx: Transaction, release_id: str, *, now: datetime) -> bool:
+    """Makes it as young as a new one; False when there is none, or it was removed."""
     return bool(
         tx.execute(
-            """
-            UPDATE releases SET removed_at = :now
-            WHERE id = :id AND removed_at IS NULL AND renewed_at <= :renewed_before
-            """,
+            "UPDATE releases SET renewed_at = :now WHERE id = :id AND removed_at IS NULL",
             id=release_id,
-            renewed_before=to_milliseconds(renewed_before),
             now=to_milliseconds(now),
         )
     )
 
 
-def contents_in_use(tx: Transaction) -> set[str]:
-    """The SHA-256 of everything that a standing release or an unfinished run's job refers to."""
-    rows = tx.all(
-        """
-        SELECT sha256 FROM release_artifacts JOIN releases ON releases.id = release_artifacts.release_id
-        WHERE releases.removed_at IS NULL
-        UNION
-        SELECT sha256 FROM job_artifacts JOIN jobs ON jobs.id = job_artifacts.job JOIN runs ON runs.id = jobs.run
-        WHERE runs.state IN ('queued', 'running')
-        """
+def mark_removed(tx: Transaction, release_id: str, *, renewed_at: datetime, now: datetime) -> bool:
+    """False when it was renewed since `renewed_at`, or is removed already."""
+    return bool(
+        tx.execute(
+            """
+            UPDATE releases SET removed_at = :now
+            WHERE id = :id AND removed_at IS NULL AND renewed_at <= :renewed_at
+            """,
+            id=release_id,
+            renewed_at=to_milliseconds(renewed_at),
+            now=to_milliseconds(now),
+        )
     )
-    return {row["sha256"] for row in rows}
 
 
 def _with_artifacts(tx: Transaction, rows: Sequence[Row]) -> list[Release]:

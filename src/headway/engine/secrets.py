@@ -1,0 +1,188 @@
+"""Secrets by name, from files that only their owner can read and from the caller's environment. Values are never told.
+
+SecretsError             2
+├── SecretsFileOpen      2   a file that others could read, or that is not ours
+├── SecretsFileInvalid   2   a line that is no NAME=value; named by its number, never by what it holds
+├── SecretsMissing       2   names that no file and no variable has, all of them
+└── SecretTooShort       2   a value that cannot be masked
+"""
+
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from headway.base.errors import WrongUse
+from headway.base.secret import MINIMUM_LENGTH, Secret
+from headway.engine.settings import Settings
+
+_MOST_BYTES = 1 << 20
+_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
+_IDLE = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_SINGLE = re.compile(r"'(?P<value>[^']*)'[ \t]*(?:\n|\Z)")
+_DOUBLE = re.compile(r'"(?P<value>(?:[^"\\]|\\.)*)"[ \t]*(?:\n|\Z)', re.DOTALL)
+_PLAIN = re.compile(r"(?P<value>[^\n]*)(?:\n|\Z)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+class SecretsError(WrongUse):
+    pass
+
+
+class SecretsFileOpen(SecretsError):
+    pass
+
+
+class SecretsFileInvalid(SecretsError):
+    pass
+
+
+class SecretsMissing(SecretsError):
+    pass
+
+
+class SecretTooShort(SecretsError):
+    pass
+
+
+def load_secrets(
+    names: Sequence[str], service: str, environment: str | None, settings: Settings
+) -> tuple[Secret, ...]:
+    """The secrets that `names` asks for, in that order.
+
+    Looked for in DATA/secrets/<service>.<environment>.env (a job's secrets have no environment), then in
+    DATA/secrets/<service>.env, then among the caller's environment variables. Files are read only when a name
+    is asked for. Raises the errors above; SecretsMissing lists all names that are nowhere.
+    """
+    if not names:
+        return ()
+    files = secret_files(service, environment, settings)
+    sources: list[tuple[str, Mapping[str, str]]] = [(str(file), read_secrets_file(file)) for file in files]
+    sources.append(("the environment", settings.environment))
+    found: list[Secret] = []
+    missing: list[str] = []
+    for name in dict.fromkeys(names):
+        place, values = next((source for source in sources if source[1].get(name)), ("", {}))
+        if not place:
+            missing.append(name)
+        else:
+            found.append(_secret(name, values[name], place))
+    if missing:
+        raise _missing(missing, service, environment, files[0])
+    return tuple(found)
+
+
+def secret_files(service: str, environment: str | None, settings: Settings) -> tuple[Path, ...]:
+    """Where secrets are looked for, the first one wins."""
+    general = settings.secrets / f"{service}.env"
+    return (settings.secrets / f"{service}.{environment}.env", general) if environment else (general,)
+
+
+def read_secrets_file(file: Path) -> dict[str, str]:
+    """What the file holds; nothing when it is not there. Raises SecretsFileOpen, SecretsFileInvalid."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            _require_private(file, os.fstat(opened.fileno()))
+            content = opened.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SecretsFileInvalid(
+            f"{file} cannot be read: {error.strerror}", hint=f"see: ls -l {file}"
+        ) from error
+    if len(content) > _MOST_BYTES:
+        raise SecretsFileInvalid(f"{file} is larger than 1 MiB", hint="keep secrets in it, and nothing else")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        # Not chained: that error would carry the file's content.
+        raise SecretsFileInvalid(
+            f"{file} is not UTF-8", hint="encode a binary secret, for example with base64"
+        ) from None
+    return parse_secrets(text.replace("\r\n", "\n"), str(file))
+
+
+def parse_secrets(text: str, name: str) -> dict[str, str]:
+    """`NAME=value` lines. A value in quotes may span lines; in double quotes \\n, \\t, \\" and \\\\ are escapes.
+
+    Without quotes the value is the rest of the line, `#` included, because secrets hold any character; nothing
+    is replaced in it. Empty lines and lines that begin with `#` are comments; `export` may stand before a name.
+    Raises SecretsFileInvalid with the line's number.
+    """
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        if idle := _IDLE.match(text, position):
+            position = idle.end()
+            continue
+        line = text.count("\n", 0, position) + 1
+        assignment = _ASSIGNMENT.match(text, position)
+        if assignment is None:
+            raise _invalid(name, line, "is no NAME=value")
+        key = assignment["name"]
+        if key in found:
+            raise _invalid(name, line, f"sets {key} a second time")
+        value, position = _value(text, assignment.end(), name, line)
+        if "\0" in value:
+            raise _invalid(name, line, "holds a NUL byte, which no environment variable can")
+        found[key] = value
+    return found
+
+
+def _value(text: str, start: int, name: str, line: int) -> tuple[str, int]:
+    if text.startswith("'", start):
+        match = _SINGLE.match(text, start)
+    elif text.startswith('"', start):
+        match = _DOUBLE.match(text, start)
+    else:
+        match = _PLAIN.match(text, start)
+        assert match is not None
+        return match["value"].strip(), match.end()
+    if match is None:
+        raise _invalid(name, line, "opens a quote that is not closed, or has text after it")
+    value = match["value"]
+    if text[start] == '"':
+        value = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), value, flags=re.DOTALL)
+    return value, match.end()
+
+
+def _secret(name: str, value: str, place: str) -> Secret:
+    if len(value) < MINIMUM_LENGTH:
+        raise SecretTooShort(
+            f"the secret {name} in {place} has fewer than {MINIMUM_LENGTH} characters, too few to mask it in logs",
+            hint="give it a longer value, or make it a plain variable in env",
+        )
+    return Secret(name, value)
+
+
+def _require_private(file: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise SecretsFileOpen(
+            f"{file} is not a regular file", hint="write the secrets into a file of that name"
+        )
+    if status.st_uid != os.geteuid():
+        raise SecretsFileOpen(
+            f"{file} belongs to another user, who could change it", hint=f"sudo chown {os.geteuid()} {file}"
+        )
+    if status.st_mode & 0o077:
+        raise SecretsFileOpen(
+            f"{file} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})",
+            hint=f"chmod 600 {file}",
+        )
+
+
+def _missing(names: Sequence[str], service: str, environment: str | None, file: Path) -> SecretsMissing:
+    several = len(names) > 1
+    where = f"the environment {environment} of {service}" if environment else f"the jobs of {service}"
+    return SecretsMissing(
+        f"{where} need{'' if not environment else 's'} the secret{'s' if several else ''} {', '.join(names)}, "
+        f"and no file or variable has {'them' if several else 'it'}",
+        hint=f"write {names[0]}=… into {file} (then chmod 600 it), or: export {names[0]}=…",
+    )
+
+
+def _invalid(name: str, line: int, what: str) -> SecretsFileInvalid:
+    return SecretsFileInvalid(
+        f"line {line} of {name} {what}", hint="write one NAME=value a line; see docs/secrets.md"
+    )
