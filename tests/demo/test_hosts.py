@@ -84,6 +84,16 @@ async def test_a_terminal_is_given_when_asked_for(host: StartedHost) -> None:
     assert without.stdout == "none\n"
 
 
+async def test_a_terminal_has_the_modes_that_were_asked_for(host: StartedHost) -> None:
+    modes = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_ONLCR: 0}
+    async with host.connect() as connection:
+        done = await connection.run(
+            "stty -a; read line; echo got $line", term_type="xterm", term_modes=modes, input="me\n"
+        )
+    assert " -echo " in str(done.stdout) and " -onlcr " in str(done.stdout)
+    assert str(done.stdout).endswith("\ngot me\n") and "\nme" not in str(done.stdout)
+
+
 async def test_forwarding_reaches_this_machine(host: StartedHost) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"hello " + await reader.readline())
@@ -134,3 +144,9 @@ async def test_an_asyncssh_host_takes_variables_and_leaves_odd_names_out(tmp_pat
         done = await connection.run('echo "$GREETING"; env', env={"GREETING": "a 'b' $c", "9 x": "no"})
     assert str(done.stdout).startswith("a 'b' $c\n")
     assert "9 x" not in str(done.stdout)
+
+
+async def test_an_asyncssh_host_does_not_wait_for_what_a_command_left_behind(tmp_path: Path) -> None:
+    async with started(tmp_path, "asyncssh") as host, host.connect() as connection:
+        done = await asyncio.wait_for(connection.run("echo now; sleep 30 & exit 3"), 5)
+    assert (done.stdout, done.exit_status) == ("now\n", 3)

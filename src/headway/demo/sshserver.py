@@ -13,7 +13,7 @@ import re
 import signal
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import asyncssh
@@ -22,6 +22,20 @@ from headway.demo.hosts import host_environment
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHUNK = 256 * 1024
+#: Seconds that output may still come after the command itself has ended.
+_LINGER = 1.0
+#: RFC 4254's numbers of terminal modes that clients ask for -> which word of termios, which bit.
+_MODES = {
+    36: (0, termios.ICRNL),
+    50: (3, termios.ISIG),
+    51: (3, termios.ICANON),
+    53: (3, termios.ECHO),
+    54: (3, termios.ECHOE),
+    55: (3, termios.ECHOK),
+    56: (3, termios.ECHONL),
+    70: (1, termios.OPOST),
+    72: (1, termios.ONLCR),
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -107,15 +121,23 @@ async def _with_pipes(
     )
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     feed = asyncio.create_task(_feed(process, child.stdin, child.pid))
+    drains = {
+        asyncio.create_task(_drain(child.stdout, process.stdout, child)),
+        asyncio.create_task(_drain(child.stderr, process.stderr, child)),
+    }
     try:
-        await asyncio.gather(
-            _drain(child.stdout, process.stdout, child), _drain(child.stderr, process.stderr, child)
-        )
-        return await child.wait()
+        # Not `wait`: it waits for the pipes too, and what the command left in the background may hold them for ever.
+        while child.returncode is None:
+            await asyncio.wait(drains, timeout=0.05)
+            if all(task.done() for task in drains):
+                return await child.wait()
+        await asyncio.wait(drains, timeout=_LINGER)
+        return child.returncode
     finally:
-        feed.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await feed
+        for task in (feed, *drains):
+            task.cancel()
+        await asyncio.gather(feed, *drains, return_exceptions=True)
+        child._transport.close()  # type: ignore[attr-defined]
 
 
 async def _feed(process: asyncssh.SSHServerProcess[bytes], pipe: asyncio.StreamWriter, group: int) -> None:
@@ -169,6 +191,7 @@ async def _with_terminal(
     leader, terminal = pty.openpty()
     width, height, *_ = process.term_size
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", height or 24, width or 80, 0, 0))
+    _set_modes(terminal, process.term_modes)
     process.channel.set_extra_info(terminal=leader)
     child = await asyncio.create_subprocess_exec(
         *argv,
@@ -201,6 +224,15 @@ async def _with_terminal(
             await typing
         loop.remove_reader(leader)
         os.close(leader)
+
+
+def _set_modes(terminal: int, wanted: Mapping[int, int]) -> None:
+    words = termios.tcgetattr(terminal)
+    for mode, value in wanted.items():
+        if mode in _MODES:
+            word, bit = _MODES[mode]
+            words[word] = words[word] | bit if value else words[word] & ~bit
+    termios.tcsetattr(terminal, termios.TCSANOW, words)
 
 
 def _read_terminal(leader: int, output: "asyncio.Queue[bytes]") -> None:
