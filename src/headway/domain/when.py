@@ -29,12 +29,17 @@ _ALLOWED = f"{', '.join(NAMES)}, changed('glob'), matches(tag, 'glob'), 'text', 
 
 
 class WhenInvalid(ValueError):
-    """A condition that cannot be read. `column` counts characters from 1; `allowed` says what may stand there."""
+    """A condition that cannot be read. `column` counts characters from 1; `allowed` says what may stand there.
 
-    def __init__(self, message: str, column: int, allowed: str = _ALLOWED) -> None:
-        super().__init__(f"{message} (at its character {column})")
+    `near` is the word that was probably meant.
+    """
+
+    def __init__(self, message: str, column: int, allowed: str = _ALLOWED, near: str | None = None) -> None:
+        self.message = f"{message}; did you mean '{near}'?" if near else f"{message}; allowed: {allowed}"
+        super().__init__(f"{self.message} (at character {column})")
         self.column = column
         self.allowed = allowed
+        self.near = near
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def parse_when(text: str) -> Expression:
         raise WhenInvalid(f"the condition is longer than {LONGEST} characters", LONGEST, f"up to {LONGEST}")
     for column, character in enumerate(text, 1):
         if character in "\\\n\r\0#":
-            raise WhenInvalid(f"found {character!r}; a condition is one line without {character!r}", column)
+            raise WhenInvalid(f"found {character!r}", column, f"one line without {character!r}")
     stripped = text.lstrip()
     reader = _Reader(stripped, len(text) - len(stripped))
     tree = reader.tree()
@@ -121,11 +126,13 @@ class _Reader:
         except (ValueError, MemoryError, RecursionError):
             raise WhenInvalid("the condition cannot be read", self.indent + 1) from None
 
-    def wrong(self, message: str, node: ast.AST, allowed: str = _ALLOWED) -> WhenInvalid:
+    def wrong(
+        self, message: str, node: ast.AST, allowed: str = _ALLOWED, near: list[str] | None = None
+    ) -> WhenInvalid:
         # Python counts the columns of its tree in UTF-8 bytes.
         before = self.text.encode("utf-8", "surrogatepass")[: getattr(node, "col_offset", 0)]
         column = self.indent + len(before.decode("utf-8", "replace")) + 1
-        return WhenInvalid(f"{message}; allowed: {allowed}", column, allowed)
+        return WhenInvalid(message, column, allowed, near[0] if near else None)
 
     def condition(self, node: ast.expr, depth: int) -> Expression:
         """An expression that is true or false."""
@@ -168,8 +175,7 @@ class _Reader:
         if name in NAMES:
             return Name(name), "flag" if name in _FLAGS else "text"
         near = difflib.get_close_matches(name, (*NAMES, *FUNCTIONS, "True", "False"), n=1)
-        meant = f"; did you mean {near[0]}" if near else ""
-        raise self.wrong(f"'{name}' is no name that is known here{meant}", node)
+        raise self.wrong(f"'{name}' is no name that is known here", node, near=near)
 
     def comparison(self, node: ast.Compare, depth: int) -> Expression:
         if len(node.ops) != 1:
@@ -208,8 +214,7 @@ class _Reader:
         name = node.func.id if isinstance(node.func, ast.Name) else None
         if name not in FUNCTIONS:
             near = difflib.get_close_matches(name or "", FUNCTIONS, n=1)
-            meant = f"; did you mean {near[0]}" if near else ""
-            raise self.wrong(f"{self.shown(node.func)}() is no function that is known here{meant}", node)
+            raise self.wrong(f"{self.shown(node.func)}() is no function that is known here", node, near=near)
         if node.keywords:
             raise self.wrong(f"{name}() takes no named values", node, f"{name}('glob', …)")
         if name == "changed":

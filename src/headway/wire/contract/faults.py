@@ -30,6 +30,8 @@ class Problem:
     near: str | None = None
     #: Shown at the key itself rather than at its value.
     at_key: bool = False
+    #: The character of the text at `path` that is meant, from 1; 0 is the text as a whole.
+    character: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,8 @@ def _placeholders(document: Table, path: Path, held: Table) -> Iterator[Problem]
 def _unknown_placeholder(place: Path, name: str, allowed: tuple[str, ...]) -> Problem:
     """Braces that are the shell's own are told apart by a space."""
     problem = unknown(place, f"{{{name}}}", "no placeholder", [f"{{{word}}}" for word in allowed])
+    if problem.near is not None:
+        return problem
     message = f"{problem.message}; braces of another program take a space, as in '{{ {name} }}'"
     return Problem(place, message, problem.found, problem.allowed, problem.near)
 

@@ -88,7 +88,7 @@ def condition_problems(path: Path, condition: str | None) -> Iterator[Problem]:
     try:
         parse_when(condition)
     except WhenInvalid as error:
-        yield Problem(path, str(error), show(condition), error.allowed)
+        yield Problem(path, error.message, show(condition), error.allowed, error.near, character=error.column)
 
 
 def secret_problems(path: Path, holder: Table) -> Iterator[Problem]:

@@ -28,12 +28,21 @@ class Positions:
 
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
+    #: Texts in single quotation marks without escapes: each character stands where it is read.
+    plain: set[Path] = field(default_factory=set)
 
     def key(self, path: Path) -> Place:
         return self._nearest(path, self.keys, self.values)
 
     def value(self, path: Path) -> Place:
         return self._nearest(path, self.values, self.keys)
+
+    def inside(self, path: Path, character: int) -> Place | None:
+        """The place of one character of a text; None when quoting moves it (escapes, several lines)."""
+        place = self.values.get(path)
+        if place is None or path not in self.plain:
+            return None
+        return Place(place.line, place.column + character)
 
     def _nearest(self, path: Path, first: dict[Path, Place], second: dict[Path, Place]) -> Place:
         for length in range(len(path), 0, -1):
@@ -105,6 +114,8 @@ class _Walk:
         self.positions.values.setdefault(path, self.place(node))
         if len(path) > _DEEPEST:
             return
+        if node.type == "string" and _is_plain(node.text or b""):
+            self.positions.plain.add(path)
         if node.type == "array":
             items = [child for child in node.named_children if child.type != "comment"]
             for number, child in enumerate(items):
@@ -113,6 +124,10 @@ class _Walk:
             for child in node.named_children:
                 if child.type == "pair":
                     self.pair(child, path)
+
+
+def _is_plain(raw: bytes) -> bool:
+    return b"\\" not in raw and b"\n" not in raw and raw[:3] not in (b'"""', b"'''")
 
 
 _KEYS = ("bare_key", "quoted_key", "dotted_key")

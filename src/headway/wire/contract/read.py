@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -18,6 +18,9 @@ from headway.wire.contract.meaning import problems_of_meaning
 from headway.wire.contract.shape import ContractFile
 from headway.wire.contract.translate import problems_of_shape
 from headway.wire.contract.whole import contract_number, problems_of_the_whole
+
+if TYPE_CHECKING:
+    from headway.wire.contract.positions import Positions
 
 #: Far beyond any contract: a thousand hosts take about 100 KiB.
 LARGEST_FILE = 2**20
@@ -84,19 +87,24 @@ def _placed(text: str, file: str, problems: list[Problem]) -> list[Fault]:
     from headway.wire.contract.positions import locate
 
     positions = locate(text)
-    faults = set()
-    for problem in problems:
-        place = (positions.key if problem.at_key else positions.value)(problem.path)
-        faults.add(
-            Fault(
-                file,
-                render_path(problem.path),
-                place.line,
-                place.column,
-                problem.message,
-                problem.found,
-                problem.allowed,
-                problem.near,
-            )
-        )
+    faults = {_fault(problem, file, positions) for problem in problems}
     return sorted(faults, key=lambda fault: (fault.line, fault.column, fault.key_path, fault.message))
+
+
+def _fault(problem: Problem, file: str, positions: "Positions") -> Fault:
+    place = (positions.key if problem.at_key else positions.value)(problem.path)
+    message = problem.message
+    if problem.character:
+        inside = positions.inside(problem.path, problem.character)
+        place = inside or place
+        message += "" if inside else f" (at its character {problem.character})"
+    return Fault(
+        file,
+        render_path(problem.path),
+        place.line,
+        place.column,
+        message,
+        problem.found,
+        problem.allowed,
+        problem.near,
+    )

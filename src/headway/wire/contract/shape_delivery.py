@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from headway.base.durations import format_duration
 from headway.domain.contract import Amount
 from headway.wire.contract.shape_jobs import Model
 from headway.wire.contract.values import (
@@ -53,6 +54,13 @@ class Drain(Model):
 class Health(Model):
     """How one knows that a process is well. Exactly one of `http`, `tcp` and `command`."""
 
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"oneOf": [{"required": [kind]} for kind in ("http", "tcp", "command")]},
+    )
+
     http: Text | None = Field(
         None,
         description="An address that answers with a status from 200 to 399.",
@@ -82,6 +90,16 @@ class Health(Model):
     timeout: Duration = Field(
         timedelta(seconds=5), description="Time limit of one question.", examples=["2s"]
     )
+
+    @model_validator(mode="after")
+    def _can_be_good(self) -> "Health":
+        shortest = self.interval * (self.successes - 1)
+        if shortest > self.within:
+            raise ValueError(
+                f"{self.successes} good answers take {format_duration(shortest)} and more, "
+                f"and within is {format_duration(self.within)}: this can never be good"
+            )
+        return self
 
 
 DrainRule = Annotated[
@@ -205,7 +223,7 @@ class Deploy(Running):
 class Rolling(Model):
     """Batch after batch."""
 
-    kind: Literal["rolling"] = Field(description="Batch after batch.", examples=["rolling"])
+    kind: Literal["rolling"] = Field(description="`rolling`: batch after batch.", examples=["rolling"])
     batch: HostAmount = Field(
         Amount(1), description="Hosts switched together: a number, or a percentage of all.", examples=["25%"]
     )
@@ -214,7 +232,7 @@ class Rolling(Model):
 class Canary(Model):
     """A small first batch is watched before the others follow."""
 
-    kind: Literal["canary"] = Field(description="A first batch is watched.", examples=["canary"])
+    kind: Literal["canary"] = Field(description="`canary`: a first batch is watched.", examples=["canary"])
     first: HostAmount = Field(Amount(1), description="Hosts in the first batch.", examples=[1])
     then: HostAmount = Field(
         Amount(100, percent=True), description="Hosts in each batch after it.", examples=["50%"]

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, Tag
+from pydantic.fields import FieldInfo
 
 from headway.domain.job import DEFAULT_OUTPUT_LIMIT, DEFAULT_TIMEOUT
 from headway.wire.contract.values import (
@@ -26,7 +27,14 @@ from headway.wire.contract.values import (
 class Model(BaseModel):
     """Strict: no value is converted, no key is unknown, nothing changes afterwards."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_by_name=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def ordered_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A table's keys, as written, in the order of the manual: its own before those it shares with other tables."""
+    own = [name for name in model.__annotations__ if name in model.model_fields]
+    shared = [name for name in model.model_fields if name not in own]
+    return {model.model_fields[name].alias or name: model.model_fields[name] for name in (*own, *shared)}
 
 
 class Service(Model):
@@ -182,4 +190,5 @@ class Job(Model):
         DEFAULT_OUTPUT_LIMIT,
         description="What an attempt may print before the rest is dropped; the log says so and the job goes on.",
         examples=["16MiB"],
+        json_schema_extra={"default": f"{DEFAULT_OUTPUT_LIMIT // 2**20}MiB"},
     )

@@ -6,9 +6,11 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from headway.wire.contract.faults import Path, Problem, listing, show, unknown, wrong
+from headway.wire.contract.faults import Path, Problem, listing, render_path, show, unknown, wrong
 from headway.wire.contract.shape import ContractFile
 from headway.wire.contract.shape_delivery import STRATEGIES
+from headway.wire.contract.shape_jobs import ordered_fields
+from headway.wire.contract.toml import toml_line
 
 _QUOTED = re.compile(r"'([^']*)'")
 _TYPES = {
@@ -38,7 +40,7 @@ def _problem(details: ErrorDetails) -> Problem:
         return unknown(path, str(path[-1]), "no known key", allowed_keys(location), at_key=True)
     match kind:
         case "missing":
-            problem = Problem(path, "is missing", allowed="a value")
+            problem = _missing(path, location)
         case "literal_error" | "enum":
             problem = _not_one_of(path, found, _QUOTED.findall(str(context.get("expected", ""))))
         case "strategy":
@@ -78,15 +80,28 @@ def _strategy(path: Path, found: object, allowed: str) -> Problem:
     return wrong(path, found, allowed)
 
 
+def _missing(path: Path, location: tuple[int | str, ...]) -> Problem:
+    """With the example of the manual, so that the next step needs no look into it."""
+    table, name = _table_at(location[:-1]), location[-1]
+    field = ordered_fields(table).get(str(name)) if table else None
+    if field is not None and field.examples:
+        line = toml_line(str(name), field.examples[0])
+        return Problem(path, f"is missing; write it, such as: {line}", allowed=line)
+    return Problem(path, f"is missing; write a table [{render_path(path)}]", allowed="a table")
+
+
 def allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the table in which an unknown key stood, in the order of the manual."""
-    table: Any = ContractFile
-    for part in location[:-1]:
-        table = _inside(table, part)
-    table = _plain(table)
-    if not (isinstance(table, type) and issubclass(table, BaseModel)):
-        return []
-    return [field.alias or name for name, field in table.model_fields.items()]
+    table = _table_at(location[:-1])
+    return list(ordered_fields(table)) if table else []
+
+
+def _table_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    found: Any = ContractFile
+    for part in location:
+        found = _inside(found, part)
+    found = _plain(found)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def _inside(annotation: Any, part: int | str) -> Any:
@@ -96,8 +111,8 @@ def _inside(annotation: Any, part: int | str) -> Any:
         return next((arm for arm in arms if Tag(str(part)) in getattr(arm, "__metadata__", ())), None)
     annotation = _plain(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = annotation.model_fields.items()
-        return next((field.annotation for name, field in fields if part == (field.alias or name)), None)
+        field = ordered_fields(annotation).get(str(part))
+        return field.annotation if field else None
     arguments = get_args(annotation)
     return arguments[-1] if arguments else None
 

@@ -1,0 +1,173 @@
+"""docs/headway.example.toml: a whole contract whose comments are the models' own descriptions.
+
+The values make one contract that is read without a fault; keys that it does not use stand in it commented out.
+"""
+
+import textwrap
+from typing import Any
+
+from headway.wire.contract.manual import SECTIONS
+from headway.wire.contract.shape import ContractFile
+from headway.wire.contract.shape_jobs import Model, ordered_fields
+from headway.wire.contract.toml import toml_line
+
+_WIDTH = 100
+_HEAD = """\
+# A contract with every key that there is, commented from the same descriptions as docs/configuration.md.
+# Keys that this service does not need are commented out. Yours may be far shorter: see `headway init`.
+"""
+
+#: Header of the table -> its model and what stands in it, in the order of the file.
+_VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "service",
+        {
+            "name": "tickets",
+            "team": "box-office",
+            "runbook": "docs/when-it-hurts.md",
+            "description": "Sells seats.",
+        },
+    ),
+    (
+        "jobs.unit",
+        {
+            "run": [
+                "python3 -m venv .venv && .venv/bin/pip install --quiet --requirement requirements.txt",
+                {"name": "unit tests", "run": ".venv/bin/pytest --junitxml=report.xml"},
+            ],
+            "matrix": {"database": ["sqlite", "postgresql"]},
+            "timeout": "20m",
+            "idle_timeout": "5m",
+            "retry": {"max": 1, "on": ["errored"]},
+            "reports": {"junit": "report.xml"},
+        },
+    ),
+    (
+        "jobs.package",
+        {
+            "run": "make dist",
+            "needs": ["unit"],
+            "when": "branch == 'main' or matches(tag, 'v*')",
+            "artifacts": ["dist/tickets.tar.gz"],
+        },
+    ),
+    (
+        "deploy",
+        {
+            "kind": "files",
+            "artifact": "dist/tickets.tar.gz",
+            "root": "apps/{service}/{environment}",
+            "shared": ["uploads"],
+            "prepare": "./bin/install",
+            "once": {"run": "./bin/migrate", "rollback": "compatible"},
+            "activate": "systemctl --user restart tickets",
+            "keep": 3,
+            "deactivate": "systemctl --user stop tickets",
+            "drain": {"run": "touch draining", "until": "./bin/idle", "within": "45s"},
+            "undrain": "rm -f draining",
+            "health": {
+                "http": "http://localhost:8000/health?zone={labels.zone}",
+                "within": "1m",
+                "successes": 2,
+            },
+            "logs": "journalctl --user -u tickets -o short-iso",
+        },
+    ),
+    (
+        "processes.mailer",
+        {
+            "activate": "systemctl --user restart mailer",
+            "hosts": ["back1"],
+            "health": [{"tcp": "localhost:2525"}, {"command": "./bin/mailer-well", "interval": "3s"}],
+        },
+    ),
+    (
+        "environments.rehearsal",
+        {"hosts": "stage1", "when": "branch == 'main'", "processes": {"mailer": "stage1"}},
+    ),
+    (
+        "environments.production",
+        {
+            "hosts": "group:front",
+            "strategy": {"kind": "canary", "first": 1, "then": "50%", "watch": "2m"},
+            "after": "rehearsal",
+            "promote": "ask",
+            "approval": {"from": "team:box-office"},
+            "secrets": ["DATABASE_URL"],
+            "env": {"LOG_LEVEL": "info"},
+            "production": True,
+        },
+    ),
+    ("hosts.front1", {"address": "10.0.0.11", "port": 22, "user": "deploy", "labels": {"zone": "north"}}),
+    ("hosts.front2", {"address": "10.0.0.12", "labels": {"zone": "south"}}),
+    ("hosts.back1", {"address": "back1.example"}),
+    ("hosts.stage1", {"labels": {"zone": "rehearsal"}}),
+    ("groups", {"front": ["front1", "front2"]}),
+    (
+        "objectives.availability",
+        {
+            "target": "99.9%",
+            "window": "28d",
+            "indicator": {"kind": "http", "url": "https://tickets.example/health", "every": "10s"},
+        },
+    ),
+    ("oncall", {"policy": "box-office"}),
+)
+
+
+def example() -> str:
+    """The commented example as TOML."""
+    models = {heading.strip("[]").split(".")[0]: (model, inner) for heading, model, inner in SECTIONS}
+    top = ordered_fields(ContractFile)
+    parts = [_HEAD, _commented(ContractFile, {"contract": 1}, (), only=("contract", "services"))]
+    explained: set[str] = set()
+    for header, values in _VALUES:
+        section = header.split(".")[0]
+        if section == "groups":
+            lines = [_comment(str(top["groups"].description)), "[groups]"]
+            parts.append(
+                "\n".join([*lines, *(toml_line(key, value) for key, value in values.items())]) + "\n"
+            )
+            continue
+        model, inner = models[section]
+        if section in explained:
+            body = "".join(f"{toml_line(key, value)}\n" for key, value in values.items())
+            parts.append(f"[{header}]\n{body}")
+        else:
+            title = _comment(" ".join((model.__doc__ or "").split()))
+            parts.append(f"{title}\n[{header}]\n{_commented(model, values, inner)}")
+        explained.add(section)
+    return "\n".join(parts)
+
+
+def _commented(
+    model: type[Model],
+    values: dict[str, Any],
+    inner: tuple[tuple[str, type[Model]], ...],
+    only: tuple[str, ...] = (),
+) -> str:
+    """Every key of a table below its description; those without a value as comments with the manual's example."""
+    lines: list[str] = []
+    for key, field in ordered_fields(model).items():
+        if only and key not in only:
+            continue
+        lines.append(_comment(str(field.description)))
+        for table in (table for name, table in inner if name == key):
+            within = ordered_fields(table).items()
+            lines += [_comment(f"{name}: {said.description}", indent="#   ") for name, said in within]
+        if key in values:
+            lines.append(toml_line(key, values[key]))
+        else:
+            lines.append(f"# {toml_line(key, (field.examples or [])[0])}")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str, indent: str = "# ") -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + ("  " if indent != "# " else ""),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
