@@ -33,7 +33,7 @@ class Owner:
 def parse_owner(text: bytes) -> Owner | None:
     """The runner's record of itself; None as long as it is not whole."""
     words = text.decode("ascii", "replace").split()
-    if len(words) != 10 or words[-1] != "end":
+    if len(words) != 11 or words[-1] != "end":
         return None
     return Owner(words[0], int(words[1]), int(words[2]), words[7].encode())
 

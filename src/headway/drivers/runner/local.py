@@ -58,7 +58,7 @@ class LocalRunner:
             raise Errored(f"cannot make the job's directory {directory}: {error.strerror}") from error
         read_end, write_end = os.pipe()
         try:
-            pid = self._spawn(["job", spec.directory], stdin=read_end)
+            pid = self._spawn(["job", spec.directory, str(os.getpid())], stdin=read_end)
             self._yield_to_others(pid)
         except BaseException:
             os.close(write_end)
@@ -245,6 +245,9 @@ def remove_tree(path: Path) -> None:
         try:
             shutil.rmtree(path)
         except PermissionError:  # module caches of some languages are read-only
-            for folder, _, _ in os.walk(path, onerror=None):
-                os.chmod(folder, stat.S_IRWXU)
+            os.chmod(path, stat.S_IRWXU)
+            for folder, inner, _ in os.walk(path):
+                for name in inner:
+                    if not os.path.islink(os.path.join(folder, name)):
+                        os.chmod(os.path.join(folder, name), stat.S_IRWXU)
             shutil.rmtree(path)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Headway's runner: one job, detached from whoever asked for it. POSIX sh; Linux is the home, macOS a guest.
 #
-#   runner.sh job DIR                           run the job here; the payload (see payload.py) is on stdin
+#   runner.sh job DIR PARENT                    run the job here; the payload (see payload.py) is on stdin
 #   runner.sh launch DIR                        the same out of an open shell: comes back, the job goes on
 #   runner.sh cancel DIR STATE REASON           end the job: TERM, stop_within, KILL
 #   runner.sh follow DIR OFFSET CENTISECONDS BYTES    wait for news, print them (see frames.py)
@@ -54,7 +54,7 @@ hw_boot() {
 hw_read_owner() {
     # shellcheck disable=SC2034
     { read -r hw_owner_boot hw_runner hw_runner_start hw_runner_group hw_writer hw_watcher hw_job hw_mark \
-        hw_stop hw_end <owner; } 2>/dev/null && [ "${hw_end:-}" = end ]
+        hw_stop hw_spawner hw_end <owner; } 2>/dev/null && [ "${hw_end:-}" = end ]
 }
 
 hw_runner_alive() {
@@ -63,20 +63,32 @@ hw_runner_alive() {
 }
 
 # hw_targets: every process of the job. It is one if it is in the runner's process group, if its environment
-# carries the job's id (it called setsid), or if its parent is one. hw_strangers: who else was looked at.
-# $1: pids of the runner's own processes; they and their children are spared.
+# carries the job's id (it called setsid), or if its parent is one. hw_unknown: whose parent is not known to be
+# somebody else; only these can hold the job's pipe, and only their environment is worth a look.
+# $1: pids of the runner's own helpers; they and their children are spared, as is the runner itself.
 hw_scan() {
-    hw_targets=' ' hw_strangers='' hw_files='' hw_list=''
+    hw_targets=' ' hw_strangers='' hw_unknown='' hw_files='' hw_list='' hw_unclear='' hw_alive=' '
+    hw_siblings=none
+    # The other children of the Headway that started us are no orphans of ours, as long as it is there.
+    hw_process "$hw_runner" && [ "$hw_parent" = "$hw_spawner" ] && hw_siblings=$hw_spawner
     hw_candidates
     for hw_pid in $hw_list; do
         hw_process "$hw_pid" || continue
         case " $1 " in *" $hw_pid "* | *" $hw_parent "*) continue ;; esac
-        if [ "$hw_group" = "$hw_runner_group" ]; then
+        case $hw_pid in "$hw_runner") continue ;; esac
+        hw_alive="$hw_alive$hw_pid "
+        if [ "$hw_group" = "$hw_runner_group" ] || [ "$hw_parent" = "$hw_runner" ]; then
             hw_targets="$hw_targets$hw_pid "
         else
             hw_strangers="$hw_strangers $hw_pid:$hw_parent"
-            [ -r "/proc/$hw_pid/environ" ] && hw_files="$hw_files /proc/$hw_pid/environ"
         fi
+    done
+    for hw_pair in $hw_strangers; do
+        # A living parent that is nobody of ours has no child of ours; 2 is the kernel's.
+        case "$hw_alive$hw_siblings 2 " in *" ${hw_pair#*:} "*) continue ;; esac
+        hw_pid=${hw_pair%:*}
+        hw_unknown="$hw_unknown $hw_pid"
+        [ -r "/proc/$hw_pid/environ" ] && hw_files="$hw_files /proc/$hw_pid/environ"
     done
     [ -n "$hw_files" ] && hw_scan_environments
     hw_more=yes
@@ -107,6 +119,7 @@ hw_candidates() {
     fi
 }
 
+# hw_unclear: files that were empty. A process in the middle of an exec has no environment for a moment: look again.
 hw_scan_environments() {
     # The owner file holds the id, too: if it is not found there, this grep knows no -z (old busybox).
     # shellcheck disable=SC2086
@@ -128,6 +141,8 @@ hw_scan_environments() {
             ;;
         esac
     done
+    # shellcheck disable=SC2086
+    hw_unclear=$(grep -LzF '' $hw_files 2>/dev/null)
 }
 
 hw_kill() { # signal, pids
@@ -136,7 +151,7 @@ hw_kill() { # signal, pids
     for hw_pid in "$@"; do kill -s "$hw_signal" "$hw_pid" 2>/dev/null; done
 }
 
-# TERM to each process once, KILL to all that is left after $hw_stop centiseconds. `$2...` says whether to go on.
+# TERM to each process once, KILL to all that is left after $hw_stop centiseconds, as long as the condition holds.
 hw_end_all() { # spared pids, condition
     hw_spared=$1
     shift
@@ -175,7 +190,8 @@ hw_run_job() {
     mkdir claim || exit 0
     hw_process self || exit 1
     hw_boot
-    hw_me=$hw_pid hw_runner=$hw_pid hw_runner_start=$hw_start hw_runner_group=$hw_group hw_step=0 hw_records=''
+    hw_spawner=$2
+    hw_runner=$hw_pid hw_runner_start=$hw_start hw_runner_group=$hw_group hw_step=0 hw_records=''
     hw_write_steps
     : >outputs
     hw_now
@@ -186,8 +202,8 @@ hw_run_job() {
     hw_write_log <pipe &
     hw_writer=$!
     exec >pipe
-    printf '%s %s %s %s %s %s %s %s %s end\n' "$hw_boot_id" "$hw_runner" "$hw_runner_start" "$hw_runner_group" \
-        "$hw_writer" "$hw_watcher" "$hw_job" "$hw_mark" "$hw_stop" >owner
+    printf '%s %s %s %s %s %s %s %s %s %s end\n' "$hw_boot_id" "$hw_runner" "$hw_runner_start" "$hw_runner_group" \
+        "$hw_writer" "$hw_watcher" "$hw_job" "$hw_mark" "$hw_stop" "$hw_spawner" >owner
     [ -d "$hw_work" ] || hw_problem="the working directory $hw_work does not exist"
     while [ "$hw_step" -lt "$hw_steps" ] && [ -z "$hw_failed$hw_problem" ]; do
         [ -e cancel ] && hw_stopped=yes && break
@@ -230,19 +246,26 @@ hw_enter() {
 
 # What a job leaves running ends with it; a job that succeeds may keep it (a service that it started).
 hw_clean_up() {
-    hw_spared="$hw_runner $hw_writer $hw_watcher"
-    hw_scan "$hw_spared"
-    if [ "$hw_targets" = ' ' ]; then return; fi
+    hw_scan "$hw_writer $hw_watcher"
     if [ "$hw_keep" = 1 ] && [ -z "$hw_failed$hw_stopped$hw_problem" ]; then return; fi
-    # A process that even KILL does not end waits in the kernel; it must not hold the result for ever.
-    hw_now
-    hw_give_up=$((hw_cs + hw_stop + 300))
-    hw_end_all "$hw_spared" hw_targets_left
+    hw_end_left_over "$hw_writer $hw_watcher"
 }
 
-hw_targets_left() {
+hw_end_left_over() { # spared pids
+    # A process that even KILL does not end waits in the kernel; it must not hold the result for ever.
     hw_now
-    [ "$hw_targets" != ' ' ] && [ "$hw_cs" -lt "$hw_give_up" ]
+    hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0
+    hw_end_all "$1" hw_left_over
+}
+
+hw_left_over() {
+    if [ "$hw_targets" != ' ' ]; then
+        hw_now
+        [ "$hw_cs" -lt "$hw_give_up" ]
+    else
+        hw_looks=$((hw_looks + 1))
+        [ -n "$hw_unclear" ] && [ "$hw_looks" -le 8 ]
+    fi
 }
 
 # Everything that the steps have written is in the log before the result is there.
@@ -250,7 +273,7 @@ hw_drain() {
     hw_lost=''
     printf '\036%s end\n' "$hw_mark"
     exec >/dev/null
-    if [ -z "$hw_strangers" ] && [ "$hw_targets" = ' ' ]; then
+    if [ -z "$hw_unknown" ] && [ "$hw_targets" = ' ' ]; then
         wait "$hw_writer" # nobody is left who could hold the pipe
         hw_written=$?
     else
@@ -378,7 +401,7 @@ hw_cancel() { # state, reason. The first one to say why stands.
     rm -f "cancel.$hw_me"
     # No owner yet: the runner looks for `cancel` after it has written it, before the first step.
     hw_read_owner || return 0
-    hw_end_all "$hw_runner $hw_writer $hw_watcher $hw_me" hw_unfinished
+    hw_end_all "$hw_writer $hw_watcher $hw_me" hw_unfinished
 }
 
 hw_unfinished() {
@@ -393,17 +416,16 @@ hw_sweep() {
     hw_me=$hw_pid
     # The group's number may belong to strangers by now; its leader's being there is the sign of it.
     hw_process "$hw_runner_group" && hw_runner_group=none
-    hw_now
-    hw_give_up=$((hw_cs + hw_stop + 300)) hw_targets=first
-    hw_end_all "$hw_me" hw_targets_left
+    hw_scan "$hw_me"
+    hw_end_left_over "$hw_me"
 }
 
 case $1 in
-job) hw_run_job "$2" ;;
+job) hw_run_job "$2" "$3" ;;
 launch)
     # Not with `&`: a shell without job control makes that ignore INT and QUIT, and no one can undo it. The
     # first part of a pipeline is not touched; the second ends the shell that would wait for the first.
-    hw_run_job "$2" >/dev/null 2>&1 | kill -s KILL $$
+    hw_run_job "$2" 0 >/dev/null 2>&1 | kill -s KILL $$
     ;;
 cancel)
     cd -- "$2" || exit 1
