@@ -13,7 +13,7 @@ import asyncssh
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
 from headway.drivers.ssh.packing import PackedFiles
-from headway.drivers.ssh.resolving import Target, refusal, resolve
+from headway.drivers.ssh.resolving import Resolver, Target, refusal
 from headway.drivers.ssh.session import HostSession
 from headway.drivers.ssh.settings import SshSettings
 
@@ -45,6 +45,7 @@ class Connections:
 
     def __init__(self, settings: SshSettings) -> None:
         self.settings = settings
+        self._resolver = Resolver(settings)
         self._open: dict[_Key, asyncssh.SSHClientConnection] = {}
         self._doors: dict[_Key, asyncio.Lock] = {}
         self._sessions: dict[_Key, HostSession] = {}
@@ -84,7 +85,7 @@ class Connections:
             found = self._open.get(key)
             if found is not None and not found.is_closed():
                 return found
-            made = self._open[key] = await self._connect(resolve(host, self.settings))
+            made = self._open[key] = await self._connect(self._resolver.resolve(host))
             return made
 
     def later(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
@@ -125,7 +126,7 @@ class Connections:
         key = (f"{id(tunnel)}:{jump.address}", jump.port, jump.user)
         found = self._open.get(key)
         if found is None or found.is_closed():
-            found = self._open[key] = await self._try_again(resolve(jump, self.settings), tunnel)
+            found = self._open[key] = await self._try_again(self._resolver.resolve(jump), tunnel)
         return found
 
     async def _try_again(
@@ -158,9 +159,10 @@ class Connections:
     async def _start(
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None
     ) -> AsyncIterator[None]:
-        place = target.address if tunnel is None else f"{id(tunnel)}:{target.address}"
-        per_address = self._starts_to.setdefault(place, asyncio.Semaphore(self.settings.starts_per_address))
-        async with per_address, self._starts:
+        # One sshd counts its own: what listens on another port is another one.
+        place = f"{id(tunnel)} {target.address} {target.port}"
+        per_server = self._starts_to.setdefault(place, asyncio.Semaphore(self.settings.starts_per_server))
+        async with per_server, self._starts:
             yield
 
     async def _attempt(

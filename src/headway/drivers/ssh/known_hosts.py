@@ -56,8 +56,10 @@ def host_pattern(host: str, port: int) -> str:
     return host.lower() if port == DEFAULT_PORT else f"[{host.lower()}]:{port}"
 
 
-def read_known_keys(paths: Iterable[Path], host: str, port: int, presented: bytes | None = None) -> KnownKeys:
-    """Every key that the files hold for the host. Files that are not there and lines that make no sense are passed over.
+def read_known_keys(
+    lines: Iterable[tuple[str, KnownKey]], host: str, port: int, presented: bytes | None = None
+) -> KnownKeys:
+    """Every key that the lines (see `read_lines`) hold for the host.
 
     `presented` is the key that the host showed, if it is known yet: a key under the plain name counts
     for another port only when it is that very key.
@@ -66,21 +68,21 @@ def read_known_keys(paths: Iterable[Path], host: str, port: int, presented: byte
     authorities: list[KnownKey] = []
     revoked: list[KnownKey] = []
     pattern, plain = host_pattern(host, port), host.lower()
-    for path in paths:
-        for names, key in _lines(path):
-            exact = _names(names, pattern)
-            if not exact and not (port != DEFAULT_PORT and _names(names, plain)):
-                continue
-            if key.marker == "revoked":
-                revoked.append(key)
-            elif key.marker == "cert-authority":
-                authorities.append(key)
-            elif exact or presented is None or key.blob == presented:
-                trusted.append(key)
+    for names, key in lines:
+        exact = _names(names, pattern)
+        if not exact and not (port != DEFAULT_PORT and _names(names, plain)):
+            continue
+        if key.marker == "revoked":
+            revoked.append(key)
+        elif key.marker == "cert-authority":
+            authorities.append(key)
+        elif exact or presented is None or key.blob == presented:
+            trusted.append(key)
     return KnownKeys(tuple(trusted), tuple(authorities), tuple(revoked))
 
 
-def _lines(path: Path) -> Iterable[tuple[str, KnownKey]]:
+def read_lines(path: Path) -> Iterable[tuple[str, KnownKey]]:
+    """Each line's names and key. A file that is not there is empty; a line that makes no sense is passed over."""
     try:
         text = path.read_text(errors="replace")
     except OSError:

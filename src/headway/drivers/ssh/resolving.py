@@ -5,18 +5,29 @@ patterns are matched with. Options of the config that would weaken or bend a com
 StrictHostKeyChecking, RemoteCommand, SetEnv, SendEnv, RequestTTY, ForwardAgent, ForwardX11.
 """
 
+import getpass
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+from asyncssh.config import SSHClientConfig, SSHConfig
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import ChangedHostKey, HostKeyError, SshConfigFault, UnknownHostKey
-from headway.drivers.ssh.known_hosts import KnownKeys, fingerprint, host_pattern, read_known_keys
+from headway.drivers.ssh.known_hosts import (
+    DEFAULT_PORT,
+    KnownKey,
+    KnownKeys,
+    fingerprint,
+    host_pattern,
+    read_known_keys,
+    read_lines,
+)
 from headway.drivers.ssh.settings import SshSettings
 
 #: AES-GCM first: one pass for cipher and checksum, in hardware; 50 MB take a third less time than with chacha20.
@@ -46,91 +57,160 @@ class Target:
     #: Through which hosts, nearest first.
     jumps: tuple[HostSpec, ...]
     known_hosts: tuple[Path, ...]
-    #: The name under which its key is recorded.
+    #: The name and port under which its key is recorded.
     key_name: str
+    key_port: int
     options: asyncssh.SSHClientConnectionOptions
 
     @property
     def place(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
 
-    def known_keys(self, presented: bytes | None = None) -> KnownKeys:
-        # An alias stands alone in known_hosts, without the port.
-        port = self.port if self.key_name == self.address else 22
-        return read_known_keys(self.known_hosts, self.key_name, port, presented)
-
     @property
     def pattern(self) -> str:
-        return host_pattern(self.key_name, self.port if self.key_name == self.address else 22)
+        return host_pattern(self.key_name, self.key_port)
+
+    def known_keys(self, presented: bytes) -> KnownKeys:
+        """What the files say now, read anew: for the words of a refusal."""
+        lines = (line for path in self.known_hosts for line in read_lines(path))
+        return read_known_keys(lines, self.key_name, self.key_port, presented)
 
 
-def resolve(host: HostSpec, settings: SshSettings) -> Target:
-    """What the ssh config makes of a host. Raises SshConfigFault for a config, key file or jump that cannot be used."""
+class Resolver:
+    """Reads the ssh config, key files and known_hosts of one command; each file once, however many hosts there are."""
+
+    def __init__(self, settings: SshSettings) -> None:
+        self._settings = settings
+        self._keys: dict[Path, asyncssh.SSHKey | str | None] = {}
+        self._lines: dict[Path, list[tuple[str, KnownKey]]] = {}
+
+    def resolve(self, host: HostSpec) -> Target:
+        """What the ssh config makes of a host. Raises SshConfigFault for a config, key file or jump that cannot be used."""
+        named = self._settings.config
+        if named is not None and not named.is_file():
+            raise SshConfigFault(f"the ssh config {named} is not there", hint="see HEADWAY_SSH_CONFIG")
+        try:
+            return self._resolve(host)
+        except asyncssh.ConfigParseError as error:
+            raise SshConfigFault(f"the ssh config cannot be read: {error}") from error
+        except (OSError, ValueError, asyncssh.KeyImportError) as error:
+            raise SshConfigFault(
+                f"{host.name} cannot be connected to with this ssh configuration: {error}"
+            ) from error
+
+    def _resolve(self, host: HostSpec) -> Target:
+        settings = self._settings
+        user: Any = host.user if host.user is not None else ()
+        port: Any = host.port if host.port is not None else ()
+        paths: Any = [str(path) for path in settings.config_files] or None
+        # Read without keys first: the config names files that OpenSSH passes over when they are not there.
+        config = SSHClientConfig.load(
+            None, paths, False, False, False, getpass.getuser(), user, host.address, port
+        )
+        address = str(config.get("Hostname", host.address))
+        key_name = str(config.get("HostKeyAlias") or address)
+        number = int(str(config.get("Port", DEFAULT_PORT)))
+        files = _known_hosts_files(
+            config.get("UserKnownHostsFile"), config.get("GlobalKnownHostsFile"), settings
+        )
+        # An alias stands alone in known_hosts, without the port.
+        key_port = number if key_name == address else DEFAULT_PORT
+        keys = read_known_keys(self._known_hosts(files), key_name, key_port)
+        options = asyncssh.SSHClientConnectionOptions(
+            config=paths,
+            host=host.address,
+            port=port,
+            username=user,
+            agent_path=_agent(config.get("IdentityAgent"), settings),
+            **self._authentication(config, settings),
+            known_hosts=_judge(keys),
+            server_host_key_algs=_algorithms(keys, config.get("HostKeyAlgorithms")),
+            encryption_algs=config.get("Ciphers") or list(CIPHERS),
+            keepalive_interval=settings.keepalive,
+            login_timeout=settings.attempt_timeout,
+            connect_timeout=settings.attempt_timeout,
+            **_FIXED,
+        )
+        return Target(
+            name=host.name,
+            address=address,
+            port=number,
+            user=options.username,
+            jumps=_jumps(config.get("ProxyJump"), host),
+            known_hosts=files,
+            key_name=key_name,
+            key_port=key_port,
+            options=options,
+        )
+
+    def _authentication(self, config: SSHConfig, settings: SshSettings) -> dict[str, Any]:
+        paths = _identities(config.get("IdentityFile"), settings)
+        loaded = [key for key in (self._key(path) for path in paths) if key is not None]
+        # An empty list would send asyncssh to its own usual places.
+        found: dict[str, Any] = {"client_keys": loaded or (), "ignore_encrypted": True}
+        if config.get("IdentitiesOnly"):
+            publics = [f"{path}.pub" for path in paths if Path(f"{path}.pub").is_file()]
+            found["agent_identities"] = publics or [str(path) for path in paths]
+        else:
+            found["agent_identities"] = None
+        return found
+
+    def _key(self, path: Path) -> asyncssh.SSHKey | str | None:
+        """A private key, read once; by its path where a certificate belongs to it; None if a passphrase locks it."""
+        if path not in self._keys:
+            key: asyncssh.SSHKey | str | None = str(path)
+            if not Path(f"{path}-cert.pub").exists():
+                try:
+                    key = asyncssh.read_private_key(path)
+                except asyncssh.KeyImportError as error:
+                    # The agent may hold it; a public key in this place says which of the agent's keys to use.
+                    if "assphrase" not in str(error) and not _is_public(path):
+                        raise
+                    key = None
+            self._keys[path] = key
+        return self._keys[path]
+
+    def _known_hosts(self, paths: Iterable[Path]) -> Iterable[tuple[str, KnownKey]]:
+        for path in paths:
+            if path not in self._lines:
+                self._lines[path] = list(read_lines(path))
+            yield from self._lines[path]
+
+
+#: What holds for every host, whatever the ssh config says.
+_FIXED: dict[str, Any] = {
+    "compression_algs": ["none"],
+    "tunnel": None,
+    "command": None,
+    "env": None,
+    "send_env": None,
+    "request_pty": False,
+    "agent_forwarding": False,
+    "x11_forwarding": False,
+    "encoding": None,
+    "gss_auth": False,
+    "gss_kex": False,
+    "password_auth": False,
+    "kbdint_auth": False,
+    "keepalive_count_max": 3,
+}
+
+
+def _agent(named: object, settings: SshSettings) -> str:
+    """The socket of the agent; empty for none."""
+    if named is None:
+        return settings.agent or ""
+    if str(named).lower() == "none":
+        return ""
+    return settings.agent or "" if str(named) == "SSH_AUTH_SOCK" else str(_expand(str(named), settings))
+
+
+def _is_public(path: Path) -> bool:
     try:
-        return _resolve(host, settings)
-    except asyncssh.ConfigParseError as error:
-        raise SshConfigFault(f"the ssh config cannot be read: {error}") from error
-    except (OSError, ValueError, asyncssh.KeyImportError) as error:
-        raise SshConfigFault(
-            f"{host.name} cannot be connected to with this ssh configuration: {error}"
-        ) from error
-
-
-def _resolve(host: HostSpec, settings: SshSettings) -> Target:
-    if settings.config is not None and not settings.config.is_file():
-        raise SshConfigFault(f"the ssh config {settings.config} is not there", hint="see HEADWAY_SSH_CONFIG")
-    base: dict[str, Any] = {
-        "config": [str(path) for path in settings.config_files] or None,
-        "host": host.address,
-        "agent_path": settings.agent or "",
-    }
-    if host.port is not None:
-        base["port"] = host.port
-    if host.user is not None:
-        base["username"] = host.user
-    # Read once without keys: the config names files that OpenSSH passes over when they are not there.
-    words = asyncssh.SSHClientConnectionOptions(client_keys=None, known_hosts=b"", **base)
-    config = words.config
-    address = str(words.host)
-    known = _known_hosts_files(config.get("UserKnownHostsFile"), config.get("GlobalKnownHostsFile"), settings)
-    key_name = str(words.host_key_alias or address)
-    target = Target(
-        name=host.name,
-        address=address,
-        port=int(words.port),
-        user=words.username,
-        jumps=_jumps(words.tunnel, host),
-        known_hosts=known,
-        key_name=key_name,
-        options=words,
-    )
-    keys = target.known_keys()
-    options = asyncssh.SSHClientConnectionOptions(
-        **base,
-        client_keys=_identities(config.get("IdentityFile"), settings),
-        ignore_encrypted=True,
-        known_hosts=_judge(keys),
-        server_host_key_algs=_algorithms(keys, config.get("HostKeyAlgorithms")),
-        encryption_algs=config.get("Ciphers") or list(CIPHERS),
-        compression_algs=["none"],
-        tunnel=None,
-        command=None,
-        env=None,
-        send_env=None,
-        request_pty=False,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        encoding=None,
-        gss_auth=False,
-        gss_kex=False,
-        password_auth=False,
-        kbdint_auth=False,
-        keepalive_interval=settings.keepalive,
-        keepalive_count_max=3,
-        login_timeout=settings.attempt_timeout,
-        connect_timeout=settings.attempt_timeout,
-    )
-    return Target(**{**target.__dict__, "options": options})
+        asyncssh.read_public_key(path)
+    except (OSError, ValueError, asyncssh.KeyImportError):
+        return False
+    return True
 
 
 def _known_hosts_files(user: object, machine: object, settings: SshSettings) -> tuple[Path, ...]:
@@ -147,13 +227,13 @@ def _expand(path: str, settings: SshSettings) -> Path:
     return settings.home / path[2:] if path.startswith("~/") else Path(path)
 
 
-def _identities(named: object, settings: SshSettings) -> list[str] | tuple[()]:
-    """Key files that are there. None at all: asyncssh looks at the usual places and finds the same nothing."""
+def _identities(named: object, settings: SshSettings) -> list[Path]:
+    """Key files that are there: those that the config names, else the usual ones."""
     if isinstance(named, list | tuple) and named:
         paths = [_expand(str(path), settings) for path in named]
     else:
         paths = [settings.home / ".ssh" / name for name in _DEFAULT_IDENTITIES]
-    return [str(path) for path in paths if path.is_file()] or ()
+    return [path for path in paths if path.is_file()]
 
 
 def _jumps(named: object, host: HostSpec) -> tuple[HostSpec, ...]:

@@ -140,6 +140,8 @@ class HostSession:
         try:
             return await connection.open_connection(host, port, encoding=None)
         except asyncssh.ChannelOpenError as error:
+            if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise OSError("the host's sshd forbids forwarding (AllowTcpForwarding)") from error
             raise OSError(error.reason) from error
 
     async def _opened(self) -> _Shell:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: sshd begins to refuse at 10 connections that have not signed in yet (MaxStartups 10:30:100).
-STARTS_PER_ADDRESS = 6
+STARTS_PER_SERVER = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class SshSettings:
     attempt_timeout: float = 15.0
     #: Silence after which a connection is asked whether it still stands; it is lost after three of them.
     keepalive: float = 10.0
-    #: Connections that are being started at once: to one address, and in all.
-    starts_per_address: int = STARTS_PER_ADDRESS
-    starts: int = 24
+    #: Connections that are being started at once: to one sshd, and in all.
+    starts_per_server: int = STARTS_PER_SERVER
+    starts: int = 32
 
     @property
     def config_files(self) -> tuple[Path, ...]:

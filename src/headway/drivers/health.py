@@ -1,0 +1,239 @@
+"""Asking a service whether it is well: HTTP, TCP or a command, from its host or from here.
+
+The HTTP client is 60 lines of our own: one GET, HTTP/1.1, `Connection: close`. It must run over a stream that an
+SSH connection hands out, which no common library takes.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from headway.base.errors import Errored, WrongUse
+from headway.domain.contract import HealthKind
+from headway.drivers.ssh.framing import Reply
+
+_HEAD_LIMIT = 2**16
+_BODY_SHOWN = 120
+_LOOPBACK = ("localhost", "::1", "127.")
+
+
+class Reader(Protocol):
+    async def read(self, n: int = -1, /) -> bytes: ...
+
+
+class Writer(Protocol):
+    def write(self, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Way(Protocol):
+    """How to reach a host from inside; `drivers.ssh.session.HostSession` is one."""
+
+    async def open_tcp(self, host: str, port: int) -> tuple[Reader, Writer]: ...
+
+    async def call(self, script: str, *, timeout: float, limit: int = ...) -> Reply: ...
+
+
+async def probe(kind: HealthKind, target: str, way: Way | None, timeout: float) -> tuple[bool, str]:
+    """Whether the answer was good, and one line that says why. One question; asking again is the caller's.
+
+    `target` is a URL, `address:port`, or a script for sh. `way` None asks from here, else as the host sees itself.
+    `timeout` is in seconds and counts as a bad answer. A connection to the host that breaks is not an answer:
+    what `way` raises for it passes through. Raises WrongUse for a target that makes no sense.
+    """
+    match kind:
+        case HealthKind.HTTP:
+            asked = _http(_url(target), way)
+        case HealthKind.TCP:
+            asked = _tcp(*_address(target), way)
+        case HealthKind.COMMAND:
+            return await _command(target, way, timeout)
+    try:
+        async with asyncio.timeout(timeout):
+            return await asked
+    except TimeoutError:
+        return False, f"no answer within {timeout:g}s"
+    except Errored:
+        raise
+    except ssl.SSLError as error:
+        return False, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}"
+    except OSError as error:
+        return False, (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def _url(target: str) -> SplitResult:
+    url = urlsplit(target)
+    try:
+        port_is_valid = url.port is None or url.port > 0
+    except ValueError:
+        port_is_valid = False
+    if url.scheme not in ("http", "https") or not url.hostname or not port_is_valid:
+        raise WrongUse(f"'{target}' is no URL for a health check; write http://localhost:8080/health")
+    return url
+
+
+def _address(target: str) -> tuple[str, int]:
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise WrongUse(f"'{target}' is no address for a health check; write localhost:5432")
+    return host.strip("[]"), int(port)
+
+
+async def _open(host: str, port: int, way: Way | None) -> tuple[Reader, Writer]:
+    if way is not None:
+        return await way.open_tcp(host, port)
+    return await asyncio.open_connection(host, port)
+
+
+async def _tcp(host: str, port: int, way: Way | None) -> tuple[bool, str]:
+    _, writer = await _open(host, port, way)
+    await _close(writer)
+    return True, f"{host}:{port} accepts connections"
+
+
+async def _http(url: SplitResult, way: Way | None) -> tuple[bool, str]:
+    host = url.hostname or ""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    reader, writer = await _open(host, port, way)
+    try:
+        stream: Reader = reader
+        if url.scheme == "https":
+            secure = _Tls(reader, writer, host)
+            await secure.handshake()
+            await secure.send(_request(url))
+            stream = secure
+        else:
+            writer.write(_request(url))
+        return _judge(await _answer(stream))
+    finally:
+        await _close(writer)
+
+
+async def _close(writer: Writer) -> None:
+    writer.close()
+    if isinstance(writer, asyncio.StreamWriter):
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _request(url: SplitResult) -> bytes:
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    host = url.netloc.rpartition("@")[2]
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headway-health\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    return head.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int | None
+    #: The first bytes of the body, or of whatever it was that answered.
+    start: str
+
+
+async def _answer(stream: Reader) -> _Answer:
+    """Reads the head and, of a bad answer, the first bytes of the body."""
+    data = b""
+    while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
+        piece = await stream.read(8192)
+        if not piece:
+            break
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    words = head.split(b"\r\n", 1)[0].split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        return _Answer(None, _first_line(data))
+    status = int(words[1])
+    while status >= 400 and len(body) < _BODY_SHOWN:
+        piece = await stream.read(8192)
+        if not piece:
+            break
+        body += piece
+    if b"transfer-encoding: chunked" in head.lower():
+        body = body.partition(b"\r\n")[2].partition(b"\r\n")[0]  # the first chunk is enough to show
+    return _Answer(status, _first_line(body))
+
+
+def _first_line(data: bytes) -> str:
+    text = " ".join(data[: 4 * _BODY_SHOWN].decode("utf-8", "replace").split())
+    printable = "".join(character for character in text if character.isprintable())
+    return printable[:_BODY_SHOWN]
+
+
+def _judge(answer: _Answer) -> tuple[bool, str]:
+    if answer.status is None:
+        return (
+            (False, f"the answer is not HTTP: {answer.start}")
+            if answer.start
+            else (False, "closed without an answer")
+        )
+    good = 200 <= answer.status < 400
+    return good, f"HTTP {answer.status}" + (f": {answer.start}" if not good and answer.start else "")
+
+
+async def _command(script: str, way: Way | None, timeout: float) -> tuple[bool, str]:
+    from headway.drivers.ssh.errors import CommandTimedOut
+
+    if way is None:
+        raise WrongUse("a health check by command runs on the host; take `from` away or ask by HTTP")
+    try:
+        reply = await way.call(script, timeout=timeout, limit=16384)
+    except CommandTimedOut:
+        return False, f"no answer within {timeout:g}s"
+    lines = [line for line in reply.text.splitlines() if line.strip()]
+    said = _first_line(lines[-1].encode()) if lines else ""
+    return reply.ok, f"exit {reply.exit_code}" + (f": {said}" if said else "")
+
+
+class _Tls:
+    """TLS over any stream. A host that speaks of itself by a loopback name is not asked for a certificate of that name."""
+
+    def __init__(self, reader: Reader, writer: Writer, host: str) -> None:
+        context = ssl.create_default_context()
+        if host.startswith(_LOOPBACK):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self._reader, self._writer = reader, writer
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+
+    async def handshake(self) -> None:
+        while True:
+            try:
+                self._object.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._more()
+            else:
+                self._flush()
+                return
+
+    async def send(self, data: bytes) -> None:
+        self._object.write(data)
+        self._flush()
+
+    async def read(self, n: int = -1, /) -> bytes:
+        while True:
+            try:
+                return self._object.read(n if n > 0 else 8192)
+            except ssl.SSLWantReadError:
+                if not await self._more():
+                    return b""
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
+
+    async def _more(self) -> bool:
+        self._flush()
+        data = await self._reader.read(16384)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        return bool(data)
+
+    def _flush(self) -> None:
+        waiting = self._outgoing.read()
+        if waiting:
+            self._writer.write(waiting)
