@@ -1,7 +1,7 @@
 """How the demo is told: acts, commands as they are typed, their output, and a small picture of hosts and releases."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -60,7 +60,7 @@ class Teller:
     def output(self, line: str) -> None:
         self.console.print(Text.assemble(("  │ ", "dim"), (line, "dim")), soft_wrap=True)
 
-    def changed(self, lines: "tuple[str, ...] | list[str]") -> None:
+    def changed(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.console.print(Text("    " + line, style="green" if line.startswith("+") else "red"))
 

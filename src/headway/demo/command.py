@@ -1,0 +1,46 @@
+"""`headway demo`: the whole road on real parts, in about a minute."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    help="Show the whole road on real parts, in about a minute: a git repository, three SSH hosts, users.\n\n"
+    "A commit that works, one whose tests fail, one that is bad on one host and is taken back, a kill -9 half-way "
+    "through a rollout, a repair, and the delivery metrics of it all. Everything runs on this machine's loopback in "
+    "a folder of its own; nothing stays behind unless you say --keep."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="End with one JSON object; the story goes to standard error."
+)
+@click.option("--keep", is_flag=True, help="Leave the folder to play with.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the world is laid: a new or empty folder. A temporary one if absent.",
+)
+@click.option(
+    "--ssh",
+    type=click.Choice(["openssh", "asyncssh"]),
+    help="What the hosts run. OpenSSH if absent and installed, else asyncssh.",
+)
+@click.option("--resume-hosts", is_flag=True, help="Start the hosts of a kept --folder again, until Ctrl-C.")
+def command(as_json: bool, keep: bool, folder: Path | None, ssh: str | None, resume_hosts: bool) -> int:
+    from rich.console import Console
+
+    from headway.demo.show import play_on, show
+    from headway.demo.teller import Teller
+    from headway.demo.world import check_machine
+
+    check_machine()
+    teller = Teller(Console(stderr=as_json, highlight=False))
+    if resume_hosts:
+        if folder is None:
+            raise click.UsageError("--resume-hosts needs --folder DIR, the folder that was kept.")
+        return play_on(teller, folder)
+    exit_code, document = show(teller, folder, ssh=ssh, keep=keep)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    return exit_code

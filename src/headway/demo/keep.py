@@ -1,0 +1,136 @@
+"""A kept world: how to play on in it, and how it is started again."""
+
+import asyncio
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import asyncssh
+
+from headway.base.errors import Errored, WrongUse
+from headway.demo.http import ask_json
+from headway.demo.layout import DEMO_VARIABLE, HOSTS, SERVICE, STAGING_HOST, Layout, load_layout
+from headway.demo.ports import is_free
+from headway.demo.world import World
+
+_OURS = ("HOME", "USER", "LOGNAME", "PATH", "PYTHONUSERBASE", "GIT_CONFIG_NOSYSTEM", "HEADWAY_DATA")
+_COMMAND = """\
+#!/bin/sh
+# headway as the demo's person types it: their repository, their keys, their data.
+unset HEADWAY_DATABASE_URL HEADWAY_SSH_CONFIG SSH_AUTH_SOCK
+{exports}
+cd {repository} || exit 1
+exec {python} -P -m headway "$@"
+"""
+_START = """\
+#!/bin/sh
+# Starts hosts, balancer and users again, until Ctrl-C.
+exec {python} -P -m headway demo --resume-hosts --folder {folder}
+"""
+_BOOT = """\
+cd headway/{service}/{environment}/current 2>/dev/null || exit 0
+set -a; . ../../settings/current.env; set +a
+./bin/activate > /dev/null && ./bin/balancer undrain
+"""
+
+
+class NotStarted(Errored):
+    """The shop of a kept host did not start again."""
+
+
+def write_scripts(layout: Layout) -> None:
+    """`headway` and `start` in the kept folder."""
+    environment = layout.environment()
+    assert DEMO_VARIABLE in environment
+    exports = "\n".join(f"export {name}={shlex.quote(environment[name])}" for name in _OURS)
+    words = {
+        "python": shlex.quote(sys.executable),
+        "exports": exports,
+        "repository": shlex.quote(str(layout.repository)),
+        "folder": shlex.quote(str(layout.folder)),
+    }
+    for name, text in (("headway", _COMMAND), ("start", _START)):
+        script = layout.folder / name
+        script.write_text(text.format(**words))
+        script.chmod(0o755)
+
+
+def how_to_play_on(layout: Layout) -> list[str]:
+    folder = shlex.quote(str(layout.folder))
+    return [
+        f"The world is kept in {layout.folder}; its hosts are switched off.",
+        f"  {folder}/start             switches hosts, balancer and users on again, until Ctrl-C",
+        f"  {folder}/headway status    any headway command, in another terminal, in the shop's repository",
+        f"  {folder}/shop              the repository: change something, commit it, run and deploy it",
+        f"  rm -r {folder}             when you have seen enough",
+    ]
+
+
+def load_kept(folder: Path) -> Layout:
+    """Raises WrongUse when there is no kept world, or when it runs already."""
+    try:
+        layout = load_layout(folder.resolve())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WrongUse(
+            f"there is no kept demo in {folder}", hint="make one: headway demo --keep --folder DIR"
+        ) from error
+    ports = [*layout.ssh_ports.values(), layout.balancer_port, layout.balancer_admin, layout.traffic_admin]
+    if busy := [port for port in ports if not is_free(port)]:
+        raise WrongUse(
+            f"port {busy[0]} of the demo in {folder} is taken",
+            hint="does it run already in another terminal?",
+        )
+    return layout
+
+
+def resume(layout: Layout) -> World:
+    """Start everything again and, on each host, the shop that was live, through the balancer's undrain."""
+    world = World(layout)
+    world.start()
+    try:
+        ask_json(layout.traffic_admin, "/flow", "POST")
+        asyncio.run(_boot_all(layout))
+    except BaseException:
+        world.stop()
+        raise
+    return world
+
+
+async def _boot_all(layout: Layout) -> None:
+    places = [(host, "production") for host in HOSTS] + [(STAGING_HOST, "staging")]
+    await asyncio.gather(*(_boot(layout, host, environment) for host, environment in places))
+
+
+async def _boot(layout: Layout, host: str, environment: str) -> None:
+    ssh = layout.person / ".ssh"
+    try:
+        async with asyncssh.connect(
+            "127.0.0.1",
+            layout.ssh_ports[host],
+            config=[str(ssh / "config")],
+            known_hosts=str(ssh / "known_hosts"),
+            client_keys=[str(ssh / "id_ed25519")],
+            agent_path="",
+        ) as connection:
+            script = _BOOT.format(service=SERVICE, environment=environment)
+            done = await connection.run(script, timeout=30)
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        raise NotStarted(f"{host} cannot be reached: {error!r}") from error
+    if done.exit_status != 0:
+        said = (str(done.stdout or "") + str(done.stderr or "")).strip().splitlines()
+        raise NotStarted(
+            f"the shop on {host} ({environment}) did not start: {said[-1] if said else 'silent'}"
+        )
+
+
+def remove(folder: Path, *, existed: bool) -> None:
+    """Remove all that we made; a folder that was there before stays, empty."""
+    if not existed:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""The demo from its first process to its last: made, told, judged, cleared away."""
+
+import contextlib
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from headway.base.errors import HeadwayError, WrongUse
+from headway.demo.keep import how_to_play_on, load_kept, remove, resume, write_scripts
+from headway.demo.outcome import outcome
+from headway.demo.parts import uptime
+from headway.demo.stage import Otherwise, Stage
+from headway.demo.story import play
+from headway.demo.teller import Teller
+from headway.demo.watch import Watch
+from headway.demo.world import World, make_world
+
+_SSH_NAMES = {"openssh": "OpenSSH", "asyncssh": "asyncssh"}
+
+
+class Ended(KeyboardInterrupt):
+    """A TERM or a closed terminal: cleared up after like a Ctrl-C."""
+
+
+def show(
+    teller: Teller, folder: Path | None, *, ssh: str | None, keep: bool
+) -> tuple[int, dict[str, object]]:
+    """Play the story in a world of its own. Answers the exit code and what is told with --json.
+
+    Exit code 0: it went as told; 1: something went otherwise, which `otherwise` names; 130: it was broken off.
+    """
+    began = uptime()
+    place, existed = _place(folder)
+    world: World | None = None
+    with _ended_by_signals():
+        try:
+            teller.title(
+                "Headway: from a commit to production, and back", f"everything below happens in {place}"
+            )
+            world = _raise_world(teller, place, ssh)
+            return _tell(teller, world, began)
+        except KeyboardInterrupt:
+            teller.say("Broken off.")
+            return 130, {"as_told": False, "otherwise": "broken off"}
+        finally:
+            if world is not None:
+                world.stop()
+            if keep and world is not None:
+                write_scripts(world.layout)
+                for line in ["", *how_to_play_on(world.layout)]:
+                    teller.say(line)
+            else:
+                remove(place, existed=existed)
+
+
+def play_on(teller: Teller, folder: Path) -> int:
+    """Run a kept world until Ctrl-C or TERM; then everything is switched off and the folder stays."""
+    layout = load_kept(folder)
+    with _ended_by_signals():
+        try:
+            with teller.under_way("switching on hosts, balancer and users"):
+                world = resume(layout)
+        except KeyboardInterrupt:
+            return 130
+        watch = Watch(world, teller.see)
+        try:
+            teller.see(watch.look())
+            teller.picture()
+            teller.say(
+                f"On. Users come through http://127.0.0.1:{layout.balancer_port}/ · Ctrl-C switches off."
+            )
+            watch.start()
+            with teller.under_way("hosts, balancer and users are on; Ctrl-C switches them off"):
+                while True:
+                    time.sleep(3600)
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            watch.stop()
+            world.stop()
+
+
+def _raise_world(teller: Teller, place: Path, ssh: str | None) -> World:
+    with teller.under_way("starting three hosts, a balancer and its users"):
+        world, why = make_world(place, ssh)
+    name = _SSH_NAMES[world.layout.kind]
+    teller.say(
+        f"Three hosts that speak SSH ({name}), a balancer that never retries, and users who keep asking it."
+    )
+    if why:
+        teller.say(f"OpenSSH is installed but was left aside: {why}")
+    return world
+
+
+def _tell(teller: Teller, world: World, began: float) -> tuple[int, dict[str, object]]:
+    watch = Watch(world, teller.see)
+    stage = Stage(world, teller, watch)
+    watch.start()
+    try:
+        play(stage)
+        watch.stop()
+        counts = watch.finish()
+        document = outcome(stage, counts, seconds=uptime() - began)
+        judge(stage, document)
+    except HeadwayError as error:
+        teller.bad(error.message)
+        if error.hint:
+            teller.say(f"  next: {error.hint}")
+        told = {"as_told": False, "otherwise": error.message, "commands": stage.tale.commands}
+        return (1 if isinstance(error, Otherwise) else error.exit_code), told
+    finally:
+        watch.stop()
+    return 0, {"as_told": True, **document}
+
+
+def judge(stage: Stage, document: dict[str, object]) -> None:
+    """What must hold of the whole story. Raises Otherwise."""
+    teller = stage.teller
+    teller.act(7, "What users met", f"{document['requests_total']:,} requests came while all this happened.")
+    good = document["requests_failed_in_good_rollouts"]
+    stage.expect(good == 0, "no request failed in a good rollout, killed half-way or not", f"{good} failed")
+    bad, seconds = (
+        document["requests_failed_by_bad_release"],
+        document["requests_failed_by_bad_release_seconds"],
+    )
+    teller.say(
+        f"  The bad release failed {bad} requests within {seconds} s, until it was taken out of traffic."
+    )
+    went_back = document["rolled_back_automatically"]
+    stage.expect(went_back == 1, "one deployment went back by itself", went_back)
+    teller.good(f"the story went as told, in {document['seconds']} s")
+
+
+def _place(folder: Path | None) -> tuple[Path, bool]:
+    """The folder to use, and whether it was there before. Raises WrongUse for one that holds something."""
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="headway-demo-")), False
+    existed = folder.exists()
+    if existed and any(folder.iterdir()):
+        raise WrongUse(
+            f"{folder} is not empty", hint="name a new folder, or play on in a kept one with --resume-hosts"
+        )
+    return folder.absolute(), existed
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """TERM and HUP end us as a Ctrl-C does: everything is cleared away."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Ended
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
