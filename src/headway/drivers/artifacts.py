@@ -4,7 +4,8 @@ ArtifactError            3   the store could not be read or written
 ├── ArtifactGone         3   it was removed (retention), or never stood here
 └── ArtifactCorrupt      3   its bytes are no longer what its name says
 ArtifactMissing          1   a job made no file for one of its globs
-└── ArtifactOutside      1   a glob's file lies outside of the job's folder
+├── ArtifactOutside      1   a glob's file lies outside of the job's folder
+└── ArtifactNameInvalid  1   a name that no text can hold, or a glob that is none
 """
 
 import errno
@@ -46,6 +47,10 @@ class ArtifactOutside(ArtifactMissing):
     pass
 
 
+class ArtifactNameInvalid(ArtifactMissing):
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A file that a glob found: where it lies, and its path relative to the folder, with forward slashes."""
@@ -69,7 +74,7 @@ class ArtifactStore:
         """
         partial = self._folder / "partial" / secrets.token_hex(8)
         try:
-            partial.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make(partial.parent)
             with _old_file(file) as source, _new_file(partial) as target:
                 mode = os.fstat(source.fileno()).st_mode
                 if not stat.S_ISREG(mode):
@@ -78,7 +83,7 @@ class ArtifactStore:
                 target.flush()
                 os.fsync(target.fileno())
             place = self._place(digest)
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make(place.parent)
             with self._locked(fcntl.LOCK_SH):
                 partial.rename(place)
             _sync_folder(place.parent)
@@ -167,10 +172,16 @@ class ArtifactStore:
     def _place(self, digest: str) -> Path:
         return self._folder / "sha256" / digest[:2] / digest[2:]
 
+    def _make(self, folder: Path) -> None:
+        """Folders that stand above the store get the usual mode, ours are private."""
+        if not folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True)
+
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
         """Shared to keep and renew, exclusive to remove: nothing is removed that is being taken in."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make(self._folder)
         with (self._folder / "lock").open("a") as lock:
             fcntl.flock(lock, how)
             yield
@@ -198,31 +209,56 @@ def collect(folder: Path, globs: Sequence[str]) -> tuple[Found, ...]:
                 hint="see the job's log for what it made; a glob is relative to the repository's top",
             )
         for file in matches:
-            path = file.relative_to(root).as_posix()
+            path = _named(file.relative_to(root))
             found[path] = Found(_resolved(file, root, path), path)
     return tuple(found[path] for path in sorted(found))
 
 
 def _matches(root: Path, glob: str) -> Iterator[Path]:
     plain = glob.removesuffix("/")
-    candidates = [root / plain] if not set(plain) & set("*?[") else sorted(root.glob(plain))
+    # What stands there under just this name is meant, even when the name looks like a pattern.
+    if os.path.lexists(root / plain):
+        candidates = [root / plain]
+    else:
+        try:
+            # `a/**` is all below `a`; by itself it would find the folders only.
+            candidates = sorted(root.glob(f"{plain}/*" if plain.endswith("**") else plain))
+        except (ValueError, NotImplementedError) as error:
+            raise ArtifactNameInvalid(
+                f"the artifact '{glob}' is no glob: {error}",
+                hint="`**` stands alone between slashes, as in out/**/*.log",
+            ) from error
     for candidate in candidates:
         if ".git" in candidate.relative_to(root).parts:
             continue
         if candidate.is_dir():
             if candidate.is_symlink():
-                _resolved(candidate, root, candidate.relative_to(root).as_posix())
+                _resolved(candidate, root, _named(candidate.relative_to(root)))
             if "**" not in plain:
                 yield from _files_below(candidate)
         elif candidate.is_symlink() or candidate.is_file():
             yield candidate
 
 
+def _named(path: Path) -> str:
+    """The path as text, with forward slashes. Raises ArtifactNameInvalid for bytes that are no UTF-8."""
+    text = path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ArtifactNameInvalid(
+            f"the name of the artifact {os.fsencode(text)!r} is not UTF-8", hint="rename the file in a step"
+        ) from None
+    return text
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(files):
-            yield Path(where, name)
+            path = Path(where, name)
+            if path.is_symlink() or path.is_file():
+                yield path
 
 
 def _resolved(file: Path, root: Path, path: str) -> Path:
