@@ -39,6 +39,36 @@ def parse_owner(text: bytes) -> Owner | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What follow.sh printed. `free`: bytes free on the job's disk, told when its runner is lost."""
+
+    state: str
+    owner: Owner | None
+    free: int | None
+    result: JobResult | None
+    log: bytes
+
+
+def parse_answer(output: bytes) -> Answer | None:
+    """None if that is no answer of follow.sh."""
+    header, found, rest = output.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in header.split(b"\n")]
+    values = {name.decode("ascii", "replace"): value for name, _, value in lines}
+    if not found or "state" not in values:
+        return None
+    result, outputs = int(values.get("result", 0)), int(values.get("outputs", 0))
+    # df -P: file system, blocks, used, available (KiB), …; its name may hold blanks, the end may not be told.
+    disk = values.get("free", b"").split()
+    return Answer(
+        state=values["state"].decode("ascii", "replace"),
+        owner=parse_owner(values.get("owner", b"")),
+        free=int(disk[3]) * 1024 if len(disk) >= 4 and disk[3].isdigit() else None,
+        result=parse_result(rest[:result], rest[result : result + outputs]),
+        log=rest[result + outputs :],
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """Output and marks in their order, from the first `taken` bytes."""
 

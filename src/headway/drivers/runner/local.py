@@ -18,12 +18,11 @@ from headway.domain.states import State
 from headway.drivers.processes import ProcessIdentity, is_alive
 from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
 from headway.drivers.runner.payload import payload
-from headway.drivers.runner.verbs import PIECE_SIZE, SIGN_OF_LIFE_WITHIN
+from headway.drivers.runner.verbs import FULL_DISK, PIECE_SIZE, SIGN_OF_LIFE_WITHIN
 
 SCRIPT = Path(__file__).with_name("runner.sh")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
 _DEFAULT_SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE]
-_FULL_DISK = 64 * 2**10
 
 
 @dataclass
@@ -40,7 +39,6 @@ class LocalRunner:
     shell: tuple[str, ...] = ("sh",)
     clock: Clock = field(default_factory=SystemClock)
     _children: set[int] = field(default_factory=set, init=False, repr=False)
-    _owners: dict[str, Owner] = field(default_factory=dict, init=False, repr=False)
     _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     async def start(self, spec: JobSpec) -> None:
@@ -144,7 +142,7 @@ class LocalRunner:
     def _look(self, directory: str, offset: int, lost: JobResult | None = None) -> Piece:
         """What is there now. The result is looked for first: once it is there, the log is whole."""
         result = lost or _read_result(directory)
-        owner = self._owner(directory)
+        owner = _read_owner(directory)
         if owner is None:
             return Piece((), offset, result)
         data = _read(f"{directory}/log", offset, PIECE_SIZE)
@@ -152,17 +150,13 @@ class LocalRunner:
         parsed = parse_log(data, owner.mark, is_last=is_last)
         return Piece(parsed.items, offset + parsed.taken, result if is_last else None)
 
-    def _owner(self, directory: str) -> Owner | None:
-        owner = self._owners.get(directory) or parse_owner(_read(f"{directory}/owner", 0, 4096))
-        if owner is not None:
-            self._owners[directory] = owner
-        return owner
-
     def _is_lost(self, directory: str) -> bool:
         """There will never be a result: the runner is dead, or has never given a sign of life."""
-        owner = self._owner(directory)
+        owner = _read_owner(directory)
         if owner is not None:
             return not is_alive(ProcessIdentity(owner.boot_id, owner.pid, owner.start_time))
+        if not os.path.isdir(directory):
+            return True
         since = self._waiting_since.setdefault(directory, self.clock.monotonic())
         return self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds()
 
@@ -184,7 +178,6 @@ class LocalRunner:
 
     async def remove(self, directory: str) -> None:
         """See Runner."""
-        self._owners.pop(directory, None)
         self._waiting_since.pop(directory, None)
         self._reap()
         await asyncio.to_thread(remove_tree, Path(directory))
@@ -221,6 +214,10 @@ def _read(path: str, offset: int, size: int) -> bytes:
         os.close(descriptor)
 
 
+def _read_owner(directory: str) -> Owner | None:
+    return parse_owner(_read(f"{directory}/owner", 0, 4096))
+
+
 def _read_result(directory: str) -> JobResult | None:
     text = _read(f"{directory}/result", 0, 2**24)
     return parse_result(text, _read(f"{directory}/outputs", 0, OUTPUTS_LIMIT + 1)) if text else None
@@ -234,7 +231,7 @@ def _lost_result(directory: str) -> JobResult:
         reason = f"runner lost: {directory}: {error.strerror}"
     else:
         free = disk.f_bavail * disk.f_frsize
-        if free < _FULL_DISK or (disk.f_files and not disk.f_favail):
+        if free < FULL_DISK or (disk.f_files and not disk.f_favail):
             reason = f"runner lost: the disk of {directory} is full ({format_size(free)} free)"
     return JobResult(State.ERRORED, reason, (), None)
 

@@ -4,10 +4,9 @@
 #   runner.sh job DIR PARENT                    run the job here; the payload (see payload.py) is on stdin
 #   runner.sh launch DIR                        the same out of an open shell: comes back, the job goes on
 #   runner.sh cancel DIR STATE REASON           end the job: TERM, stop_within, KILL
-#   runner.sh follow DIR OFFSET CENTISECONDS BYTES    wait for news, print them (see frames.py)
 #   runner.sh sweep DIR                         end what a dead runner left behind
 #
-# DIR holds: pipe, claim/, owner, steps/N, log, outputs, cancel, result (by rename: whole or not at all).
+# DIR holds: pipe, claim, owner, steps/N, log, outputs, cancel, result (by rename: whole or not at all).
 # After the first `cd` every path is relative: DIR may be renamed while the job runs.
 # All names begin with hw_, so that no variable of the job's own environment is overwritten.
 set -u
@@ -187,7 +186,10 @@ hw_run_job() {
     [ "$hw_payload" = whole ] || exit 1
     exec </dev/null 2>/dev/null
     cd -- "$1" || exit 1
-    mkdir claim || exit 0
+    # The claim: of any number of runners one makes this file (O_EXCL), without starting a process for it.
+    set -C
+    true >claim || exit 0
+    set +C
     hw_process self || exit 1
     hw_boot
     hw_spawner=$2

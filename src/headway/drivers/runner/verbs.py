@@ -9,6 +9,8 @@ from headway.domain.job import JobSpec, Piece
 PIECE_SIZE = 2**20
 #: How long a job may be claimed, or asked for, without a sign of its runner. A runner takes milliseconds.
 SIGN_OF_LIFE_WITHIN = timedelta(seconds=10)
+#: With less than this free (bytes) a lost runner is put down to its disk.
+FULL_DISK = 64 * 2**10
 
 
 class Runner(Protocol):

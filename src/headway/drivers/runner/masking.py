@@ -1,0 +1,159 @@
+"""Secrets leave the stream of a job's output before anyone stores or sees it, whatever the borders of its pieces.
+
+What is masked are the places of all forms of all secrets; places that overlap become one mask. `bytes.find` for
+each form is several times faster than one large regular expression.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headway.base.secret import MASK, Secret
+from headway.domain.job import Piece, StepMark
+
+#: Overlapping places longer than this in all are cut: what is kept back must be bounded.
+_LONGEST_PLACE = 4096
+
+
+class Masker:
+    """Masks a stream that comes in pieces. The result does not depend on where one piece ends and the next begins."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        self._forms = sorted({form for secret in secrets for form in secret.forms()})
+        self._has_newline = any(b"\n" in form for form in self._forms)
+        self._pending = b""
+
+    @property
+    def pending(self) -> int:
+        """How many bytes are kept back because they may yet become a secret."""
+        return len(self._pending)
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be told of all that came so far; the rest is kept back."""
+        if not self._forms:
+            return data
+        data = self._pending + data
+        masked, taken = self._mask(data, is_last=False)
+        self._pending = data[taken:]
+        return masked
+
+    def finish(self) -> bytes:
+        """What was kept back. After this the stream begins anew."""
+        data, self._pending = self._pending, b""
+        return self._mask(data, is_last=True)[0] if data else b""
+
+    def _mask(self, data: bytes, *, is_last: bool) -> tuple[bytes, int]:
+        """The masked bytes, and from how many bytes of `data`."""
+        stop = len(data) if is_last else self._start_of_tail(data)
+        parts: list[bytes] = []
+        position = 0
+        for begin, end in self._places(data):
+            if begin >= stop:
+                break
+            if end > stop:  # a secret goes on in what is kept back: it is kept back whole
+                stop = begin
+                break
+            parts += [data[position:begin], MASK]
+            position = end
+        parts.append(data[position:stop])
+        return b"".join(parts), stop
+
+    def _places(self, data: bytes) -> list[tuple[int, int]]:
+        """Where secrets stand: sorted, apart from each other."""
+        found: list[tuple[int, int]] = []
+        for form in self._forms:
+            at = data.find(form)
+            while at >= 0:
+                found.append((at, at + len(form)))
+                at = data.find(form, at + 1)
+        found.sort()
+        places: list[tuple[int, int]] = []
+        for begin, end in found:
+            if places and begin < places[-1][1]:
+                first, last = places[-1]
+                if begin - first < _LONGEST_PLACE:
+                    places[-1] = (first, max(last, end))
+                # else it has been cut: what overlaps the cut is not seen when reading on behind it either
+            else:
+                places.append((begin, end))
+        return places
+
+    def _start_of_tail(self, data: bytes) -> int:
+        """Where the bytes begin that are the beginning of a secret, as far as they go."""
+        start, length = len(data), len(data)
+        line = 0 if self._has_newline else data.rfind(b"\n") + 1
+        for form in self._forms:
+            at = data.find(form[:1], max(line, length - len(form) + 1), start)
+            while 0 <= at < start:
+                if form.startswith(data[at:]):
+                    start = at
+                    break
+                at = data.find(form[:1], at + 1, start)
+        return start
+
+
+def mask(data: bytes, secrets: Iterable[Secret]) -> bytes:
+    """`data` without secrets."""
+    masker = Masker(secrets)
+    return masker.feed(data) + masker.finish()
+
+
+def mask_text(text: str, secrets: Iterable[Secret]) -> str:
+    """`text` without secrets."""
+    return mask(text.encode("utf-8", "surrogateescape"), secrets).decode("utf-8", "surrogateescape")
+
+
+class LogKeeper:
+    """Appends a job's output to its masked log. Two numbers are all that must be remembered to go on after a kill.
+
+    `taken`: bytes of the runner's file that are in the log, `kept`: bytes of the log. Store both together, after
+    `keep`. A keeper made with them cuts the log to `kept`; then follow from its `taken`: no byte is lost or
+    doubled. A log shorter than `kept` (a power failure) begins anew from 0: use the keeper's numbers, not yours.
+    """
+
+    def __init__(self, path: Path, secrets: Iterable[Secret], *, taken: int = 0, kept: int = 0) -> None:
+        """Makes the file, readable by this user only, if it is not there. Raises OSError."""
+        self._masker = Masker(secrets)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._file).st_size < kept:
+            taken = kept = 0
+        os.ftruncate(self._file, kept)
+        os.lseek(self._file, kept, os.SEEK_SET)
+        self.taken = taken
+        self.kept = kept
+
+    def keep(self, piece: Piece) -> list[tuple[StepMark, int]]:
+        """Append a piece. Gives its step marks, each with its place in the log (bytes).
+
+        A mark is also a border for the masking: what a step has printed is in the log when its end is told.
+        """
+        marks: list[tuple[StepMark, int]] = []
+        for item in piece.items:
+            if isinstance(item, StepMark):
+                self._append(self._masker.finish())
+                marks.append((item, self.kept))
+            else:
+                self._append(self._masker.feed(item))
+        if piece.result is not None:
+            self._append(self._masker.finish())
+        self.taken = piece.offset - self._masker.pending
+        return marks
+
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._file, view) :]
+        self.kept += len(data)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,146 @@
+"""The runner on a host, over anything that runs a shell script there and brings back what it printed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from headway.base.clock import Clock, SystemClock
+from headway.base.durations import format_size
+from headway.base.errors import Errored
+from headway.domain.job import JobResult, JobSpec, Piece
+from headway.domain.states import State
+from headway.drivers.runner.frames import Answer, parse_answer, parse_log
+from headway.drivers.runner.payload import payload, quoted
+from headway.drivers.runner.verbs import FULL_DISK, SIGN_OF_LIFE_WITHIN
+
+#: Less than what a session keeps of one reply, with room for a result and outputs.
+PIECE_SIZE = 512 * 2**10
+_CALL_TIMEOUT = 30.0
+
+
+class Reply(Protocol):
+    """What a script came to: its exit code, and its output with its errors, byte by byte."""
+
+    @property
+    def exit_code(self) -> int: ...
+
+    @property
+    def output(self) -> bytes: ...
+
+
+class Session(Protocol):
+    """Runs a POSIX sh script on a host, each in a subshell; at least 1 MiB of output must come back whole."""
+
+    async def call(self, script: str, *, timeout: float) -> Reply: ...
+
+
+def _compact(name: str) -> str:
+    """A script of ours without its comments and indentation: it travels with the jobs."""
+    lines = Path(__file__).with_name(name).read_text().splitlines()
+    return "\n".join(
+        line for line in (line.strip() for line in lines) if line and not line.startswith("#")
+    ).join(("", "\n"))
+
+
+@dataclass
+class SessionRunner:
+    """See Runner. Directories may be absolute or relative to where the session's scripts begin (the home).
+
+    The script that runs a job lies in the job's directory, so a job is ended by the version that began it, and
+    nothing has to be installed on a host. Raises what the session raises: a lost connection neither ends nor
+    repeats a job; ask again.
+    """
+
+    session: Session
+    clock: Clock = field(default_factory=SystemClock)
+    _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+
+    async def start(self, spec: JobSpec) -> None:
+        """See Runner. The directory and its parents are made, the directory private to the user."""
+        directory = quoted(spec.directory)
+        text = payload(spec).decode("utf-8", "surrogateescape")
+        script = "\n".join(
+            [
+                f"if [ ! -e {directory}/claim ]; then",
+                f"mkdir -p {directory}/steps && chmod 700 {directory} && cd {directory} || exit 9",
+                "[ -p pipe ] || mkfifo -m 600 pipe || [ -p pipe ] || exit 9",
+                f"printf %s {quoted(_compact('runner.sh'))} >runner.$$ && mv -f runner.$$ runner.sh || exit 9",
+                # The runner's process leaves this session; the one that waits for it ends by KILL, see runner.sh.
+                f"{{ printf %s {quoted(text)} | setsid sh runner.sh launch .; }} >/dev/null 2>&1",
+                "fi",
+                "exit 0",
+            ]
+        )
+        reply = await self.session.call(script, timeout=_CALL_TIMEOUT)
+        if reply.exit_code != 0:
+            said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
+            raise Errored(f"cannot start a job in {spec.directory}: {said[-300:]}")
+
+    async def follow(self, directory: str, offset: int, *, wait: float) -> Piece:
+        """See Runner. One question to the session, which is taken for as long as it waits."""
+        until = self.clock.monotonic() + wait
+        while True:
+            left = max(0.0, until - self.clock.monotonic())
+            answer = await self._ask(directory, offset, left)
+            if answer.state == "lost" and not await self._sweep(directory):
+                answer = await self._ask(directory, offset, 0)
+            piece = _piece(answer, offset, self._lost(directory, answer))
+            if piece.items or piece.offset != offset or piece.result is not None or left <= 0:
+                return piece
+
+    async def _ask(self, directory: str, offset: int, wait: float) -> Answer:
+        words = f"{quoted(directory)} {offset} {round(wait * 100)} {PIECE_SIZE}"
+        script = f"{_compact('follow.sh')}hw_follow {words}"
+        reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
+        answer = parse_answer(reply.output)
+        if answer is None:
+            said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
+            raise Errored(f"cannot follow the job in {directory}: {said[-300:]}")
+        return answer
+
+    async def _sweep(self, directory: str) -> bool:
+        """End what a dead runner left behind. False: it was not needed, or could not be done."""
+        script = f"exec sh {quoted(directory)}/runner.sh sweep {quoted(directory)} </dev/null >/dev/null 2>&1"
+        return (await self.session.call(script, timeout=_CALL_TIMEOUT * 10)).exit_code == 0
+
+    def _lost(self, directory: str, answer: Answer) -> JobResult | None:
+        reason = None
+        if answer.state == "missing":
+            reason = f"runner lost: there is no {directory}"
+        elif answer.state == "lost":
+            reason = "runner lost"
+            if answer.free is not None and answer.free < FULL_DISK:
+                reason = f"runner lost: the disk of {directory} is full ({format_size(answer.free)} free)"
+        elif answer.state in ("none", "claimed"):
+            since = self._waiting_since.setdefault(directory, self.clock.monotonic())
+            if self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds():
+                reason = "runner lost: it never began"
+        return None if reason is None else JobResult(State.ERRORED, reason, (), None)
+
+    async def cancel(self, directory: str, reason: str) -> None:
+        """See Runner. A process of its own on the host does it, so it is done even if the connection ends now."""
+        words = f"{State.CANCELLED} {quoted(' '.join(reason.split()))}"
+        script = (
+            f"cd -- {quoted(directory)} || exit 0\n"
+            f"setsid sh runner.sh cancel . {words} </dev/null >/dev/null 2>&1 &"
+        )
+        await self.session.call(script, timeout=_CALL_TIMEOUT)
+
+    async def remove(self, directory: str) -> None:
+        """See Runner."""
+        self._waiting_since.pop(directory, None)
+        path = quoted(directory)
+        script = f"rm -rf -- {path} 2>/dev/null || {{ chmod -R u+rwX -- {path}; rm -rf -- {path}; }}"
+        reply = await self.session.call(script, timeout=_CALL_TIMEOUT * 10)
+        if reply.exit_code != 0:
+            said = reply.output.decode("utf-8", "replace").strip()
+            raise Errored(f"cannot remove {directory}: {said[-300:]}")
+
+
+def _piece(answer: Answer, offset: int, lost: JobResult | None) -> Piece:
+    result = lost or answer.result
+    is_last = result is not None and len(answer.log) < PIECE_SIZE
+    if answer.owner is None:
+        return Piece((), offset, result)
+    parsed = parse_log(answer.log, answer.owner.mark, is_last=is_last)
+    return Piece(parsed.items, offset + parsed.taken, result if is_last else None)
