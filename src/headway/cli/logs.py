@@ -1,0 +1,211 @@
+"""`headway logs`: what a run printed, then or now. Reads only."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from headway.base.errors import WrongUse
+from headway.cli.output import emit_json, json_option, styled
+from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.domain.run import Job, Step
+    from headway.engine.run_watch import Look
+    from headway.engine.runs import Tools
+
+_CHUNK = 1 << 20
+
+
+@click.command()
+@click.argument("run_name", metavar="RUN")
+@click.argument("job_name", metavar="[JOB]", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run ends, and exit as it does.")
+@click.option("--step", type=click.IntRange(1), help="Only this step of the job, counted from 1.")
+@click.option(
+    "--attempt", type=click.IntRange(1), help="An earlier attempt of the job; the latest if not said."
+)
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    run_name: str,
+    job_name: str | None,
+    follow: bool,
+    step: int | None,
+    attempt: int | None,
+    as_json: bool,
+) -> int:
+    """The log of a run, or of one of its jobs.
+
+    RUN is a number, an id, or 'last'. JOB is a job's name, such as 'test (python=3.12)'. --json gives the jobs and
+    steps with their times and their places in the log files.
+    """
+    from headway.cli.run import service_here
+    from headway.engine.runs import find_run, look_at, open_tools
+
+    if (step is not None or attempt is not None) and (job_name is None or follow):
+        raise WrongUse("--step and --attempt show a part of one job's log; name the job, without --follow")
+    tools = open_tools(settings)
+    try:
+        run = find_run(tools.database, run_name, service_here())
+        look = look_at(tools.database, run.id)
+        chosen = _choose(look, job_name)
+        if follow:
+            code = _follow(tools, look, chosen, quiet=as_json)
+            if as_json:
+                _emit(tools, look_at(tools.database, run.id), chosen)
+            return code
+        if as_json:
+            _emit(tools, look, chosen)
+        elif job_name is not None and len(chosen) == 1:
+            _show_one(tools, chosen[0], step, attempt)
+        else:
+            _show_all(tools, chosen)
+    finally:
+        tools.database.close()
+    return 0
+
+
+def _choose(look: "Look", name: str | None) -> "tuple[Job, ...]":
+    """All jobs, the named one, or all of a definition with a matrix. Raises WrongUse with the near name."""
+    from headway.pipeline.plan import meant
+
+    if name is None:
+        return look.jobs
+    chosen = tuple(job for job in look.jobs if job.name == name) or tuple(
+        job for job in look.jobs if job.definition == name
+    )
+    if not chosen:
+        names = [job.name for job in look.jobs]
+        raise WrongUse(
+            f"run {look.run.number} has no job '{name}'{meant(name, names)}",
+            hint=f"headway logs {look.run.number} shows all of them",
+        )
+    return chosen
+
+
+def _show_all(tools: "Tools", jobs: "Sequence[Job]") -> None:
+    """One job after the other, each below a line with its name and state."""
+    for number, job in enumerate(jobs):
+        if number:
+            click.echo()
+        reason = f": {job.reason}" if job.reason else ""
+        click.echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
+        sys.stdout.flush()
+        _copy(tools, tools.log(job, job.attempt), 0, None)
+
+
+def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None) -> None:
+    attempt = attempt or job.attempt
+    if attempt > job.attempt:
+        raise WrongUse(f"'{job.name}' has {job.attempt} attempts, none with the number {attempt}")
+    start, end = 0, None
+    if step is not None:
+        found = next((row for row in _steps(tools, job, attempt) if row.index == step), None)
+        if found is None or found.log_start is None:
+            raise WrongUse(
+                f"'{job.name}' has no step {step} that ran",
+                hint="headway logs RUN JOB --json lists its steps",
+            )
+        start, end = found.log_start, found.log_end
+    log = tools.log(job, attempt)
+    if not log.exists():
+        state = f"it is {job.state}" + (f": {job.reason}" if job.reason else "")
+        click.echo(f"'{job.name}' has no log; {state}", err=True)
+        return
+    _copy(tools, log, start, end)
+
+
+def _steps(tools: "Tools", job: "Job", attempt: int) -> "list[Step]":
+    from headway.store.job_results import steps_of
+
+    return tools.database.read(lambda tx: steps_of(tx, job.id, attempt))
+
+
+def _copy(tools: "Tools", log: Path, start: int, end: int | None) -> None:
+    """The file's bytes, filtered for the terminal, piece by piece."""
+    from headway.cli.terminal import TerminalFilter
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in tools.settings.environment
+    through = TerminalFilter(colour=colour)
+    try:
+        with log.open("rb") as file:
+            for piece in _pieces(file, start, end):
+                sys.stdout.buffer.write(through.feed(piece))
+    except FileNotFoundError:
+        return
+    finally:
+        sys.stdout.buffer.flush()
+
+
+def _pieces(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    file.seek(start)
+    left = os.fstat(file.fileno()).st_size - start if end is None else end - start
+    while left > 0 and (piece := file.read(min(_CHUNK, left))):
+        left -= len(piece)
+        yield piece
+
+
+def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: bool) -> int:
+    """Look on until the run ends; the exit code is the run's own."""
+    from headway.cli.run import EXIT_CODES
+    from headway.cli.run_screen import screen_for, show_events
+    from headway.engine.run_watch import Watcher
+    from headway.engine.runs import look_at, nobody_drives
+
+    run, wanted = look.run, {job.id for job in chosen}
+    if not run.state.is_final and nobody_drives(tools, run):
+        click.echo(
+            f"headway: the process that drove run {run.number} is gone; its jobs go on, and `headway run` on the same "
+            "tree takes it up",
+            err=True,
+        )
+    watcher = Watcher(lambda: look_at(tools.database, run.id), tools.log, wanted=lambda job: job.id in wanted)
+    pause = threading.Event()
+    try:
+        if quiet:
+            while not watcher.ended:
+                for _ in watcher.events():
+                    pass
+                pause.wait(0.1)
+        else:
+            screen = screen_for(
+                sys.stdout.buffer,
+                is_terminal=sys.stdout.isatty(),
+                environment=tools.settings.environment,
+                names=[job.name for job in chosen],
+                single=len(chosen) == 1,
+            )
+            show_events(watcher, screen, wait=lambda: _nap(pause), now=tools.clock.now)
+    except KeyboardInterrupt:
+        return 130
+    return EXIT_CODES[look_at(tools.database, run.id).run.state]
+
+
+def _nap(pause: threading.Event) -> None:
+    pause.wait(0.03)
+
+
+def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:
+    from headway.cli.run_json import job_json, run_json, step_json
+
+    wanted = {job.id for job in chosen}
+    jobs = []
+    for job in look.jobs:
+        if job.id in wanted:
+            log = tools.log(job, job.attempt)
+            jobs.append(
+                job_json(job)
+                | {
+                    "log": str(log) if log.exists() else None,
+                    "log_size": log.stat().st_size if log.exists() else 0,
+                    "steps": [step_json(step) for step in _steps(tools, job, job.attempt)],
+                }
+            )
+    emit_json({"run": run_json(look.run), "jobs": jobs})

@@ -1,0 +1,85 @@
+"""What a job finds: its environment, its working copy, what the jobs that it needs have left for it."""
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from headway.base.secret import Secret
+from headway.domain.contract import JobDefinition
+from headway.domain.job import JobSpec, StepSpec
+from headway.domain.release import Artifact
+from headway.domain.run import Job, Run
+from headway.engine.runs import Tools
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
+
+
+def job_environment(run: Run, job: Job, definition: JobDefinition, needed: Iterable[Job]) -> dict[str, str]:
+    """The job's variables; nothing is unset, so that a step under `sh -eu` may ask for each of them."""
+    outputs = {
+        f"NEEDS_{variable(other.name)}_{variable(key)}": value
+        for other in needed
+        for key, value in other.outputs.items()
+    }
+    matrix = {f"MATRIX_{variable(axis)}": value for axis, value in job.matrix.items()}
+    ours = {
+        "HEADWAY": "1",
+        "HEADWAY_SERVICE": run.service,
+        "HEADWAY_COMMIT": run.commit,
+        "HEADWAY_BRANCH": run.branch or "",
+        "HEADWAY_TAG": run.tag or "",
+        "HEADWAY_DIRTY": "1" if run.dirty else "",
+        "HEADWAY_RUN": str(run.number),
+        "HEADWAY_JOB": job.name,
+        "HEADWAY_ATTEMPT": str(job.attempt),
+    }
+    return {"CI": "true"} | outputs | matrix | dict(definition.env) | ours
+
+
+def variable(text: str) -> str:
+    """`test (python=3.12)` as a part of a variable's name: `TEST_PYTHON_3_12`."""
+    return _NOT_IN_A_NAME.sub("_", text).strip("_").upper()
+
+
+def job_spec(
+    directory: Path, definition: JobDefinition, environment: Mapping[str, str], secrets: Iterable[Secret]
+) -> JobSpec:
+    return JobSpec(
+        directory=str(directory),
+        working_directory=str(directory / "work"),
+        steps=tuple(
+            StepSpec(
+                name=step.name,
+                script=step.run,
+                shell=step.shell or definition.shell,
+                env=step.env,
+                working_directory=step.working_directory or definition.working_directory,
+            )
+            for step in definition.steps
+        ),
+        env=environment,
+        secrets=tuple(secrets),
+        timeout=definition.timeout,
+        idle_timeout=definition.idle_timeout,
+        output_limit=definition.output_limit,
+    )
+
+
+def lay_out(tools: Tools, run: Run, directory: Path, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """The job's own copy of the run's tree at `directory/work`, with these artifacts at their paths. Blocks.
+
+    It gets its name when it is whole, and one that stands is never touched again: the job may have started in it.
+    Answers with warnings. Raises the errors of git and of the artifact store.
+    """
+    work, unfinished = directory / "work", directory / "work.new"
+    if work.exists():
+        return ()
+    shutil.rmtree(unfinished, ignore_errors=True)
+    warnings = tools.git.checkout(
+        run.repository, commit=run.commit, tree=run.tree, branch=run.branch, destination=unfinished
+    )
+    for artifact in artifacts:
+        tools.artifacts.lay(artifact, unfinished)
+    unfinished.rename(work)
+    return warnings

@@ -1,0 +1,202 @@
+"""One attempt of one job: its working copy, its start, its log, what it leaves behind. May be taken up half-way."""
+
+import asyncio
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from headway.base.errors import DiskFull, HeadwayError
+from headway.base.secret import Secret
+from headway.domain.contract import JobDefinition
+from headway.domain.job import JobResult, Piece
+from headway.domain.release import Artifact
+from headway.domain.run import Job, Run, Step, TestCase, TestSummary
+from headway.domain.states import State
+from headway.drivers.runner.masking import LogKeeper, mask_text
+from headway.drivers.runner.verbs import Runner
+from headway.engine.run_environment import job_environment, job_spec, lay_out
+from headway.engine.run_results import Yield, gather
+from headway.engine.run_steps import StepLedger
+from headway.engine.runs import Tools
+from headway.store import job_results, jobs
+from headway.store.database import Transaction
+
+#: Seconds that one look at the runner waits for news.
+_WAIT = 5.0
+#: Seconds between commits of offsets while a job prints. Nothing is lost in between: the runner has it all.
+_COMMIT_EVERY = 0.5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt, to be stored by the run's loop."""
+
+    state: State
+    reason: str
+    taken: int
+    kept: int
+    outputs: dict[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    tests: TestSummary | None = None
+    cases: tuple[TestCase, ...] = ()
+
+
+class Attempt:
+    def __init__(
+        self,
+        *,
+        tools: Tools,
+        runner: Runner,
+        run: Run,
+        job: Job,
+        definition: JobDefinition,
+        needed: Sequence[Job],
+        artifacts: Sequence[Artifact],
+        secrets: Sequence[Secret],
+        all_secrets: Sequence[Secret],
+        steps: Sequence[Step],
+        token: int,
+        now: Callable[[], datetime],
+        on_change: Callable[[], None],
+        resumed: bool,
+    ) -> None:
+        """`artifacts` and `needed` are what the jobs that it needs have left; `steps` what an owner before us stored.
+
+        `all_secrets` are those of the whole run: an output of one job may carry its secret into another's log.
+        """
+        self._tools = tools
+        self._runner = runner
+        self._run = run
+        self._job = job
+        self._definition = definition
+        self._needed = needed
+        self._artifacts = artifacts
+        self._secrets = secrets
+        self._all_secrets = all_secrets
+        self._ledger = StepLedger(job, definition, steps)
+        self._token = token
+        self._now = now
+        self._on_change = on_change
+        self._resumed = resumed
+        self._directory = tools.directory(job)
+        self._stop: str | None = None
+        self._is_started = False
+
+    async def stop(self, reason: str) -> None:
+        """Have it end; what it then came to is its outcome."""
+        self._stop = reason
+        if self._is_started:
+            await self._runner.cancel(str(self._directory), reason)
+
+    async def carry_out(self) -> Outcome:
+        """To the attempt's end. Raises DiskFull and the store's errors: then the attempt may be taken up again."""
+        try:
+            early = await self._begin()
+        except DiskFull:
+            raise
+        except HeadwayError as error:
+            early = Outcome(State.ERRORED, error.message, self._job.taken, self._job.kept)
+        if early is not None:
+            return early
+        try:
+            return await self._follow()
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFull(
+                    f"the disk is full: the log of '{self._job.name}' could not be written",
+                    hint="free some space, then headway run again: it goes on with this run, no job starts anew",
+                ) from error
+            raise
+
+    async def _begin(self) -> Outcome | None:
+        """Get it going. An outcome: there is nothing to follow."""
+        directory = self._directory
+        if self._resumed and not directory.exists():
+            return self._without_start(State.ERRORED, f"its directory {directory} is gone")
+        await asyncio.to_thread(lay_out, self._tools, self._run, directory, self._artifacts)
+        if self._stop is not None and not self._resumed:
+            return self._without_start(State.CANCELLED, self._stop)
+        environment = job_environment(self._run, self._job, self._definition, self._needed)
+        spec = job_spec(directory, self._definition, environment, self._secrets)
+        await self._runner.start(spec)
+        self._is_started = True
+        if self._stop is not None:
+            await self._runner.cancel(str(directory), self._stop)
+        return None
+
+    def _without_start(self, state: State, reason: str) -> Outcome:
+        return Outcome(state, reason, self._job.taken, self._job.kept)
+
+    async def _follow(self) -> Outcome:
+        log = self._tools.log(self._job, self._job.attempt)
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with LogKeeper(log, self._all_secrets, taken=self._job.taken, kept=self._job.kept) as keeper:
+            offset, committed_at = keeper.taken, self._tools.clock.monotonic()
+            while True:
+                piece = await self._runner.follow(str(self._directory), offset, wait=_WAIT)
+                offset = piece.offset
+                self._keep(keeper, piece)
+                if piece.result is not None:
+                    return await self._ended(piece.result, keeper.taken, keeper.kept)
+                if self._tools.clock.monotonic() - committed_at >= _COMMIT_EVERY:
+                    await self._commit(keeper.taken, keeper.kept)
+                    committed_at = self._tools.clock.monotonic()
+
+    def _keep(self, keeper: LogKeeper, piece: Piece) -> None:
+        """Append what came to the masked log, and note where steps begin and end in it."""
+        if not piece.items and piece.result is None:
+            return
+        for mark, place in keeper.keep(piece):
+            self._ledger.mark(mark, place=place, now=self._now())
+        self._on_change()
+
+    async def _commit(self, taken: int, kept: int) -> None:
+        steps, job, token = self._ledger.changed(), self._job, self._token
+
+        def work(tx: Transaction) -> None:
+            # A lost token is noticed by the run's loop, whose writes count.
+            if jobs.keep_offsets(tx, job.id, token, taken=taken, kept=kept):
+                job_results.put_steps(tx, steps)
+
+        await self._tools.database.perform(work)
+
+    async def _ended(self, result: JobResult, taken: int, kept: int) -> Outcome:
+        self._ledger.end(result, place=kept, now=self._now())
+        found = await self._gather(result)
+        return Outcome(
+            state=found.state,
+            reason=self._masked(found.reason),
+            taken=taken,
+            kept=kept,
+            outputs={key: self._masked(value) for key, value in result.outputs.items()},
+            steps=self._ledger.changed(),
+            artifacts=found.artifacts,
+            tests=found.tests,
+            cases=found.cases,
+        )
+
+    async def _gather(self, result: JobResult) -> Yield:
+        reason = self._ledger.reason(result)
+        if not self._definition.junit and not self._definition.artifacts:
+            return Yield(result.state, reason)
+        try:
+            return await asyncio.to_thread(
+                gather,
+                self._tools.artifacts,
+                Path(self._directory, "work"),
+                self._definition,
+                state=result.state,
+                reason=reason,
+                masked=self._masked,
+            )
+        except DiskFull:
+            raise
+        except HeadwayError as error:
+            return Yield(State.ERRORED, error.message)
+
+    def _masked(self, text: str) -> str:
+        return mask_text(text, self._all_secrets) if self._all_secrets else text

@@ -1,0 +1,89 @@
+"""What a job has left behind when its steps are done: artifacts and test reports, taken from its working copy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headway.base.errors import Failed
+from headway.domain.contract import JobDefinition
+from headway.domain.release import Artifact
+from headway.domain.run import TestCase, TestSummary
+from headway.domain.states import State
+from headway.drivers.artifacts import ArtifactMissing, ArtifactStore, collect
+from headway.wire.junit import add_summaries, read_junit
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """What was found, and what the job's state and reason are in its light."""
+
+    state: State
+    reason: str
+    artifacts: tuple[Artifact, ...] = ()
+    tests: TestSummary | None = None
+    cases: tuple[TestCase, ...] = ()
+
+
+def gather(
+    store: ArtifactStore,
+    work: Path,
+    definition: JobDefinition,
+    *,
+    state: State,
+    reason: str,
+    masked: Callable[[str], str],
+) -> Yield:
+    """Take what the definition names. Blocks.
+
+    Reports are read whatever came of the job, artifacts are kept only when it succeeded. What a succeeded job
+    declares and did not make, or made so that it cannot be counted, fails it: a test report that is missing is no
+    report of success. Nothing can make a job better than it was. Raises DiskFull and the artifact store's errors.
+    """
+    found = Yield(state, reason)
+    for glob in definition.junit:
+        found = _read_reports(found, work, glob, masked)
+    if found.state is not State.SUCCEEDED:
+        return found
+    try:
+        files = collect(work, definition.artifacts)
+    except ArtifactMissing as error:
+        return replace(found, state=State.FAILED, reason=error.message)
+    return replace(found, artifacts=tuple(store.keep(file.file, file.path) for file in files))
+
+
+def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], str]) -> Yield:
+    try:
+        reports = collect(work, [glob])
+    except ArtifactMissing as error:
+        if found.state is not State.SUCCEEDED:
+            return found
+        return replace(
+            found, state=State.FAILED, reason=error.message.replace("the artifact", "the test report")
+        )
+    for report in reports:
+        try:
+            summary, cases = read_junit(report.file, report.path)
+        except Failed as error:
+            if found.state is State.SUCCEEDED:
+                found = replace(found, state=State.FAILED, reason=error.message)
+            else:
+                found = replace(found, reason=f"{found.reason}; {error.message}")
+            continue
+        found = replace(
+            found,
+            tests=add_summaries(*filter(None, (found.tests, summary))),
+            cases=found.cases + _masked_cases(cases, masked),
+        )
+    return found
+
+
+def _masked_cases(cases: Sequence[TestCase], masked: Callable[[str], str]) -> tuple[TestCase, ...]:
+    return tuple(
+        replace(
+            case,
+            suite=masked(case.suite),
+            name=masked(case.name),
+            message=masked(case.message) if case.message else "",
+        )
+        for case in cases
+    )
