@@ -1,0 +1,170 @@
+"""`headway tail`: the service's own log, on all hosts of an environment."""
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.base.errors import Cancelled
+from headway.cli.host_lines import HostLines, run_interruptibly, seconds
+from headway.cli.output import emit_json, json_option, styled
+from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.base.secret import Secret
+    from headway.engine.remote_commands import Outcome, Task
+
+_DEFAULT_LINES = 100
+_DEFAULT_SINCE = "24h"
+
+
+@click.command()
+@click.argument("environment")
+@click.option(
+    "--since", metavar="DURATION", help="Only what is younger, such as 10m; the log's command gets it."
+)
+@click.option("--grep", "wanted", metavar="TEXT", help="Only lines that hold this text.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option(
+    "--lines",
+    "-n",
+    "count",
+    type=click.IntRange(1, 1_000_000),
+    help=f"The last lines of each host; {_DEFAULT_LINES} unless --since is given.",
+)
+@click.option(
+    "--timeout", default="60s", show_default=True, metavar="DURATION", help="End a log's command after this."
+)
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    environment: str,
+    since: str | None,
+    wanted: str | None,
+    follow: bool,
+    count: int | None,
+    timeout: str,
+    as_json: bool,
+) -> int:
+    """The service's own log, on all hosts of an environment.
+
+    Runs the `logs` command of each process on its hosts, with HEADWAY_SINCE, HEADWAY_SINCE_EPOCH, HEADWAY_LINES and
+    HEADWAY_FOLLOW in its environment, and shows what it prints, host by host, secrets masked.
+
+    Exit code: 0, or 1 if a log's command failed, 3 if some host was not reached.
+    """
+    from headway.base.clock import SystemClock
+    from headway.engine.projects import find_project
+    from headway.engine.remote_commands import known_secrets
+    from headway.engine.service_logs import log_tasks
+
+    age = timedelta(seconds=seconds(since or _DEFAULT_SINCE, "--since"))
+    limit = timedelta(seconds=seconds(timeout, "--timeout"))
+    asked = count or (100_000 if since else _DEFAULT_LINES)
+    contract = find_project(Path.cwd()).contract
+    tasks = log_tasks(
+        contract, environment, since=SystemClock().now().astimezone(UTC) - age, lines=asked, follow=follow
+    )
+    secrets = known_secrets(contract, settings, environment)
+    tail = _Tail(tasks, wanted.encode("utf-8", "surrogateescape") if wanted else b"", asked, as_json)
+    if follow:
+        try:
+            run_interruptibly(_follow(settings, tasks, secrets, tail), "")
+        except Cancelled:
+            return 0  # following ends when its reader has seen enough
+    outcomes = run_interruptibly(_once(settings, tasks, secrets, tail, limit), "cancelled")
+    return tail.finish(environment, outcomes)
+
+
+async def _follow(
+    settings: Settings, tasks: "Sequence[Task]", secrets: "Sequence[Secret]", tail: "_Tail"
+) -> None:
+    from headway.base.clock import SystemClock
+    from headway.drivers.ssh.connections import Connections
+    from headway.engine.remote_commands import Stage
+    from headway.engine.service_logs import follow_tasks
+
+    async with Connections(settings.ssh) as connections:
+        await follow_tasks(Stage(connections, secrets, SystemClock(), tail.live), tasks, tail.trouble)
+
+
+async def _once(
+    settings: Settings, tasks: "Sequence[Task]", secrets: "Sequence[Secret]", tail: "_Tail", limit: timedelta
+) -> "list[Outcome]":
+    from headway.base.clock import SystemClock
+    from headway.drivers.ssh.connections import Connections
+    from headway.engine.remote_commands import Stage, run_tasks
+
+    async with Connections(settings.ssh) as connections:
+        stage = Stage(connections, secrets, SystemClock(), tail.keep, timeout=limit or None)
+        return await run_tasks(stage, tasks)
+
+
+class _Tail:
+    """The lines of all hosts, on their way to the terminal or into one document."""
+
+    def __init__(self, tasks: "Sequence[Task]", wanted: bytes, count: int, as_json: bool) -> None:
+        self._tasks = tasks
+        self._wanted = wanted
+        self._as_json = as_json
+        self._kept: dict[int, deque[bytes]] = {id(task): deque(maxlen=count) for task in tasks}
+        # A host with several processes needs them told apart.
+        several = len({task.process for task in tasks}) > 1
+        self._names = {
+            id(task): f"{task.host.name} {task.process}" if several else task.host.name for task in tasks
+        }
+        self._lines = HostLines(list(self._names.values()))
+
+    def keep(self, task: "Task", line: bytes) -> None:
+        if self._wanted in line:
+            self._kept[id(task)].append(line)
+
+    def live(self, task: "Task", line: bytes) -> None:
+        if self._wanted not in line:
+            return
+        if self._as_json:
+            text = line.removesuffix(b"\n").decode("utf-8", "replace")
+            click.echo(json.dumps({"host": task.host.name, "process": task.process, "line": text}))
+        else:
+            self._lines.show(self._names[id(task)], line)
+
+    def trouble(self, task: "Task", reason: str) -> None:
+        click.echo(f"{self._names[id(task)]}: {reason}; trying again", err=True)
+
+    def finish(self, environment: str, outcomes: "Sequence[Outcome]") -> int:
+        """Shows what was kept, host by host; the exit code."""
+        states = {outcome.state.value for outcome in outcomes}
+        code = 3 if "errored" in states else 1 if "failed" in states else 0
+        if self._as_json:
+            emit_json(self._document(environment, outcomes, code))
+            return code
+        for task, outcome in zip(self._tasks, outcomes, strict=True):
+            name = self._names[id(task)]
+            for line in self._kept[id(task)]:
+                self._lines.show(name, line)
+            if outcome.state.value != "succeeded":
+                click.echo(f"{name}: {styled(outcome.state.value)}: {outcome.reason}", err=True)
+                if outcome.hint:
+                    click.echo(f"  next: {outcome.hint}", err=True)
+        return code
+
+    def _document(self, environment: str, outcomes: "Sequence[Outcome]", code: int) -> dict[str, object]:
+        hosts = [
+            {
+                "host": task.host.name,
+                "process": task.process,
+                "state": outcome.state.value,
+                "reason": outcome.reason,
+                "lines": [
+                    line.removesuffix(b"\n").decode("utf-8", "replace") for line in self._kept[id(task)]
+                ],
+            }
+            for task, outcome in zip(self._tasks, outcomes, strict=True)
+        ]
+        return {"environment": environment, "exit_code": code, "hosts": hosts}

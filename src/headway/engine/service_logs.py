@@ -1,0 +1,168 @@
+"""The service's own logs on its hosts: which command to run where, and what of it is new when it is run again."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from headway.base.errors import WrongUse
+from headway.deploy.layout import root_of
+from headway.deploy.placeholders import Values, fill_command
+from headway.domain.contract import Contract, ProcessSpec
+from headway.domain.selection import select_hosts
+from headway.domain.states import State
+from headway.drivers.ssh.framing import quote
+from headway.engine.remote_commands import Stage, Task, run_task
+
+#: How often a log whose command ends is looked at again, in seconds.
+_PAUSE = 2.0
+#: Lines of a log that are compared with the next look at it.
+_REMEMBERED = 5000
+
+
+def log_tasks(
+    contract: Contract,
+    environment: str,
+    *,
+    since: datetime,
+    lines: int,
+    follow: bool,
+) -> list[Task]:
+    """The `logs` command of each process on each of its hosts.
+
+    It runs in the environment's root there, in `current` where that stands, with the environment's `env` and
+    HEADWAY_SERVICE, _ENVIRONMENT, _HOST, _RELEASE (what `current` points at), HEADWAY_SINCE (ISO 8601 in UTC),
+    HEADWAY_SINCE_EPOCH (seconds), HEADWAY_LINES, and HEADWAY_FOLLOW (1 or empty).
+    Raises WrongUse when there is no such environment, or no process says how to read its log.
+    """
+    spec = contract.environments.get(environment)
+    if spec is None or contract.deploy is None:
+        raise WrongUse(
+            f"there is no environment '{environment}' in headway.toml",
+            hint=f"there are: {', '.join(contract.environments)}"
+            if contract.environments
+            else "see headway.example.toml",
+        )
+    told = {
+        "HEADWAY_SERVICE": contract.service.name,
+        "HEADWAY_ENVIRONMENT": environment,
+        "HEADWAY_SINCE": since.astimezone(UTC).isoformat(timespec="seconds"),
+        "HEADWAY_SINCE_EPOCH": str(int(since.timestamp())),
+        "HEADWAY_LINES": str(lines),
+        "HEADWAY_FOLLOW": "1" if follow else "",
+    }
+    tasks = []
+    for process in contract.deploy.processes:
+        if process.logs is None:
+            continue
+        selectors = spec.processes.get(process.name) or process.hosts or spec.hosts
+        for host in select_hosts(contract, selectors):
+            values = Values(
+                host.name, host.address, "", contract.service.name, environment, dict(host.labels)
+            )
+            script = _log_script(process, root_of(contract.deploy, spec, values), values)
+            env = {**spec.env, **told, "HEADWAY_HOST": host.name}
+            tasks.append(Task(host, script, env, process.name))
+    if not tasks:
+        raise WrongUse(
+            f"no process of {contract.service.name} says how to read its log",
+            hint='write logs = "journalctl -u SERVICE -o short-iso --since @$HEADWAY_SINCE_EPOCH" into [deploy]',
+        )
+    return tasks
+
+
+def _log_script(process: ProcessSpec, root: str, values: Values) -> str:
+    # Which release is live, only the host knows.
+    command = fill_command((process.logs or "").replace("{release}", '"$HEADWAY_RELEASE"'), values)
+    return (
+        f"cd -- {quote(root if root.startswith('/') else './' + root)} 2>/dev/null || :\n"
+        "HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}; export HEADWAY_RELEASE\n"
+        "cd current 2>/dev/null || :\n"
+        f"{command}"
+    )
+
+
+async def follow_tasks(stage: Stage, tasks: Sequence[Task], on_trouble: Callable[[Task, str], None]) -> None:
+    """Logs as they grow, until the caller is cancelled.
+
+    A command that goes on (because it heeds HEADWAY_FOLLOW) is read as it prints; one that ends is run again, and
+    what it printed before is left out. A host that is lost is asked again; `on_trouble` says so once for each trouble.
+    """
+    following = [asyncio.ensure_future(_follow(stage, task, on_trouble)) for task in tasks]
+    try:
+        await asyncio.gather(*following)
+    finally:
+        for one in following:
+            one.cancel()
+
+
+async def _follow(stage: Stage, task: Task, on_trouble: Callable[[Task, str], None]) -> None:
+    seen, trouble = Seen(), ""
+    while True:
+        fresh = Fresh(seen, partial(stage.on_line, task))
+        outcome = await run_task(replace(stage, on_line=partial(_take, fresh)), task)
+        seen = fresh.end()
+        found = "" if outcome.state is State.SUCCEEDED else outcome.reason
+        if found and found != trouble:
+            on_trouble(task, found)
+        trouble = found
+        await stage.clock.sleep(_PAUSE)
+
+
+def _take(fresh: "Fresh", _task: Task, line: bytes) -> None:
+    fresh.take(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a log's command printed: how many lines, and the last of them."""
+
+    count: int = 0
+    tail: tuple[bytes, ...] = ()
+
+
+class Fresh:
+    """Passes on the lines of a log that were not there when it was printed the last time.
+
+    A log that grew begins with all that was seen; of one that shows its last lines only, the end of what was seen
+    stands at the beginning. Lines wait until it is clear which ones are new.
+    """
+
+    def __init__(self, seen: Seen, pass_on: Callable[[bytes], None]) -> None:
+        self._seen = seen
+        self._pass_on = pass_on
+        self._count = 0
+        self._tail: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._waiting: list[bytes] = []
+        #: Nothing to compare with (any more): lines pass at once.
+        self._direct = not seen.count
+
+    def take(self, line: bytes) -> None:
+        self._count += 1
+        self._tail.append(line)
+        if self._direct:
+            self._pass_on(line)
+            return
+        if len(self._waiting) < _REMEMBERED:
+            self._waiting.append(line)
+        if self._count == self._seen.count and tuple(self._tail) == self._seen.tail:
+            self._direct = True
+
+    def end(self) -> Seen:
+        """What is now seen; a command that printed nothing changes nothing (a log that is being rotated)."""
+        if not self._count:
+            return self._seen
+        if not self._direct:
+            for line in self._waiting[_overlap(self._seen.tail, self._waiting) :]:
+                self._pass_on(line)
+        return Seen(self._count, tuple(self._tail))
+
+
+def _overlap(seen: Sequence[bytes], lines: Sequence[bytes]) -> int:
+    """How many lines at the beginning were the end of what was seen."""
+    for count in range(min(len(seen), len(lines)), 0, -1):
+        if list(seen[-count:]) == list(lines[:count]):
+            return count
+    return 0
