@@ -22,7 +22,7 @@ from headway.drivers.runner.verbs import FULL_DISK, PIECE_SIZE, SIGN_OF_LIFE_WIT
 
 SCRIPT = Path(__file__).with_name("runner.sh")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
-_DEFAULT_SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE]
+_DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 @dataclass

@@ -56,13 +56,17 @@ class SessionRunner:
     _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     async def start(self, spec: JobSpec) -> None:
-        """See Runner. The directory and its parents are made, the directory private to the user."""
+        """See Runner. The directory is made private to the user; its parent must exist.
+
+        Only by plain mkdir: whoever was superseded finds the parent renamed, and must not make it anew.
+        """
         directory = quoted(spec.directory)
         text = payload(spec).decode("utf-8", "surrogateescape")
         script = "\n".join(
             [
                 f"if [ ! -e {directory}/claim ]; then",
-                f"mkdir -p {directory}/steps && chmod 700 {directory} && cd {directory} || exit 9",
+                f"[ -d {directory} ] || mkdir -m 700 {directory} || [ -d {directory} ] || exit 9",
+                f"cd {directory} && {{ [ -d steps ] || mkdir steps || [ -d steps ]; }} || exit 9",
                 "[ -p pipe ] || mkfifo -m 600 pipe || [ -p pipe ] || exit 9",
                 f"printf %s {quoted(_compact('runner.sh'))} >runner.$$ && mv -f runner.$$ runner.sh || exit 9",
                 # The runner's process leaves this session; the one that waits for it ends by KILL, see runner.sh.
