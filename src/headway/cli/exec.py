@@ -161,7 +161,7 @@ def _sum_up(outcomes: "Sequence[Outcome]") -> None:
     if len(good) == len(outcomes):
         same = ", all with the same output" if len(groups) == 1 and len(outcomes) > 1 else ""
         click.echo(f"{several}: {styled('succeeded')}{same}", err=True)
-    else:
+    elif len(outcomes) > 1:
         click.echo(f"{several}: {len(good)} succeeded, {len(outcomes) - len(good)} did not", err=True)
     for outcome in outcomes:
         if outcome.state.value != "succeeded":
