@@ -38,10 +38,12 @@ def leftovers(folder: Path) -> list[Leftover]:
 def remove_leftover(path: Path) -> None:
     """Removes the folder; what cannot be removed (a file a container made as root) stays."""
     # A job may have taken the write bit from its own folders, as Go's module cache does.
+    # Top-down, so that a folder is open before it is walked into; links are not, they would lead elsewhere.
     for where, folders, _ in os.walk(path):
-        for name in ("", *folders):
+        for folder in (where, *(os.path.join(where, name) for name in folders)):
             with suppress(OSError):
-                os.chmod(os.path.join(where, name), 0o700, follow_symlinks=False)
+                if not os.path.islink(folder):
+                    os.chmod(folder, 0o700)
     shutil.rmtree(path, ignore_errors=True)
 
 

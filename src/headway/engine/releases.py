@@ -11,8 +11,10 @@ ReleaseError             2
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from headway.engine.settings import Settings
 from headway.store import releases as rows
 from headway.store.commits import add_commit, commit_by_sha
 from headway.store.database import Database, Transaction
+from headway.store.deployments import environments_of, last_succeeded
+from headway.store.runs import run_by_id
 
 PREFIX = "rel-"
 _HEX = re.compile(r"[0-9a-f]{4,64}")
@@ -245,12 +249,76 @@ def _ambiguous(service: str, text: str, meant: Sequence[str]) -> AmbiguousReleas
     )
 
 
-def commits_of(database: Database, releases: Sequence[Release]) -> dict[str, Commit]:
-    """What the database knows of the releases' commits, by their ids."""
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """A release with what a person asks next: of which commit, from which run, and where it is live."""
 
-    def work(tx: Transaction) -> dict[str, Commit]:
-        wanted = {(release.repository, release.commit) for release in releases}
-        found = (commit_by_sha(tx, repository, sha) for repository, sha in wanted)
-        return {commit.sha: commit for commit in found if commit is not None}
+    release: Release
+    #: None when the database no longer knows it.
+    commit: Commit | None
+    run_number: int | None
+    #: Environments, by name.
+    live_in: tuple[str, ...]
+
+
+def view_releases(database: Database, service: str, releases: Sequence[Release]) -> list[ReleaseView]:
+    """In the order of `releases`."""
+
+    def work(tx: Transaction) -> list[ReleaseView]:
+        live: dict[str, list[str]] = {}
+        for environment in environments_of(tx, service):
+            if found := last_succeeded(tx, service, environment):
+                live.setdefault(found.release, []).append(environment)
+        return [
+            ReleaseView(
+                release,
+                commit_by_sha(tx, release.repository, release.commit),
+                run.number if release.run and (run := run_by_id(tx, release.run)) else None,
+                tuple(live.get(release.id, ())),
+            )
+            for release in releases
+        ]
 
     return database.read(work)
+
+
+def list_releases(database: Database, service: str, *, limit: int) -> list[ReleaseView]:
+    """The newest `limit` of the service that stand, newest first."""
+    return view_releases(
+        database, service, database.read(lambda tx: rows.releases_of(tx, service, limit=limit))
+    )
+
+
+def name_files(arguments: Sequence[str], *, here: Path, root: Path, artifact: str | None) -> dict[str, Path]:
+    """Artifact paths -> files, of words like `FILE` and `PATH=FILE`.
+
+    A FILE that is called as the contract's `artifact` is that one; another one within the repository (at `root`)
+    has its own path there, one from elsewhere its name. Raises ArtifactNotThere
+    for two files of one path, and when the contract's artifact is not among them.
+    """
+    found: dict[str, Path] = {}
+    for word in arguments:
+        path, mark, name = word.partition("=")
+        if not mark or (here / word).exists():
+            path, name = "", word
+        file = Path(os.path.abspath(here / name))
+        path = path or _path_of(file, root, artifact)
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ArtifactNotThere(f"the artifact path '{path}' leaves the release", hint="write it relative")
+        if path in found:
+            raise ArtifactNotThere(
+                f"{found[path]} and {file} would both be the artifact '{path}'", hint="name them: PATH=FILE"
+            )
+        found[path] = file
+    if artifact is not None and artifact not in found:
+        raise ArtifactNotThere(
+            f"headway.toml deploys the artifact '{artifact}', and none of the files is it",
+            hint=f"say which one it is: {artifact}={arguments[0] if arguments else 'FILE'}",
+        )
+    return found
+
+
+def _path_of(file: Path, root: Path, artifact: str | None) -> str:
+    if artifact is not None and file.name == artifact.rpartition("/")[2]:
+        return artifact
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
