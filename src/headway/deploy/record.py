@@ -43,6 +43,8 @@ class HostRecord:
     current_settings: str | None = None
     deployed: Mapping[str, Any] | None = None
     releases: frozenset[str] = frozenset()
+    #: Releases in which a `prepare` was run to its end.
+    prepared: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
     scripts: frozenset[str] = frozenset()
 
@@ -97,6 +99,7 @@ def read_record(output: bytes) -> HostRecord:
         current_settings=first("current-settings"),
         deployed=_object(first("deployed") or ""),
         releases=frozenset(found.get("release", ())),
+        prepared=frozenset(found.get("prepared", ())),
         settings=frozenset(found.get("settings", ())),
         scripts=frozenset(found.get("bin", ())),
     )
@@ -226,7 +229,7 @@ def readme(plan: Plan, host: HostPlan) -> str:
             "",
             "To go back by hand, on each host, these two commands:",
             "",
-            f"  cd @ROOT@ && ln -s {release_directory(before.release)} back && mv -T back current"
+            f'  cd "@ROOT@" && ln -s {release_directory(before.release)} back && mv -T back current'
             f" && ln -s {before.deployment}.env settings/back && mv -T settings/back settings/current.env",
             "",
             f"  {_by_hand(plan, host, before)}",
@@ -252,5 +255,8 @@ def _by_hand(plan: Plan, host: HostPlan, before: Predecessor) -> str:
         for command in commands(plan, host, Group.BACK)
         if command.step.partition(":")[0] in wanted
     ]
-    start = f"cd @ROOT@/{release_directory(before.release)} && set -a && . @ROOT@/{settings_file(before.deployment)} && set +a"
+    start = (
+        f'export HEADWAY_ROOT="@ROOT@" && cd "$HEADWAY_ROOT/{release_directory(before.release)}"'
+        f' && set -a && . "$HEADWAY_ROOT/{settings_file(before.deployment)}" && set +a'
+    )
     return " && ".join([start, *scripts])

@@ -1,0 +1,207 @@
+"""The beginning of a deployment under the hosts' lock: what stands there, what it supersedes, its first rows."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headway.deploy.host_states import HostState
+from headway.deploy.plan import Plan, from_json, to_json
+from headway.deploy.record import predecessor
+from headway.deploy.rollout import what_stands
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.engine.deployment_gate import Permission
+from headway.engine.deployment_hold import Hold, World
+from headway.engine.deployment_plan import with_predecessors
+from headway.engine.host_jobs import HostJobs
+from headway.engine.host_link import HostLink, look_at_all
+from headway.engine.reports import find_changes, record_changes
+from headway.store import deployments as rows
+from headway.store.counters import next_number
+from headway.store.database import Transaction
+
+if TYPE_CHECKING:
+    from headway.drivers.git import Git
+
+#: Somebody who goes back does not wait longer than this for another one's step.
+_PATIENCE_GOING_BACK = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    deployment: Deployment
+    hosts: tuple[HostRow, ...]
+    plan: Plan
+    links: tuple[HostLink, ...]
+    resumed: bool = False
+
+
+async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
+    """Whether every host says what the database says: this release, finished by this deployment, and nothing open."""
+    links = world.links(plan.hosts)
+    unreachable = await look_at_all(links)
+    if unreachable:
+        raise next(iter(unreachable.values()))
+    return all(
+        link.record.live_release == live.release
+        and link.record.deployed is not None
+        and link.record.deployed.get("deployment") == live.id
+        for link in links
+    )
+
+
+async def resume(hold: Hold, unfinished: Deployment) -> Begun:
+    """Takes its hosts and its rows. What runs there is followed by the actions that go on with it."""
+    assert hold.database is not None
+    plan = from_json(unfinished.plan)
+    links = hold.world.links(plan.hosts)
+    back = unfinished.state is DeploymentState.ROLLING_BACK or unfinished.kind is DeploymentKind.ROLLBACK
+    lock = await hold.take_hosts(links, unfinished.id, majority=back)
+
+    def work(tx: Transaction) -> tuple[Deployment | None, list[HostRow]]:
+        rows.adopt_deployment(tx, unfinished.id, hold.token)
+        return rows.get_deployment(tx, unfinished.id), rows.hosts_of(tx, unfinished.id)
+
+    deployment, hosts = await hold.database.perform(work)
+    assert deployment is not None
+    hold.world.watcher.note(
+        f"goes on with deployment {deployment.number}, which its owner left; epoch {lock.token} on the hosts"
+    )
+    return Begun(deployment, tuple(hosts), plan, tuple(links), resumed=True)
+
+
+async def begin(
+    hold: Hold,
+    git: "Git",
+    plan: Plan,
+    kind: DeploymentKind,
+    unfinished: Deployment | None,
+    *,
+    repository: str,
+    permission: Permission | None,
+) -> Begun:
+    """Takes the hosts, ends what is at hand there, stores the deployment with its hosts and commits."""
+    assert hold.database is not None
+    links = hold.world.links(plan.hosts)
+    back = kind is DeploymentKind.ROLLBACK
+    if unfinished is not None and unfinished.verified_at is not None:
+        await _let_it_finish(hold, unfinished)
+        unfinished = None
+    lock = await hold.take_hosts(links, plan.deployment, majority=back)
+    ours = [link for link in links if link.name not in lock.unreachable]
+    await settle(hold, plan, ours, _PATIENCE_GOING_BACK if back else None)
+    plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
+    live = await hold.database.fetch(lambda tx: rows.last_succeeded(tx, plan.service, plan.environment.name))
+    deployment = _new(
+        hold.world, plan, kind, repository=repository, permission=permission, live=live, unfinished=unfinished
+    )
+    hosts = first_rows(plan, {name: error.message for name, error in lock.unreachable.items()})
+    base = live.commit if live else None
+    changes = await asyncio.to_thread(find_changes, git, deployment, base)
+
+    def work(tx: Transaction) -> Deployment:
+        if unfinished is not None:
+            _supersede(tx, unfinished, deployment, hold)
+        numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
+        rows.insert_deployment(tx, numbered, hosts, hold.token)
+        record_changes(tx, numbered, base, changes)
+        return numbered
+
+    stored = await hold.database.perform(work)
+    hold.world.watcher.deployment(stored)
+    return Begun(stored, hosts, plan, tuple(links))
+
+
+async def settle(hold: Hold, plan: Plan, links: Sequence[HostLink], patience: float | None) -> None:
+    """Whatever still runs on the hosts, whosoever it was, ends before anything is decided."""
+    lock = hold.lock
+    assert lock is not None
+    busy = [link for link in links if link.record.going()]
+    if not busy:
+        return
+    names = ", ".join(link.name for link in busy)
+    hold.world.watcher.note(f"following the step at hand on {names}")
+
+    async def end(link: HostLink) -> None:
+        jobs = HostJobs(link, plan, lock.token, hold.world.clock, (), lambda steps: None)
+        await jobs.settle(patience=patience)
+        await link.look()
+
+    await asyncio.gather(*(end(link) for link in busy))
+
+
+def first_rows(plan: Plan, unreachable: Mapping[str, str]) -> tuple[HostRow, ...]:
+    """A host that cannot be reached takes no part; only going back begins without it."""
+    return tuple(
+        HostRow(
+            deployment=plan.deployment,
+            host=host.spec.name,
+            batch=host.batch,
+            state=HostState.BROKEN if host.spec.name in unreachable else HostState.WAITING,
+            reason=unreachable.get(host.spec.name, ""),
+            previous_release=host.predecessor.release if host.predecessor else None,
+        )
+        for host in plan.hosts
+    )
+
+
+def _new(
+    world: World,
+    plan: Plan,
+    kind: DeploymentKind,
+    *,
+    repository: str,
+    permission: Permission | None,
+    live: Deployment | None,
+    unfinished: Deployment | None,
+) -> Deployment:
+    now = world.clock.now()
+    before = next((host.predecessor.release for host in plan.hosts if host.predecessor), None)
+    return Deployment(
+        id=plan.deployment,
+        number=0,
+        service=plan.service,
+        repository=repository,
+        environment=plan.environment.name,
+        production=plan.environment.production,
+        release=plan.release,
+        commit=plan.commit,
+        previous_release=before or (live.release if live else None),
+        kind=kind,
+        state=DeploymentState.RUNNING,
+        reason="begins",
+        requested_by=plan.requested_by,
+        requested_at=now,
+        approved_by=permission.approved_by if permission else None,
+        approval_verified=permission.verified if permission else False,
+        started_at=now,
+        supersedes=unfinished.id if unfinished else None,
+        plan=to_json(plan),
+    )
+
+
+def _supersede(tx: Transaction, old: Deployment, new: Deployment, hold: Hold) -> None:
+    if not rows.adopt_deployment(tx, old.id, hold.token):
+        return
+    stands = what_stands(old, rows.hosts_of(tx, old.id))
+    now = hold.world.clock.now()
+    rows.save_deployment(
+        tx,
+        replace(
+            old,
+            state=DeploymentState.CANCELLED,
+            reason=f"superseded by a deployment of {new.release}; {stands}",
+            finished_at=now,
+        ),
+        hold.token,
+    )
+
+
+async def _let_it_finish(hold: Hold, unfinished: Deployment) -> None:
+    """All its hosts serve and only their records are missing: it succeeded, whatever comes next."""
+    from headway.engine.deployment_work import make_drive
+
+    begun = await resume(hold, unfinished)
+    await make_drive(hold, begun).run()
+    assert hold.lock is not None
+    await hold.lock.release()

@@ -1,0 +1,191 @@
+"""Drives one deployment to its end: decide, store, act, and again. Everything it knows stands in rows and on the hosts,
+so whoever comes after a kill drives on from there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from headway.base.clock import Clock
+from headway.deploy.host_states import HostState, Outcome, begin, finish
+from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of
+from headway.domain.deployment import Deployment, DeploymentState, DeploymentStep, HostRow
+from headway.engine.deployment_books import Books
+from headway.engine.host_lock import BEAT, HostsLock, TakenOver
+from headway.engine.host_work import HostWork
+
+
+class Watcher:
+    """What a face is told while a deployment goes on; every method may be left as it is."""
+
+    def deployment(self, deployment: Deployment) -> None:
+        """Its state or reason changed."""
+
+    def host(self, row: HostRow) -> None:
+        """A host's state changed."""
+
+    def steps(self, steps: Sequence[DeploymentStep]) -> None:
+        """Steps began or ended."""
+
+    def note(self, text: str) -> None:
+        """One line for a person."""
+
+
+@dataclass
+class Interruption:
+    """Ctrl-C, as the drive sees it: `asked` is set by the face, then the face is put the question.
+
+    `changed` wakes the drive.
+    """
+
+    asked: Asked | None = None
+    #: Called when nothing is under way; answers BACK or STAY. It may also leave the process.
+    question: Callable[[], Awaitable[Asked]] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self, asked: Asked) -> None:
+        self.asked = asked
+        self.changed.set()
+
+
+@dataclass
+class Drive:
+    deployment: Deployment
+    #: In the order of their switch.
+    rows: dict[str, HostRow]
+    work: Mapping[str, HostWork]
+    lock: HostsLock
+    books: Books
+    clock: Clock
+    facts: Facts
+    watcher: Watcher
+    interruption: Interruption
+    _active: dict[str, tuple[Action, "asyncio.Task[Outcome]"]] = field(default_factory=dict)
+    _steps: list[DeploymentStep] = field(default_factory=list)
+
+    async def run(self) -> Deployment:
+        """To a final state. Raises TakenOver when another owner has come; then nothing more is written."""
+        renewal = asyncio.create_task(self._renew())
+        try:
+            while True:
+                before, decision = self.deployment, self._decide()
+                await self._begin(decision)
+                if self.deployment.state.is_final:
+                    return self.deployment
+                if decision.ask and self.interruption.question is not None:
+                    self.interruption.asked = await self.interruption.question()
+                elif self._active:
+                    await self._wait()
+                else:
+                    assert self.deployment != before, f"nothing to do, nothing to wait for: {decision.reason}"
+        finally:
+            renewal.cancel()
+            for _, task in self._active.values():
+                task.cancel()
+            await asyncio.gather(
+                renewal, *(task for _, task in self._active.values()), return_exceptions=True
+            )
+
+    def on_steps(self, steps: Sequence[DeploymentStep]) -> None:
+        """Steps of a job on a host began or ended."""
+        self._steps.extend(steps)
+        self.watcher.steps(steps)
+        self.interruption.changed.set()
+
+    def _decide(self) -> Decision:
+        facts = replace(self.facts, active=frozenset(self._active), asked=self.interruption.asked)
+        return next_actions(self.deployment, list(self.rows.values()), facts)
+
+    async def _begin(self, decision: Decision) -> None:
+        """Stores the decision, and only then acts on it."""
+        now = self.clock.now()
+        changed = []
+        for action in decision.actions:
+            row = self.rows[action.host]
+            if (begun := begin(row, action.kind)) != row:
+                changed.append(begun)
+        await self._store(self._decided(decision, now), changed)
+        for host in decision.stop:
+            self._active[host][1].cancel()
+        for action in decision.actions:
+            work = self.work[action.host]
+            task = asyncio.create_task(work.act(action.kind, due_at=self.rows[action.host].due_at))
+            self._active[action.host] = (action, task)
+
+    def _decided(self, decision: Decision, now: datetime) -> Deployment:
+        deployment = self.deployment
+        reason = (
+            deployment.reason
+            if decision.state is deployment.state is DeploymentState.ROLLING_BACK
+            else decision.reason
+        )
+        return replace(
+            deployment,
+            state=decision.state,
+            reason=reason,
+            rolled_back_automatically=deployment.rolled_back_automatically or decision.automatic,
+            verified_at=deployment.verified_at or (now if decision.verified else None),
+            finished_at=now if decision.state.is_final else None,
+        )
+
+    async def _wait(self) -> None:
+        """Until something under way ends, or somebody asks, or we are taken over."""
+        tasks = {task for _, task in self._active.values()}
+        lost = asyncio.create_task(self.lock.lost.wait())
+        asked = asyncio.create_task(self.interruption.changed.wait())
+        try:
+            await asyncio.wait({*tasks, lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+            asked.cancel()
+        self.interruption.changed.clear()
+        if self.lock.lost.is_set():
+            raise TakenOver(
+                f"{self.lock.lost_because}; this process stops here",
+                hint=f"headway status {self.deployment.environment} shows who goes on",
+            )
+        await self._take_in([(host, *entry) for host, entry in self._active.items() if entry[1].done()])
+
+    async def _take_in(self, ended: Sequence[tuple[str, Action, "asyncio.Task[Outcome]"]]) -> None:
+        now, changed = self.clock.now(), []
+        for host, action, task in ended:
+            del self._active[host]
+            if task.cancelled():
+                # Broken off: it only asked. The row stays, and the next decision says what comes.
+                continue
+            row = self.rows[host]
+            changed.append(finish(row, action.kind, task.result(), watch=watch_of(row, self.facts), now=now))
+        deployment = self.deployment
+        if deployment.first_switched_at is None and any(row.switched_at for row in changed):
+            deployment = replace(deployment, first_switched_at=now)
+        await self._store(deployment, changed)
+
+    async def _store(self, deployment: Deployment, changed: Sequence[HostRow]) -> None:
+        steps, self._steps = self._steps, []
+        if deployment == self.deployment and not changed and not steps:
+            return
+        told = deployment != self.deployment
+        if not await self.books.save(deployment if told else None, changed, steps):
+            raise TakenOver(
+                f"deployment {deployment.number} has another owner by now; this process stops here",
+                hint=f"headway status {deployment.environment} shows who goes on",
+            )
+        self.deployment = deployment
+        for row in changed:
+            self.rows[row.host] = row
+            self.watcher.host(row)
+        if told:
+            self.watcher.deployment(deployment)
+
+    async def _renew(self) -> None:
+        while True:
+            await self.clock.sleep(BEAT)
+            if not await self.books.renew():
+                self.lock.lost_because = "another owner has taken the environment in the database"
+                self.lock.lost.set()
+                return
+
+
+def verified(rows: Sequence[HostRow]) -> bool:
+    """All hosts serve: what is left is to write the records."""
+    return all(row.state in (HostState.LIVE, HostState.FINISHING, HostState.FINISHED) for row in rows)

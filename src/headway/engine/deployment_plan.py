@@ -1,0 +1,124 @@
+"""From a contract, a release and what the hosts say: the plan of a deployment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from headway.base.errors import WrongUse
+from headway.deploy.layout import root_of
+from headway.deploy.plan import HostPlan, Plan, Predecessor
+from headway.deploy.strategy import batches
+from headway.domain.contract import (
+    Amount,
+    Contract,
+    DeploySpec,
+    EnvironmentSpec,
+    HostSpec,
+    Strategy,
+    StrategyKind,
+)
+from headway.domain.release import Artifact, Release
+from headway.domain.selection import select_hosts
+from headway.engine.releases import ArtifactNotThere
+
+#: Going back by `headway rollback`: half of the hosts at once, nothing is watched.
+_HALF = Strategy(StrategyKind.ROLLING, Amount(50, percent=True))
+
+
+class UnknownEnvironment(WrongUse):
+    """headway.toml has no environment of this name."""
+
+
+class NothingToDeploy(WrongUse):
+    """headway.toml has no [deploy]."""
+
+
+def environment_of(contract: Contract, name: str) -> EnvironmentSpec:
+    if name in contract.environments:
+        return contract.environments[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, contract.environments, n=1)
+    known = ", ".join(contract.environments) or "none"
+    raise UnknownEnvironment(
+        f"there is no environment '{name}' in headway.toml; there are: {known}",
+        hint=f"did you mean {near[0]}?" if near else "write [environments." + name + "]",
+    )
+
+
+def deploy_of(contract: Contract) -> DeploySpec:
+    if contract.deploy is None:
+        raise NothingToDeploy("headway.toml has no [deploy]", hint="docs/deployments.md shows one")
+    return contract.deploy
+
+
+def compose(
+    contract: Contract,
+    environment: EnvironmentSpec,
+    release: Release,
+    *,
+    deployment: str,
+    requested_by: str,
+    rollback: bool = False,
+    settings_of: str | None = None,
+) -> Plan:
+    """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere."""
+    deploy = deploy_of(contract)
+    running = processes_by_host(contract, deploy, environment)
+    specs = {spec.name: spec for spec, _ in running}
+    cut = batches(list(specs), _HALF if rollback else environment.strategy)
+    number = {name: index for index, batch in enumerate(cut) for name in batch}
+    plan = Plan(
+        service=contract.service.name,
+        environment=environment,
+        release=release.id,
+        commit=release.commit,
+        deployment=deployment,
+        requested_by=requested_by,
+        deploy=deploy,
+        hosts=(),
+        artifact=_artifact(deploy, release),
+        settings_of=settings_of,
+        rollback=rollback,
+    )
+    hosts = []
+    for spec, names in running:
+        host = HostPlan(spec, number[spec.name], names, root="")
+        hosts.append(replace(host, root=root_of(deploy, environment, plan.values(host))))
+    return replace(plan, hosts=tuple(hosts))
+
+
+def processes_by_host(
+    contract: Contract, deploy: DeploySpec, environment: EnvironmentSpec
+) -> list[tuple[HostSpec, tuple[str, ...]]]:
+    """Each host with the processes that run there: the environment's hosts first, then those of other processes."""
+    found: dict[str, tuple[HostSpec, list[str]]] = {}
+    for process in deploy.processes:
+        selectors: Sequence[str] = (
+            environment.processes.get(process.name) or process.hosts or environment.hosts
+        )
+        for spec in select_hosts(contract, selectors):
+            found.setdefault(spec.name, (spec, []))[1].append(process.name)
+    if not found:
+        raise WrongUse(
+            f"{environment.name} has no hosts", hint=f"name them in [environments.{environment.name}]"
+        )
+    return [(spec, tuple(names)) for spec, names in found.values()]
+
+
+def with_predecessors(plan: Plan, predecessors: Mapping[str, Predecessor | None]) -> Plan:
+    return replace(
+        plan, hosts=tuple(replace(host, predecessor=predecessors.get(host.spec.name)) for host in plan.hosts)
+    )
+
+
+def _artifact(deploy: DeploySpec, release: Release) -> Artifact | None:
+    if deploy.artifact is None:
+        return None
+    for artifact in release.artifacts:
+        if artifact.path == deploy.artifact:
+            return artifact
+    held = ", ".join(artifact.path for artifact in release.artifacts) or "nothing"
+    raise ArtifactNotThere(
+        f"{release.id} has no artifact '{deploy.artifact}', which [deploy] names; it holds {held}",
+        hint="headway run makes a release of the commit with it",
+    )

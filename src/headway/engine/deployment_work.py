@@ -1,0 +1,80 @@
+"""Puts the parts together with which a deployment is driven."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from headway.base.secret import Secret
+from headway.deploy.plan import Plan
+from headway.deploy.rollout import Facts
+from headway.domain.contract import StrategyKind
+from headway.drivers.artifacts import ArtifactStore
+from headway.engine.deployment_begin import Begun
+from headway.engine.deployment_books import Books, DatabaseBooks, NoBooks
+from headway.engine.deployment_drive import Drive
+from headway.engine.deployment_hold import Hold, World
+from headway.engine.host_jobs import HostJobs
+from headway.engine.host_work import HostWork
+from headway.engine.secrets import SecretsError, load_secrets
+
+
+def make_drive(hold: Hold, begun: Begun) -> Drive:
+    world, plan, lock = hold.world, begun.plan, hold.lock
+    assert lock is not None
+    books: Books = NoBooks()
+    if hold.database is not None:
+        books = DatabaseBooks(hold.database, hold.claim_id, hold.token, world.clock)
+    drive = Drive(
+        deployment=begun.deployment,
+        rows={row.host: row for row in begun.hosts},
+        work={},
+        lock=lock,
+        books=books,
+        clock=world.clock,
+        facts=facts_of(plan),
+        watcher=world.watcher,
+        interruption=world.interruption,
+    )
+    secrets = _secrets_of(world, plan)
+    artifacts = ArtifactStore(world.settings.artifacts)
+    drive.work = {
+        link.name: HostWork(
+            deployment=begun.deployment,
+            plan=plan,
+            host=plan.host(link.name),
+            link=link,
+            lock=lock,
+            jobs=HostJobs(link, plan, lock.token, world.clock, _known(secrets), drive.on_steps),
+            clock=world.clock,
+            artifacts=artifacts,
+            secrets=secrets,
+        )
+        for link in begun.links
+    }
+    return drive
+
+
+def facts_of(plan: Plan) -> Facts:
+    """What of the plan the rollout decides by."""
+    strategy, once = plan.environment.strategy, plan.deploy.once
+    watched = strategy.kind is StrategyKind.CANARY and not plan.rollback
+    return Facts(
+        has_once=once is not None and not plan.rollback,
+        once_compatible=once is None or once.rollback_compatible,
+        watch=strategy.watch if watched else Facts().watch,
+    )
+
+
+def _secrets_of(world: World, plan: Plan) -> Callable[[], Sequence[Secret]]:
+    @cache
+    def load() -> tuple[Secret, ...]:
+        return load_secrets(plan.environment.secrets, plan.service, plan.environment.name, world.settings)
+
+    return load
+
+
+def _known(secrets: Callable[[], Sequence[Secret]]) -> Sequence[Secret]:
+    """Those that can be masked. Going back needs no secret of today: the hosts have the settings of then."""
+    try:
+        return secrets()
+    except SecretsError:
+        return ()

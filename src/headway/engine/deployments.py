@@ -1,0 +1,213 @@
+"""Deployments: begun, gone on with, superseded, taken back. The rules stand in `deploy`; here they meet rows and hosts."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from headway.base.ids import new_id
+from headway.deploy.plan import Plan, differences, fingerprint, from_json
+from headway.domain.deployment import Deployment, DeploymentKind, HostRow
+from headway.domain.release import Release
+from headway.engine.deployment_begin import Begun, begin, is_live, resume
+from headway.engine.deployment_drive import Drive
+from headway.engine.deployment_gate import Approve, pass_gate
+from headway.engine.deployment_hold import EnvironmentHeld, Hold, World
+from headway.engine.deployment_plan import compose, environment_of
+from headway.engine.deployment_work import make_drive
+from headway.engine.secrets import load_secrets
+from headway.store import deployments as rows
+from headway.store.database import Database
+
+if TYPE_CHECKING:
+    from headway.drivers.git import Git
+    from headway.engine.projects import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for."""
+
+    environment: str
+    release: Release
+    kind: DeploymentKind = DeploymentKind.PLANNED
+    #: Also when it is live already with the same settings.
+    force: bool = False
+    #: rollback: the deployment whose settings are taken over.
+    settings_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it. `deployment` is None when nothing had to be done."""
+
+    deployment: Deployment | None
+    hosts: tuple[HostRow, ...] = ()
+    #: It had been begun before, and was gone on with or waited for.
+    resumed: bool = False
+    already_live: Deployment | None = None
+    #: What differs from the deployment that is live, when the release is the same.
+    differences: tuple[str, ...] = ()
+
+
+@dataclass
+class Deployments:
+    """The deployments of one service in one database."""
+
+    world: World
+    database: Database
+    git: "Git"
+    project: "Project"
+    #: Asks a person for an approval; None: nobody can be asked.
+    approve: Approve | None = None
+
+    @property
+    def service(self) -> str:
+        return self.project.contract.service.name
+
+    def dry_run(self, wish: Wish) -> Plan:
+        """What would be done, as far as the database knows what the hosts have. Touches nothing."""
+        from headway.deploy.plan import Predecessor
+        from headway.engine.deployment_plan import with_predecessors
+
+        plan = self._compose(wish, "dep-new")
+        live = self.database.read(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
+        before = Predecessor(live.release, live.commit, live.id) if live else None
+        return with_predecessors(plan, {host.spec.name: before for host in plan.hosts})
+
+    async def deploy(self, wish: Wish) -> Result:
+        """To its end. Raises Held (gate, lock), the errors of configuration, hosts and releases, and TakenOver.
+
+        An unfinished deployment of the same release is gone on with; one of another release is superseded.
+        """
+        environment = environment_of(self.project.contract, wish.environment)
+        going_back = wish.kind is DeploymentKind.ROLLBACK
+        unfinished = await self._unfinished(wish.environment)
+        if _same(unfinished, wish):
+            permission = None
+        else:
+            permission = await pass_gate(
+                self.database,
+                self.git,
+                environment,
+                wish.release,
+                approve=self.approve,
+                going_back=going_back,
+            )
+        plan = self._compose(wish, new_id("dep", self.world.clock.now()))
+        settings = self._settings(plan)
+        plan = fingerprint(plan, settings)
+        hold = Hold(self.world, self.service, wish.environment, f"deploys {wish.release.id}", self.database)
+        if (followed := await self._claim(hold, wish, unfinished)) is not None:
+            return followed
+        unfinished = await self._unfinished(wish.environment)
+        if unfinished is not None and _same(unfinished, wish):
+            return await self._drive(hold, self._or_let_go(hold, resume(hold, unfinished)))
+        live = await self.database.fetch(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
+        changes: tuple[str, ...] = ()
+        kind = wish.kind
+        if unfinished is None and live is not None and live.release == wish.release.id and not going_back:
+            changes = differences(from_json(live.plan), plan, settings)
+            same = not changes and not wish.force
+            if same and await self._or_let_go(hold, is_live(self.world, plan, live)):
+                await hold.let_go()
+                return Result(None, already_live=live)
+            kind = DeploymentKind.REDEPLOY if kind is DeploymentKind.PLANNED else kind
+        begun = begin(
+            hold, self.git, plan, kind, unfinished, repository=str(self.project.root), permission=permission
+        )
+        result = await self._drive(hold, self._or_let_go(hold, begun))
+        return replace(result, differences=changes)
+
+    async def turn_back(self, unfinished: Deployment) -> Result:
+        """Takes over an unfinished deployment and has it go back to what was before it."""
+        from headway.deploy.rollout import Asked
+
+        hold = Hold(
+            self.world,
+            self.service,
+            unfinished.environment,
+            f"takes back {unfinished.release}",
+            self.database,
+        )
+        await hold.claim()
+        self.world.interruption.ask(Asked.BACK)
+        return await self._drive(hold, self._or_let_go(hold, resume(hold, unfinished)))
+
+    async def _drive(self, hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
+        begun = await beginning
+        try:
+            final, hosts = await drive_to_end(hold, begun)
+        except BaseException:
+            # Not let go: whoever comes next finds a dead owner, and goes on.
+            await hold.leave()
+            raise
+        await hold.let_go()
+        return Result(final, hosts, resumed=begun.resumed)
+
+    async def _or_let_go(self, hold: Hold, beginning: Coroutine[Any, Any, Any]) -> Any:
+        """Until a deployment has begun, whatever goes wrong leaves nothing locked."""
+        try:
+            return await beginning
+        except BaseException:
+            await hold.let_go()
+            raise
+
+    async def _claim(self, hold: Hold, wish: Wish, unfinished: Deployment | None) -> Result | None:
+        """A result when somebody else did meanwhile what was asked for, and we waited for it."""
+        try:
+            await hold.claim(wait=False)
+        except EnvironmentHeld:
+            if not self.world.wait:
+                raise
+            self.world.watcher.note(f"waiting for {wish.environment}, which another process holds")
+            await hold.claim(wait=True)
+        if unfinished is None or not _same(unfinished, wish):
+            return None
+
+        ended, hosts = await self.database.fetch(
+            lambda tx: (rows.get_deployment(tx, unfinished.id), rows.hosts_of(tx, unfinished.id))
+        )
+        if ended is None or not ended.state.is_final:
+            return None
+        await hold.let_go()
+        return Result(ended, tuple(hosts), resumed=True)
+
+    def _compose(self, wish: Wish, deployment: str) -> Plan:
+        return compose(
+            self.project.contract,
+            environment_of(self.project.contract, wish.environment),
+            wish.release,
+            deployment=deployment,
+            requested_by=self.world.settings.user,
+            rollback=wish.kind is DeploymentKind.ROLLBACK,
+            settings_of=wish.settings_of,
+        )
+
+    def _settings(self, plan: Plan) -> dict[str, str]:
+        """Environment and secrets by name; a secret that is missing is an error before anything is done."""
+        values = dict(plan.environment.env)
+        if plan.settings_of is None:
+            found = load_secrets(
+                plan.environment.secrets, plan.service, plan.environment.name, self.world.settings
+            )
+            values |= {secret.name: secret.reveal() for secret in found}
+        return values
+
+    async def _unfinished(self, environment: str) -> Deployment | None:
+        found = await self.database.fetch(lambda tx: rows.unfinished(tx, self.service, environment))
+        return found[0] if found else None
+
+
+def _same(unfinished: Deployment | None, wish: Wish) -> bool:
+    """Whether asking for this goes on with that one."""
+    return (
+        unfinished is not None
+        and unfinished.release == wish.release.id
+        and (unfinished.kind is DeploymentKind.ROLLBACK) == (wish.kind is DeploymentKind.ROLLBACK)
+    )
+
+
+async def drive_to_end(hold: Hold, begun: Begun) -> tuple[Deployment, tuple[HostRow, ...]]:
+    drive: Drive = make_drive(hold, begun)
+    final = await drive.run()
+    return final, tuple(drive.rows.values())

@@ -1,0 +1,227 @@
+"""A group of commands on a host, as one job of the runner there: started once, followed by whoever comes.
+
+The job's directory lies in the owner's epoch, so a late owner cannot even make it. What is found on the host
+decides: a job that is there is followed, never started again; only a runner that was lost gets a further attempt,
+in which the frame of each step leaves out what the journal says is done.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from headway.base.clock import Clock
+from headway.base.secret import MASK, Secret
+from headway.deploy.hostside import STEP_SCRIPT_PATH, journal_key, journal_more
+from headway.deploy.layout import STOP_GRACE, epoch_directory, step_directory
+from headway.deploy.plan import Plan
+from headway.domain.deployment import Command, DeploymentStep
+from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
+from headway.domain.states import State
+from headway.engine.host_link import HostLink
+
+#: How long one question for news waits. Short, because several names may share one session.
+_WAIT = 1.0
+#: A runner that is lost this often is not lost by chance.
+ATTEMPTS = 3
+_OUTPUT_KEPT = 4 * 2**10
+#: Longer than what is kept, so that no secret is cut in two before it is masked.
+_OUTPUT_TAKEN = 64 * 2**10
+
+#: Told when steps begin and end; stores and shows them.
+OnSteps = Callable[[Sequence[DeploymentStep]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """What came of a group. `done` are the steps that ended well, in this attempt."""
+
+    state: State
+    reason: str
+    done: frozenset[str]
+
+
+@dataclass
+class HostJobs:
+    link: HostLink
+    plan: Plan
+    token: int
+    clock: Clock
+    #: Masks what is kept of outputs.
+    secrets: Sequence[Secret]
+    on_steps: OnSteps
+
+    async def run(self, group: str, commands: Sequence[Command]) -> JobEnd:
+        """The group's end: of the job that is there already, else of one that is started now."""
+        if not commands:
+            return JobEnd(State.SUCCEEDED, "", frozenset())
+        attempt, directory = self._last_attempt(group)
+        if directory is None:
+            attempt, directory = 1, await self._start(group, commands, 1)
+        while True:
+            end = await self._follow(directory, commands, attempt)
+            if end.state is not State.ERRORED or attempt >= ATTEMPTS:
+                return end
+            attempt += 1
+            directory = await self._start(group, commands, attempt)
+
+    async def settle(self, *, patience: float | None = None) -> None:
+        """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""
+        for path in self.link.record.going():
+            await self._settle(f"{self.link.root}/{path}", patience)
+
+    async def _settle(self, directory: str, patience: float | None) -> None:
+        offset, since, cancelled = 0, self.clock.monotonic(), False
+        while True:
+            piece = await self._news(directory, offset)
+            if piece.result is not None:
+                return
+            offset = piece.offset
+            if patience is not None and not cancelled and self.clock.monotonic() - since > patience:
+                cancelled = True
+                await (await self.link.runner()).cancel(directory, "another deployment goes before it")
+
+    def _last_attempt(self, group: str) -> tuple[int, str | None]:
+        jobs = [
+            job for job in self.link.record.jobs(self.plan.deployment, self.link.name) if job.group == group
+        ]
+        return (jobs[-1].attempt, f"{self.link.root}/{jobs[-1].directory}") if jobs else (0, None)
+
+    async def _start(self, group: str, commands: Sequence[Command], attempt: int) -> str:
+        root, deployment = self.link.root, self.plan.deployment
+        directory = f"{root}/{step_directory(self.token, deployment, self.link.name, group, attempt)}"
+        spec = job_spec(
+            self.plan, commands, root=root, directory=directory, token=self.token, attempt=attempt
+        )
+
+        async def start() -> None:
+            await (await self.link.runner()).start(spec)
+
+        await self.link.persist(start)
+        return directory
+
+    async def _news(self, directory: str, offset: int) -> Piece:
+        async def ask() -> Piece:
+            return await (await self.link.runner()).follow(directory, offset, wait=_WAIT)
+
+        return await self.link.persist(ask)
+
+    async def _follow(self, directory: str, commands: Sequence[Command], attempt: int) -> JobEnd:
+        row = DeploymentStep(
+            self.plan.deployment, self.link.name, "", attempt, State.RUNNING, None, self.clock.now(), None
+        )
+        taker = _Taker(row, commands, self.secrets, self.clock)
+        offset = 0
+        while True:
+            piece = await self._news(directory, offset)
+            offset = piece.offset
+            if changed := taker.take(piece.items, piece.result):
+                self.on_steps(changed)
+            if piece.result is not None:
+                return taker.end(piece.result)
+
+
+class _Taker:
+    """Turns what a job prints into rows of steps: their output masked, its end kept."""
+
+    def __init__(
+        self, row: DeploymentStep, commands: Sequence[Command], secrets: Sequence[Secret], clock: Clock
+    ) -> None:
+        """`row` is what all rows have in common."""
+        self._row = row
+        self._commands = commands
+        self._forms = sorted({form for secret in secrets for form in secret.forms()}, key=len, reverse=True)
+        self._clock = clock
+        self._open: DeploymentStep | None = None
+        self._output = b""
+        self._done: set[str] = set()
+        self._last_words = ""
+
+    def take(self, items: Sequence[bytes | StepMark], result: JobResult | None) -> list[DeploymentStep]:
+        changed: dict[str, DeploymentStep] = {}
+        for item in items:
+            if isinstance(item, bytes):
+                self._output = (self._output + item)[-_OUTPUT_TAKEN:]
+            elif item.exit_code is None:
+                self._open = self._begin(item.index)
+                changed[self._open.step] = self._open
+            elif self._open is not None:
+                ended = self._end(self._open, item.exit_code)
+                changed[ended.step] = ended
+                self._open = None
+        if result is not None and self._open is not None:
+            ended = replace(self._close(self._open), state=result.state)
+            changed[ended.step] = ended
+            self._open = None
+        return list(changed.values())
+
+    def end(self, result: JobResult) -> JobEnd:
+        reason = result.reason
+        if result.state is State.FAILED and self._last_words:
+            reason = f"{reason}: {self._last_words}"
+        return JobEnd(result.state, self._named(reason), frozenset(self._done))
+
+    def _begin(self, index: int) -> DeploymentStep:
+        self._output = b""
+        step = self._commands[index - 1].step if index <= len(self._commands) else f"step {index}"
+        return replace(self._row, step=step, started_at=self._clock.now())
+
+    def _end(self, row: DeploymentStep, code: int) -> DeploymentStep:
+        if code == 0:
+            self._done.add(row.step)
+        closed = self._close(row)
+        return replace(closed, state=State.SUCCEEDED if code == 0 else State.FAILED, exit_code=code)
+
+    def _close(self, row: DeploymentStep) -> DeploymentStep:
+        data = self._output
+        for form in self._forms:
+            data = data.replace(form, MASK)
+        text = data[-_OUTPUT_KEPT:].decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        self._last_words = lines[-1][-200:] if lines else ""
+        return replace(row, finished_at=self._clock.now(), output=text)
+
+    def _named(self, reason: str) -> str:
+        """The runner counts steps; people know them by name."""
+        for index, command in enumerate(self._commands, 1):
+            reason = reason.replace(f"in step {index}", f"in {command.step}")
+        return reason
+
+
+def job_spec(
+    plan: Plan, commands: Sequence[Command], *, root: str, directory: str, token: int, attempt: int
+) -> JobSpec:
+    """The runner's job of these commands: each in Headway's frame, in its directory, with its settings."""
+    processes = plan.deploy.processes
+    drains = sum((process.drain.within for process in processes if process.drain), timedelta())
+    return JobSpec(
+        directory=directory,
+        working_directory=root,
+        steps=tuple(_step(plan, command, root, token, attempt) for command in commands),
+        timeout=plan.deploy.timeout * len(commands) + drains,
+        stop_within=max((process.stop_within for process in processes), default=STOP_GRACE),
+        keep_background=True,
+    )
+
+
+def _step(plan: Plan, command: Command, root: str, token: int, attempt: int) -> StepSpec:
+    frame = (
+        "sh",
+        f"{root}/{STEP_SCRIPT_PATH}",
+        root,
+        f"{root}/{epoch_directory(token)}",
+        command.settings or "",
+        journal_key(plan.deployment, command.host, command.step),
+        journal_more(plan.release, token, attempt),
+    )
+    return StepSpec(
+        name=command.step,
+        script=command.script,
+        shell=frame,
+        env=_environment(plan, command),
+        working_directory=f"{root}/{command.directory}" if command.directory != "." else None,
+    )
+
+
+def _environment(plan: Plan, command: Command) -> Mapping[str, str]:
+    seconds = max((round(p.stop_within.total_seconds()) for p in plan.deploy.processes), default=30)
+    return {**command.env, "HEADWAY_STOP_WITHIN": str(seconds)}

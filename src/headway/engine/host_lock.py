@@ -1,0 +1,222 @@
+"""The lock of an environment on its hosts: taken in name order, kept by a heartbeat, let go by a rename.
+
+Nobody ever has to delete anything: an owner that died on this machine is known to be dead at once, one on another
+machine when it has not changed its counter for 30 s of our own clock.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from headway.base.clock import Clock
+from headway.base.errors import Errored, Held
+from headway.deploy.hostside import LOST, TAKEN_BY_ANOTHER, beat_script, close_script, take_script
+from headway.deploy.lock import Holder, LockOwner, holders, next_token, stale_on, told
+from headway.deploy.strategy import has_majority
+from headway.drivers.ssh.errors import SshError
+from headway.engine.host_link import HostLink, HostRefused, look_at_all
+from headway.engine.ownership import is_alive, this_process
+from headway.store.owners import Owner
+
+#: The owner changes its counter this often …
+BEAT = 10.0
+#: … and is given up when owner and counter were the same for this long.
+SILENCE = 30.0
+_LOOK_AGAIN = 2.0
+
+
+class HostsHeld(Held):
+    """Another owner has the hosts, and lives."""
+
+
+class TakenOver(Errored):
+    """Another owner has taken a host from us. We stop; what runs there is theirs to follow."""
+
+
+def new_owner(user: str, reason: str, deployment: str, since: str) -> LockOwner:
+    me = this_process(user)
+    return LockOwner(
+        id=secrets.token_hex(8),
+        machine=me.machine,
+        boot_id=me.boot_id,
+        pid=me.pid,
+        start_time=me.start_time,
+        user=user,
+        reason=reason,
+        deployment=deployment,
+        since=since,
+    )
+
+
+@dataclass
+class HostsLock:
+    """One taking. After `acquire`, `taken` are the hosts that are ours and each link's record was read under the lock."""
+
+    links: Sequence[HostLink]
+    owner: LockOwner
+    clock: Clock
+    tell: Callable[[str], None] = lambda _: None
+    token: int = 0
+    taken: list[HostLink] = field(default_factory=list)
+    unreachable: dict[str, SshError] = field(default_factory=dict)
+    #: Set with the reason when a host was taken from us.
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_because: str = ""
+    _beats: int = 0
+    _heart: "asyncio.Task[None] | None" = None
+
+    async def acquire(self, *, majority: bool, wait: bool) -> None:
+        """Takes every host, or with `majority` those that can be reached, if they are more than half.
+
+        `majority` is for going back. Raises HostsHeld (with `wait` only asks again), SshError for a host that is
+        needed and out of reach, HostRefused.
+        """
+        watched: dict[tuple[Holder, ...], float] = {}
+        for attempt in range(1_000_000):
+            await self._look(majority)
+            found = holders({link.name: link.record for link in self._reachable()})
+            stale = await self._judge(found, watched, wait=wait)
+            if stale is None:
+                continue
+            if await self._take(stale):
+                self._heart = asyncio.create_task(self._beat())
+                return
+            # Somebody was faster. Spread by chance, so that two who meet do not meet again.
+            pause = random.uniform(0.05, 0.2) * min(attempt + 1, 10)  # noqa: S311
+            await self.clock.sleep(pause)
+
+    async def release(self) -> None:
+        """Lets all hosts go, as far as they can be reached."""
+        await self.stop_beating()
+        taken, self.taken = self.taken, []
+        await asyncio.gather(
+            *(self._quietly(link, close_script(link.root, self.token)) for link in taken),
+            return_exceptions=True,
+        )
+
+    async def stop_beating(self) -> None:
+        if self._heart is not None:
+            self._heart.cancel()
+            await asyncio.gather(self._heart, return_exceptions=True)
+            self._heart = None
+
+    async def _look(self, majority: bool) -> None:
+        self.unreachable = await look_at_all(self.links)
+        if self.unreachable and not majority:
+            raise next(iter(self.unreachable.values()))
+        if not has_majority(len(self._reachable()), len(self.links)):
+            raise Errored(
+                f"only {len(self._reachable())} of {len(self.links)} hosts can be reached, more than half are needed: "
+                + "; ".join(error.message for error in self.unreachable.values())
+            )
+
+    def _reachable(self) -> list[HostLink]:
+        return [link for link in self.links if link.name not in self.unreachable]
+
+    async def _judge(
+        self, found: tuple[Holder, ...], watched: dict[tuple[Holder, ...], float], *, wait: bool
+    ) -> frozenset[Holder] | None:
+        """The holders that are dead. None: not known yet, or alive and we wait; look again.
+
+        The silence is counted from the first time that exactly these owners and counters were seen.
+        """
+        alive = [holder for holder in found if _lives(holder) is True]
+        unsure = tuple(holder for holder in found if _lives(holder) is None)
+        now = self.clock.monotonic()
+        if not alive and unsure:
+            if unsure not in watched:
+                changed, first = bool(watched), not watched
+                watched[unsure] = now
+                if first:
+                    self.tell(f"held by {told(unsure[0])}; watching for {SILENCE:g}s whether it lives")
+                # Another picture than before: somebody moved, so somebody lives.
+                alive = list(unsure) if changed else []
+            elif now - watched[unsure] >= SILENCE:
+                return frozenset(found)
+        if alive and not wait:
+            raise HostsHeld(
+                f"the hosts are held by {told(alive[0])}",
+                hint="wait for it: --wait; if its machine is gone for good, the lock frees itself within 60 s",
+            )
+        if alive or unsure:
+            await self.clock.sleep(_LOOK_AGAIN if not alive else _LOOK_AGAIN / 2)
+            return None
+        return frozenset(found)
+
+    async def _take(self, stale: frozenset[Holder]) -> bool:
+        """Host after host in the order of their names; all, or none."""
+        self.token = next_token({link.name: link.record for link in self._reachable()})
+        for link in sorted(self._reachable(), key=lambda link: link.name):
+            script = take_script(
+                link.configured_root, self.token, stale_on(link.record, stale, link.name), self.owner.line()
+            )
+            try:
+                reply = await link.call(script)
+            except SshError:
+                await self._give_back()
+                raise
+            # Asked twice over a broken connection, the second answer finds what the first has taken.
+            if reply.exit_code == TAKEN_BY_ANOTHER:
+                link.keep(reply)
+                ours = link.record.owners.get(self.token, {}).get("id") == self.owner.id
+                if not ours:
+                    await self._give_back()
+                    return False
+            elif reply.exit_code != 0:
+                await self._give_back()
+                said = reply.output.decode("utf-8", "replace").strip()
+                raise HostRefused(
+                    f"{link.name} cannot be prepared in {link.root}: {said[-300:] or f'exit {reply.exit_code}'}",
+                    hint="headway check --hosts shows what is missing there",
+                )
+            else:
+                link.keep(reply)
+            self.taken.append(link)
+        return True
+
+    async def _give_back(self) -> None:
+        taken, self.taken = self.taken, []
+        for link in taken:
+            await self._quietly(link, close_script(link.root, self.token))
+
+    async def _quietly(self, link: HostLink, script: str) -> None:
+        try:
+            await link.call(script)
+        except SshError as error:
+            self.tell(f"{link.name} could not be let go: {error.message}; the next one takes it over")
+
+    async def _beat(self) -> None:
+        while True:
+            await self.clock.sleep(BEAT)
+            self._beats += 1
+            answers = await asyncio.gather(
+                *(link.call(beat_script(link.root, self.token, self._beats)) for link in self.taken),
+                return_exceptions=True,
+            )
+            for link, answer in zip(self.taken, answers, strict=True):
+                if not isinstance(answer, BaseException) and answer.exit_code == LOST:
+                    self._lose(link)
+                    return
+
+    async def is_ours(self, link: HostLink) -> bool:
+        """Asked after a failure: is it the host's, or has another owner closed our epoch? Unknown counts as ours."""
+        try:
+            reply = await link.call(beat_script(link.root, self.token, self._beats))
+        except SshError:
+            return True
+        if reply.exit_code == LOST:
+            self._lose(link)
+        return reply.exit_code != LOST
+
+    def _lose(self, link: HostLink) -> None:
+        self.lost_because = f"another owner has taken {link.name}"
+        self.lost.set()
+
+
+def _lives(holder: Holder) -> bool | None:
+    owner = holder.owner
+    if owner is None:
+        return None
+    return is_alive(Owner(owner.machine, owner.boot_id, owner.pid, owner.start_time, owner.user))

@@ -1,0 +1,158 @@
+"""What an action of the rollout means on one host. Each may be begun again by whoever comes after a killed owner."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from headway.base.clock import Clock
+from headway.base.errors import HeadwayError
+from headway.base.secret import Secret
+from headway.deploy.commands import Group, commands, settings_of, settings_text
+from headway.deploy.host_states import ActionKind, Outcome
+from headway.deploy.hostside import framed_script, journal_key, journal_more
+from headway.deploy.layout import settings_file, upload_path
+from headway.deploy.plan import HostPlan, Plan
+from headway.deploy.record import Job, finish_script
+from headway.domain.deployment import Deployment
+from headway.domain.states import State
+from headway.drivers.artifacts import ArtifactStore
+from headway.engine.host_health import Health
+from headway.engine.host_jobs import HostJobs, JobEnd
+from headway.engine.host_link import CALL_TIMEOUT, HostLink
+from headway.engine.host_lock import HostsLock
+
+A = ActionKind
+#: Actions that are a job and nothing else.
+_GROUPS = {A.ONCE: Group.ONCE, A.UNDRAIN: Group.UNDRAIN, A.READMIT: Group.READMIT}
+
+
+@dataclass
+class HostWork:
+    deployment: Deployment
+    plan: Plan
+    host: HostPlan
+    link: HostLink
+    lock: HostsLock
+    jobs: HostJobs
+    clock: Clock
+    artifacts: ArtifactStore
+    #: Values of the secrets that the environment names; asked for only when a file of settings is written.
+    secrets: Callable[[], Sequence[Secret]]
+
+    async def act(self, action: ActionKind, *, due_at: datetime | None = None) -> Outcome:
+        """Does it, or goes on with it. Never raises for what a host or the user's commands do: that is the outcome."""
+        try:
+            outcome = await self._act(action, due_at)
+        except HeadwayError as error:
+            outcome = Outcome(False, error.message)
+        if not outcome.good and not await self.lock.is_ours(self.link):
+            # Whatever failed, failed because we are no longer the owner; the drive stops by itself now.
+            return Outcome(False, self.lock.lost_because)
+        return outcome
+
+    async def _act(self, action: ActionKind, due_at: datetime | None) -> Outcome:
+        if action in _GROUPS:
+            return _outcome(await self._run(_GROUPS[action]))
+        if action is A.WATCH:
+            assert due_at is not None
+            return await self._health().watch(self.plan.release, self.plan.deployment, due_at)
+        others: dict[ActionKind, Callable[[], Awaitable[Outcome]]] = {
+            A.PREPARE: self._prepare,
+            A.SWITCH: self._switch,
+            A.CHECK: lambda: self._health().settle(self.plan.release, self.plan.deployment),
+            A.FINISH: self._finish,
+            A.REVERT: self._revert,
+            A.RECHECK: self._recheck,
+        }
+        return await others[action]()
+
+    def _health(self) -> Health:
+        return Health(self.plan, self.host, self.link, self.clock)
+
+    async def _run(self, group: Group, *, switched: bool = True) -> JobEnd:
+        return await self.jobs.run(group, commands(self.plan, self.host, group, switched=switched))
+
+    async def _prepare(self) -> Outcome:
+        # Where a job of it stands already, everything it needs was brought before.
+        if not any(job.group == Group.PREPARE for job in self._known_jobs()):
+            await self._bring()
+        return _outcome(await self._run(Group.PREPARE))
+
+    async def _bring(self) -> None:
+        """The archive, unless the release stands here; the settings, unless they are taken over from an older deployment."""
+        record, plan, root = self.link.record, self.plan, self.link.root
+        stands = plan.release in record.releases
+        if plan.deploy.prepare and stands:
+            stands = plan.release in record.prepared or record.live_release == plan.release
+        if plan.artifact is not None and not stands:
+            artifact = plan.artifact
+            source = self.artifacts.verified(artifact)
+            destination = f"{root}/{upload_path(artifact.sha256, artifact.path)}"
+
+            async def upload() -> bool:
+                return await (await self.link.session()).upload(source, artifact.sha256, destination)
+
+            await self.link.persist(upload)
+        if plan.settings_of is not None and f"{plan.settings_of}.env" in record.settings:
+            return
+        environment = {**plan.environment.env, **{secret.name: secret.reveal() for secret in self.secrets()}}
+        text = settings_text(settings_of(plan, self.host, environment)).encode()
+
+        async def upload_settings() -> None:
+            session = await self.link.session()
+            await session.upload_bytes(text, f"{root}/{settings_file(plan.deployment)}", mode=0o600)
+
+        await self.link.persist(upload_settings)
+
+    async def _switch(self) -> Outcome:
+        end = await self._run(Group.SWITCH)
+        return Outcome(end.state is State.SUCCEEDED, end.reason, switched="switch" in end.done)
+
+    async def _finish(self) -> Outcome:
+        plan, host, token = self.plan, self.host, self.jobs.token
+        deployment = self.deployment
+        more = journal_more(
+            plan.release,
+            token,
+            1,
+            {
+                "commit": plan.commit,
+                "kind": str(deployment.kind),
+                "number": deployment.number,
+                "by": plan.requested_by,
+                "passable": plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible,
+            },
+        )
+        script = finish_script(plan, host, number=deployment.number, kind=str(deployment.kind))
+        key = journal_key(plan.deployment, host.spec.name, "finish")
+        reply = await self.link.call(
+            framed_script(self.link.root, token, key, more, script), timeout=5 * CALL_TIMEOUT
+        )
+        if reply.exit_code == 0:
+            return Outcome(True)
+        said = reply.output.decode("utf-8", "replace").strip()[-200:]
+        return Outcome(False, f"its record could not be written: {said or f'exit {reply.exit_code}'}")
+
+    async def _revert(self) -> Outcome:
+        """What runs there ends first. Whether the switch was done is asked of the host, not of our rows."""
+        if self._known_jobs():
+            await self.link.look()
+            await self.jobs.settle()
+        record = await self.link.look()
+        begun = any(job.group == Group.BACK for job in self._known_jobs())
+        own = f"{self.plan.deployment}.env"
+        end = await self._run(Group.BACK, switched=begun or record.current_settings == own)
+        return _outcome(end)
+
+    async def _recheck(self) -> Outcome:
+        before = self.host.predecessor
+        if before is None:
+            return Outcome(True, "removed: there was nothing before")
+        return await self._health().settle(before.release, before.deployment)
+
+    def _known_jobs(self) -> tuple[Job, ...]:
+        return self.link.record.jobs(self.plan.deployment, self.link.name)
+
+
+def _outcome(end: JobEnd) -> Outcome:
+    return Outcome(end.state is State.SUCCEEDED, end.reason)
