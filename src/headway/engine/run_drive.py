@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.base.errors import Errored
 from headway.base.secret import Secret
 from headway.domain.release import Artifact
@@ -22,7 +23,7 @@ from headway.engine.run_job import Attempt, Outcome
 from headway.engine.run_plan import RunPlan
 from headway.engine.run_release import release_of
 from headway.engine.run_watch import Look
-from headway.engine.runs import KIND, LEASE, Begun, Tools, load_plan, look_at
+from headway.engine.runs import KIND, LEASE, Begun, How, Tools, load_plan, look_at
 from headway.engine.secrets import load_secrets
 from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
 from headway.store import job_results, jobs, owners, runs
@@ -75,6 +76,7 @@ class Drive:
         self._tools = tools
         self._runner = runner
         self._token = begun.token
+        self._is_new = begun.how is How.NEW
         self._plan = plan
         self._secrets = {secret.name: secret for secret in secrets}
         self._rules = plan.rules(limit)
@@ -91,11 +93,13 @@ class Drive:
         self._stopping: set[str] = set()
         self._wake = asyncio.Event()
         # Wall time that cannot jump while we drive: an instant, and from there on the monotonic clock.
-        self._began_at = max(tools.clock.now(), look.run.created_at)
+        self._began_at = to_milliseconds(max(tools.clock.now(), look.run.created_at))
         self._began = tools.clock.monotonic()
 
     def now(self) -> datetime:
-        return self._began_at + timedelta(seconds=self._tools.clock.monotonic() - self._began)
+        """In whole milliseconds, as it is stored."""
+        passed = self._tools.clock.monotonic() - self._began
+        return from_milliseconds(self._began_at + round(passed * 1000))
 
     def cancel(self, reason: str) -> None:
         """Stop the run, from within the loop's thread: its jobs are ended, then the run ends *cancelled*."""
@@ -132,7 +136,7 @@ class Drive:
     async def _load(self) -> dict[str, list[Step]]:
         """What an owner before us has stored beside the jobs themselves."""
         running = [job for job in self._jobs.values() if job.state is State.RUNNING]
-        if all(job.state is State.QUEUED for job in self._jobs.values()):
+        if self._is_new:
             return {}
 
         def work(tx: Transaction) -> tuple[str | None, list[tuple[str, Artifact]], dict[str, list[Step]]]:
