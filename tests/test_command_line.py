@@ -46,3 +46,26 @@ def test_every_command_explains_itself_and_has_json(name, capsys):
     code, out, _ = call(name, "--help", capsys=capsys)
     assert code == 0
     assert "Usage: headway" in out
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (OSError(28, "No space left on device", "/data/x"), 3, "headway: /data/x: the disk is full"),
+        (PermissionError(13, "Permission denied", "/data/x"), 3, "headway: /data/x: Permission denied"),
+        (
+            ZeroDivisionError("boom"),
+            3,
+            "headway: this is a fault in Headway itself; the lines above say where",
+        ),
+    ],
+)
+def test_what_no_driver_named_is_an_error_of_the_platform(raised, code, said, capsys, monkeypatch):
+    def fails(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(root.headway, "main", fails)
+    seen_code, _, err = call("status", capsys=capsys)
+    assert seen_code == code
+    assert said in err.splitlines()
+    assert ("Traceback" in err) == isinstance(raised, ZeroDivisionError)

@@ -1,14 +1,16 @@
 """The command group. Commands are imported when they are called: `headway --help` must not pay for asyncssh."""
 
+import errno
 import importlib
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 import click
 
 from headway import __version__
-from headway.base.errors import HeadwayError
+from headway.base.errors import Errored, HeadwayError
 from headway.engine.settings import Settings
 
 #: Command -> (module, the line in `headway --help`). The function in the module is called `command`.
@@ -80,6 +82,25 @@ def run_command_line(arguments: Sequence[str], settings: Callable[[], Settings])
         # The reader of our output is gone (`headway logs | head`); nobody is left to tell.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        show_error(_of_the_machine(error), as_json="--json" in arguments)
+        return 3
+    except Exception:
+        # Nothing a user did should end here: keep the whole trace, and the exit code of a failing platform.
+        traceback.print_exc()
+        click.echo("headway: this is a fault in Headway itself; the lines above say where", err=True)
+        return 3
+
+
+def _of_the_machine(error: OSError) -> Errored:
+    """A refusal of the operating system that no driver gave a name to: the file and the cause, without a trace."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return Errored(
+            f"{place}the disk is full",
+            hint="make room and call the same command again; it goes on where it stood",
+        )
+    return Errored(f"{place}{error.strerror or error}")
 
 
 def show_error(error: HeadwayError, *, as_json: bool) -> None:
