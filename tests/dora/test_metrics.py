@@ -110,9 +110,9 @@ def test_ten_thousand_deployments_are_counted_in_a_blink() -> None:
             state = S.ROLLED_BACK if lot < 0.15 else S.SUCCEEDED
             kind = K.HOTFIX if lot > 0.9 else K.PLANNED
             story.add(now, state=state, kind=kind, commits=[now - dice.uniform(1, 50) for _ in range(2)])
-    begin = time.perf_counter()
+    begin = time.process_time()
     report = story.report(now, since=0)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     print(f"10,000 deployments: {took:.2f} s")
     assert report[MetricName.LEAD_TIME].n > 17_000
     assert took < 5

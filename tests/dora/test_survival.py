@@ -57,7 +57,7 @@ def test_medians_of_few(text: str, median: float | None) -> None:
 
 
 def test_not_reached_is_an_infinite_end() -> None:
-    median, interval = median_of(spells("1 2 3+ 4+ 5+ 6+ 7+ 8+"))
+    median, interval, _ = median_of(spells("1 2 3+ 4+ 5+ 6+ 7+ 8+"))
     assert median is None
     assert interval is not None
     assert interval.high == math.inf

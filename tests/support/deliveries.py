@@ -25,6 +25,8 @@ class Story:
     facts: list[DeploymentFact] = field(default_factory=list)
     waiting: list[WaitingCommit] = field(default_factory=list)
     live: str | None = None
+    #: Numbers count within a service, so a second environment's begin after the first one's.
+    numbers_after: int = 0
 
     def add(
         self,
@@ -39,7 +41,7 @@ class Story:
         automatic: bool = True,
         unknown: str | None = None,
     ) -> DeploymentFact:
-        number = len(self.facts) + 1
+        number = self.numbers_after + len(self.facts) + 1
         release = release or f"r{number}"
         names = shas or [f"{release}-{index}" for index in range(len(commits or []))]
         changes = Changes(

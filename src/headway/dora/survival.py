@@ -7,7 +7,7 @@ Crowley, Biometrics 38 (1982); robust variance for clusters as in R's survival p
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import NamedTuple
 
 from headway.dora.intervals import LEVEL, Interval, median_interval, normal_quantile
 
@@ -40,15 +40,21 @@ def kaplan_meier(spells: Sequence[Spell]) -> tuple[Point, ...]:
     """The curve's steps, in order of time; one for each time at which a spell ended."""
     at_risk, survival, variance = len(spells), 1.0, 0.0
     points = []
-    # What was last seen running at the very time of an end was still at risk then.
-    for time, group in groupby(sorted(spells, key=lambda spell: spell.duration), key=lambda s: s.duration):
-        here = list(group)
-        ended = sum(spell.over for spell in here)
-        if ended:
+    # At the same time what ended comes before what was last seen running: that was still at risk then.
+    ordered = sorted((spell.duration, not spell.over) for spell in spells)
+    index = 0
+    while index < len(ordered):
+        time, end = ordered[index][0], index
+        while end < len(ordered) and ordered[end] == (time, False):
+            end += 1
+        if ended := end - index:
             survival *= 1 - ended / at_risk
             variance += ended / (at_risk * (at_risk - ended)) if at_risk > ended else math.inf
             points.append(Point(time, at_risk, ended, survival, variance))
-        at_risk -= len(here)
+        while end < len(ordered) and ordered[end][0] == time:
+            end += 1
+        at_risk -= end - index
+        index = end
     return tuple(points)
 
 
@@ -125,7 +131,14 @@ def _last(steps: list[tuple[float, float]], time: float) -> float:
     return steps[low - 1][1] if low else 0.0
 
 
-def median_of(spells: Sequence[Spell], level: float = LEVEL) -> tuple[float | None, Interval | None]:
+class Median(NamedTuple):
+    #: None: not reached.
+    value: float | None
+    interval: Interval | None
+    points: tuple[Point, ...]
+
+
+def median_of(spells: Sequence[Spell], level: float = LEVEL) -> Median:
     """The median and its interval, by the sharpest method that holds.
 
     Order statistics when every spell is over and stands alone, else the log-log interval (widened by the design
@@ -134,16 +147,16 @@ def median_of(spells: Sequence[Spell], level: float = LEVEL) -> tuple[float | No
     points = kaplan_meier(spells)
     median = quantile(points, 0.5)
     if independent(spells) < enough(level):
-        return median, None
+        return Median(median, None, points)
     clustered = len({spell.cluster for spell in spells if spell.cluster is not None}) < sum(
         spell.cluster is not None for spell in spells
     )
     if not clustered and all(spell.over for spell in spells):
-        return median, median_interval([spell.duration for spell in spells], level)
+        return Median(median, median_interval([spell.duration for spell in spells], level), points)
     effect = 1.0
     if clustered and points:
         effect = design_effect(spells, points, median if median is not None else points[-1].time)
-    return median, quantile_interval(points, 0.5, design_effect=effect, level=level)
+    return Median(median, quantile_interval(points, 0.5, design_effect=effect, level=level), points)
 
 
 def independent(spells: Sequence[Spell]) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from headway.dora.facts import CommitFact, DeploymentFact, WaitingCommit
 from headway.dora.history import Told, outages
 from headway.dora.metric import Counted, Evidence, Metric, MetricName, Unit, Window, plural
-from headway.dora.survival import Spell, enough, independent, kaplan_meier, median_of, quantile
+from headway.dora.survival import Spell, enough, independent, median_of, quantile
 
 #: Up to so many values are shown themselves where there is no interval.
 _SHOW_RAW = 20
@@ -91,8 +91,7 @@ def _time_metric(
     details: dict[str, float],
 ) -> Metric:
     over = sum(spell.over for spell in spells)
-    value, interval = median_of(spells)
-    points = kaplan_meier(spells)
+    value, interval, points = median_of(spells)
     if (later := quantile(points, 0.85)) is not None:
         details["p85_seconds"] = later
     details |= {"running": len(spells) - over}

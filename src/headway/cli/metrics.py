@@ -1,0 +1,276 @@
+"""`headway metrics`: the five delivery metrics, with what they rest on."""
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headway.base.durations import format_duration, parse_duration
+from headway.cli.output import emit_json, json_option, print_table
+from headway.cli.terminal import clean
+from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.dora.metric import Evidence, Metric
+    from headway.dora.metrics import Report
+
+#: In DORA's order; the keys in JSON have `_` in place of `-`.
+TITLES = {
+    "lead-time": "change lead time",
+    "frequency": "deployment frequency",
+    "fail-rate": "change fail rate",
+    "recovery-time": "failed deployment recovery time",
+    "rework-rate": "deployment rework rate",
+}
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+class Since(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            since = parse_duration(str(value))
+        except (ValueError, OverflowError) as error:
+            self.fail(str(error), param, ctx)
+        if since <= timedelta():
+            self.fail("it must be longer than nothing", param, ctx)
+        return since
+
+
+@click.command()
+@click.option("--since", type=Since(), default="90d", show_default=True, help="How far to look back.")
+@click.option("--service", metavar="NAME", help="Another service than this folder's; 'all' for every one.")
+@click.option("--environment", metavar="NAME", help="One environment; all that are production if not said.")
+@click.option(
+    "--explain",
+    type=click.Choice(list(TITLES)),
+    help="List every deployment and commit behind one metric, and the rule that put it there.",
+)
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    since: timedelta,
+    service: str | None,
+    environment: str | None,
+    explain: str | None,
+    as_json: bool,
+) -> int:
+    """The five delivery metrics, each with its 95 % interval and what it rests on.
+
+    Medians count what still waits or lasts as longer than so far. With too little data the values themselves are
+    shown. Definitions: docs/metrics.md.
+    """
+    from headway.base.clock import SystemClock
+    from headway.drivers.git import Git
+    from headway.engine.reports import delivery_report
+    from headway.store.database import open_database
+
+    name = None if service == "all" else service or _service_here()
+    with open_database(settings.database_url) as database:
+        report = delivery_report(
+            database,
+            Git(settings.environment, settings.mirrors),
+            service=name,
+            environment=environment,
+            since=since,
+            now=SystemClock().now(),
+        )
+    if as_json:
+        emit_json(_document(report, name, environment, explain))
+    elif explain:
+        _print_evidence(report, explain)
+    else:
+        _print_report(report, name, environment, since)
+    return 0
+
+
+def _service_here() -> str | None:
+    """The service of the folder one stands in; None outside of any project, and then all are meant."""
+    from headway.engine.projects import NoContract, NoRepository, service_name
+
+    try:
+        return service_name(Path.cwd())
+    except (NoRepository, NoContract):
+        return None
+
+
+# As text
+
+
+def _print_report(report: "Report", service: str | None, environment: str | None, since: timedelta) -> None:
+    place = f"to {environment}" if environment else "to production"
+    click.echo(click.style(f"{service or 'all services'}, {place}, last {format_duration(since)}", bold=True))
+    for metric in report.metrics:
+        click.echo()
+        title = TITLES[metric.name]
+        click.echo(f"{title:<33}{click.style(_headline(metric), bold=metric.value is not None)}")
+        for line in _lines(metric, report):
+            click.echo(f"  {line}")
+    click.echo()
+    click.echo("In brackets: 95 % intervals. What is behind a number: headway metrics --explain fail-rate")
+
+
+def _headline(metric: "Metric") -> str:
+    value = "not reached" if metric.n and metric.unit == "seconds" else "no value yet"
+    if metric.value is not None:
+        value = _shown(metric, metric.value) + (" a week" if metric.unit == "per week" else "")
+    if metric.interval is None:
+        return value
+    low, high = (_shown(metric, end) for end in (metric.interval.low, metric.interval.high))
+    return f"{value}  [{low}, {high}]"
+
+
+def _shown(metric: "Metric", value: float) -> str:
+    if math.isinf(value):
+        return "not reached"
+    if metric.unit == "seconds":
+        return format_duration(timedelta(seconds=value))
+    if metric.unit == "share":
+        return f"{100 * value:.1f}".removesuffix(".0") + " %"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
+
+
+def _lines(metric: "Metric", report: "Report") -> list[str]:
+    median = metric.unit == "seconds" and metric.n > 0
+    lines = [f"median of {metric.basis}" if median else metric.basis]
+    if metric.name == "frequency" and len(report.weeks) > 1:
+        lines.append(f"{_spark([count for count, _ in report.weeks[-26:]])}  by week, this one last")
+    if details := _details(metric):
+        lines.append(details)
+    if metric.reason:
+        lines.append(metric.reason)
+    if metric.raw:
+        values = [format_duration(timedelta(seconds=s)) + ("" if over else "+") for s, over in metric.raw]
+        more = ", …" if metric.n > len(metric.raw) else ""
+        plus = "  (+: still running)" if any(not over for _, over in metric.raw) else ""
+        lines.append(f"values: {', '.join(values)}{more}{plus}")
+    return lines
+
+
+def _details(metric: "Metric") -> str:
+    """What is shown beside the number, in words; nothing of what is nought."""
+    wordings: dict[str, Callable[[float], str]] = {
+        "p85_seconds": lambda n: f"85 % within {format_duration(timedelta(seconds=n))}",
+        "median_gap_seconds": lambda n: f"median gap {format_duration(timedelta(seconds=n))}",
+        "deployments_with_unknown_commits": lambda n: f"{_count(n, 'deployment')} with unknown commits",
+        "not_mature": lambda n: f"{n:.0f} younger than 72 h, not counted yet",
+        "not_mature_failed": lambda n: f"{n:.0f} of them failed already",
+        "stopped_before": lambda n: f"{n:.0f} stopped before any host was switched",
+        "redeploys": lambda n: f"{_count(n, 'redeploy')} apart",
+        "redeploys_failed": lambda n: f"{n:.0f} of them failed",
+        "rollbacks": lambda n: f"{_count(n, 'rollback')} apart",
+        "not_succeeded": lambda n: f"{n:.0f} not succeeded",
+        "unfinished": lambda n: f"{n:.0f} under way",
+    }
+    return ", ".join(
+        wordings[name](number) for name, number in metric.details.items() if name in wordings and number
+    )
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:.0f} {noun}" + ("" if number == 1 else "s")
+
+
+def _spark(counts: list[int]) -> str:
+    most = max(counts) or 1
+    return "".join(_BARS[round(count / most * (len(_BARS) - 1))] for count in counts)
+
+
+def _print_evidence(report: "Report", name: str) -> None:
+    metric = _metric(report, name)
+    click.echo(click.style(f"{TITLES[name]}: {_headline(metric)}", bold=True))
+    for line in _lines(metric, report):
+        click.echo(line)
+    click.echo()
+    if not metric.evidence:
+        click.echo("nothing in this time")
+        return
+    print_table(
+        ("when (UTC)", "where", "deployment", "commit", "time", "counted", "rule"),
+        [_evidence_cells(row) for row in metric.evidence],
+    )
+
+
+def _evidence_cells(row: "Evidence") -> tuple[str, ...]:
+    return (
+        row.at.strftime("%Y-%m-%d %H:%M"),
+        f"{row.service} {row.environment}".strip(),
+        "" if row.deployment is None else str(row.deployment),
+        (row.commit or "")[:10],
+        "" if row.value is None else format_duration(timedelta(seconds=row.value)),
+        row.counted,
+        # A rule may quote git, and git a path.
+        clean(row.rule.encode(errors="replace"), colour=False).decode(),
+    )
+
+
+def _metric(report: "Report", name: str) -> "Metric":
+    return next(metric for metric in report.metrics if metric.name == name)
+
+
+# As JSON
+
+
+def _document(
+    report: "Report", service: str | None, environment: str | None, explain: str | None
+) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "service": service,
+        "environment": environment,
+        "since": report.window.start,
+        "until": report.window.end,
+        "watched_since": report.watched_since,
+        "weeks": [{"deployments": count, "watched": share} for count, share in report.weeks],
+        "metrics": {metric.name.replace("-", "_"): _metric_json(metric) for metric in report.metrics},
+    }
+    if explain:
+        rows = [_evidence_json(row) for row in _metric(report, explain).evidence]
+        document["explain"] = {"metric": explain.replace("-", "_"), "rows": rows}
+    return document
+
+
+def _metric_json(metric: "Metric") -> dict[str, Any]:
+    interval = None
+    if metric.interval is not None:
+        interval = {
+            "low": _finite(metric.interval.low),
+            "high": _finite(metric.interval.high),
+            "level": metric.interval.level,
+            "method": metric.interval.method,
+        }
+    return {
+        "value": metric.value,
+        "unit": metric.unit,
+        "interval": interval,
+        "n": metric.n,
+        "events": metric.events,
+        "reason": metric.reason,
+        "basis": metric.basis,
+        "raw": [{"seconds": seconds, "over": over} for seconds, over in metric.raw],
+        "details": dict(metric.details),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isinf(value) else value
+
+
+def _evidence_json(row: "Evidence") -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "counted": row.counted,
+        "rule": row.rule,
+        "service": row.service,
+        "environment": row.environment or None,
+        "deployment": row.deployment,
+        "commit": row.commit,
+        "seconds": row.value,
+    }
