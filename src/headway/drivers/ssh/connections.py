@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 from collections.abc import AsyncIterator, Coroutine
@@ -215,7 +216,8 @@ def _cause(error: Exception, settings: SshSettings) -> tuple[str, bool]:
         case asyncssh.Error():
             cause = error.reason
         case OSError():
-            cause = error.strerror or str(error)
+            # asyncio's own text ("Connect call failed") hides which one it was.
+            cause = os.strerror(error.errno).lower() if error.errno else str(error)
         case _:
             cause = str(error)
     return cause, final
