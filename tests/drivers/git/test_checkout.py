@@ -224,6 +224,15 @@ def test_objects_of_dirty_trees_go_by_age_and_come_again(
     assert (tmp_path / "copy/a").read_text() == "dirty"
 
 
-def test_a_full_disk_is_told_as_such() -> None:
-    said = "error: unable to write file /x/.git/objects/ab/cd: No space left on device\nfatal: updating files failed"
-    assert isinstance(explain(said, "/repository"), DiskFull)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: unable to write file /x/.git/objects/ab/cd: No space left on device\nfatal: updating files failed",
+        "error: unable to write file big",
+        "fatal: cannot create directory at 'a': Disk quota exceeded",
+    ],
+)
+def test_a_full_disk_is_told_as_such(said: str) -> None:
+    error = explain(said, "/repository")
+    assert isinstance(error, DiskFull)
+    assert "full" in error.message

@@ -97,26 +97,36 @@ class Mirror:
         Works on a copy of the index: what the user has staged, and has not, stays as it is. Filters that the
         repository's attributes name run as they do for `git add`. Raises UnreadableTree, DiskFull, GitError.
         """
-        index = self.folder / f"index.{os.getpid()}.{secrets.token_hex(4)}"
+        work = self.folder / f"incoming.{secrets.token_hex(4)}"
         variables = {
             **environment,
-            "GIT_INDEX_FILE": str(index),
-            "GIT_OBJECT_DIRECTORY": str(self.objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(place.objects),
+            "GIT_INDEX_FILE": str(work / "index"),
+            "GIT_OBJECT_DIRECTORY": str(work / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{quoted(self.objects)}:{quoted(place.objects)}",
         }
         quiet = ["-c", "advice.addEmbeddedRepo=false", "-c", "core.safecrlf=false"]
         where = str(place.top)
         try:
+            (work / "objects").mkdir(parents=True)
             with suppress(FileNotFoundError):
-                shutil.copyfile(place.folder / "index", index)
+                shutil.copyfile(place.folder / "index", work / "index")
             GitCall([*quiet, "add", "-A"], folder=place.top, environment=variables, place=where).output()
             tree = GitCall(["write-tree"], folder=place.top, environment=variables, place=where).output()
+            self._take_in(work / "objects")
         except OSError as error:
-            raise disk_error(error, f"a copy of the index of {place.top}") from error
+            raise disk_error(error, f"the uncommitted changes of {place.top}") from error
         finally:
-            index.unlink(missing_ok=True)
-            index.with_name(index.name + ".lock").unlink(missing_ok=True)
+            # On a full disk git leaves the object that it could not finish.
+            shutil.rmtree(work, ignore_errors=True)
         return tree.decode().strip()
+
+    def _take_in(self, objects: Path) -> None:
+        """Moves whole objects into the mirror; a pack's index last, for it is what makes the pack known."""
+        made = [path for path in objects.glob("*/*") if not path.name.startswith("tmp_")]
+        for path in sorted(made, key=lambda path: path.suffix == ".idx"):
+            target = self.objects / path.relative_to(objects)
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
 
     def checkout(
         self, *, commit: str, tree: str, branch: str | None, destination: Path, environment: Mapping[str, str]
@@ -176,15 +186,15 @@ def tidy_mirrors(mirrors: Path, *, older_than: datetime) -> int:
     would write it again. A mirror whose repository is gone goes too.
     """
     limit, dropped = older_than.timestamp(), 0
-    for pattern in ("*.git/objects/??/*", "*.git/objects/pack/*", "*.git/index.*", "*.git/known-refs.*"):
+    for pattern in ("*.git/objects/??/*", "*.git/objects/pack/*", "*.git/known-refs.*"):
         for path in mirrors.glob(pattern):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < limit:
                     path.unlink()
                     dropped += 1
-    for folder in [*mirrors.glob("*.git"), *mirrors.glob(".*.git.*")]:
+    for folder in [*mirrors.glob("*.git"), *mirrors.glob(".*.git.*"), *mirrors.glob("*.git/incoming.*")]:
         with suppress(FileNotFoundError):
-            gone = folder.name.startswith(".") or not Mirror(folder, "").borrowed.is_dir()
+            gone = folder.suffix != ".git" or not Mirror(folder, "").borrowed.is_dir()
             if gone and folder.stat().st_mtime < limit:
                 shutil.rmtree(folder)
                 dropped += 1

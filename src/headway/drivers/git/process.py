@@ -204,6 +204,13 @@ _COMPLAINTS: tuple[tuple[tuple[str, ...], type[Errored] | type[WrongUse], str, s
         "free some space, then try again",
     ),
     (
+        # Of a failed write git tells no cause; of a file that cannot be made it does.
+        ("unable to write file",),
+        DiskFull,
+        "git could not write to the disk, which is most likely full, for {place}: {said}",
+        "free some space (see df), then try again",
+    ),
+    (
         ("does not have a commit checked out",),
         UnreadableTree,
         "{place} holds another repository without commits: {said}",
