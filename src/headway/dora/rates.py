@@ -14,6 +14,8 @@ from headway.dora.survival import Spell, kaplan_meier, quantile
 WEEK = timedelta(weeks=1)
 K, S = DeploymentKind, DeploymentState
 
+_FAIL_RATE_DETAILS = ("not_mature", "not_mature_failed", "stopped_before", "redeploys", "redeploys_failed")
+
 
 def frequency(told: Sequence[Told], window: Window, watched_since: datetime | None) -> Metric:
     """Deployments that succeeded, a week: new releases and hotfixes. Everything else is shown apart.
@@ -23,7 +25,7 @@ def frequency(told: Sequence[Told], window: Window, watched_since: datetime | No
     """
     evidence = []
     counted: list[datetime] = []
-    details = {"rollbacks": 0.0, "redeploys": 0.0, "not_succeeded": 0.0, "unfinished": 0.0}
+    details: dict[str, float] = {"rollbacks": 0, "redeploys": 0, "not_succeeded": 0, "unfinished": 0}
     for item in told:
         at = item.fact.verified_at or item.fact.finished_at or item.fact.requested_at
         if not window.holds(at):
@@ -117,8 +119,7 @@ def fail_rate(told: Sequence[Told], window: Window) -> Metric:
     too many. Those stopped before a host was switched never met a user, and are shown apart.
     """
     evidence = []
-    details = {"not_mature": 0.0, "not_mature_failed": 0.0, "stopped_before": 0.0, "redeploys": 0.0}
-    details["redeploys_failed"] = 0.0
+    details: dict[str, float] = dict.fromkeys(_FAIL_RATE_DETAILS, 0)
     n = events = 0
     for item in _switched_or_requested(told, window):
         at = item.fact.first_switched_at or item.fact.requested_at

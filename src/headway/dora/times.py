@@ -92,7 +92,8 @@ def _time_metric(
 ) -> Metric:
     over = sum(spell.over for spell in spells)
     value, interval, points = median_of(spells)
-    if (later := quantile(points, 0.85)) is not None:
+    # Of two values one is always "within 85 %": said only where there is enough for an interval.
+    if interval is not None and (later := quantile(points, 0.85)) is not None:
         details["p85_seconds"] = later
     details |= {"running": len(spells) - over}
     raw = sorted((spell.duration, spell.over) for spell in spells) if interval is None else []
