@@ -6,11 +6,23 @@ DatabaseAddressWrong 2    the address cannot be read
 DatabaseUnavailable  3    it cannot be reached, opened, read or written
 ├── DatabaseBusy     3    another process kept it locked longer than we wait
 └── DatabaseDamaged  3    the file is not a whole database
-DiskFull             3    there is no room left
+DiskFull             3    there is no room left (of base.errors, so that a full disk is one error wherever it is met)
 Duplicate            3    a unique index said no: the row is there already (callers may catch it)
 """
 
-from headway.base.errors import Errored, WrongUse
+from headway.base.errors import DiskFull, Errored, WrongUse
+
+__all__ = [
+    "DatabaseAddressWrong",
+    "DatabaseBusy",
+    "DatabaseDamaged",
+    "DatabaseTooNew",
+    "DatabaseUnavailable",
+    "DiskFull",
+    "DriverMissing",
+    "Duplicate",
+    "TryAgain",
+]
 
 
 class DatabaseTooNew(WrongUse):
@@ -34,10 +46,6 @@ class DatabaseBusy(DatabaseUnavailable):
 
 
 class DatabaseDamaged(DatabaseUnavailable):
-    pass
-
-
-class DiskFull(Errored):
     pass
 
 
