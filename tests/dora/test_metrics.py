@@ -89,7 +89,7 @@ def test_outages_do_not_overlap_and_hold_every_failure_once(
     assert all(outage.end is None or outage.end > outage.start for outage in found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(HISTORIES)
 def test_the_order_of_the_rows_does_not_matter(events: list[tuple[float, K, S, bool, int]]) -> None:
     story, now = played(events)

@@ -65,7 +65,7 @@ def tell(deployments: Iterable[DeploymentFact]) -> tuple[Told, ...]:
 
     Those that never switched a host come last, in the order of their request.
     """
-    by_place = sorted(deployments, key=lambda d: (d.service, d.environment))
+    by_place = sorted(deployments, key=lambda d: (d.service, d.environment, d.requested_at, d.number))
     told: list[Told] = []
     for _, group in groupby(by_place, key=lambda d: (d.service, d.environment)):
         told += _tell_environment(list(group))
