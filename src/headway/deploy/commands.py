@@ -251,6 +251,8 @@ def _unpack_script(plan: Plan) -> str:
     """The release's directory, whole or absent: built in the owner's own directory, then renamed."""
     directory = release_directory(plan.release)
     keep = f'[ -d "$HEADWAY_ROOT/{directory}" ]'
+    if plan.artifact is None and plan.deploy.kind is DeployKind.FILES:
+        return f'{keep} || {{ echo "{plan.release} is not on this host, and there is nothing to bring"; exit 1; }}'
     lines = [
         f"if {keep}; then",
         f'  echo "{plan.release} stands here already"; exit 0',

@@ -10,6 +10,7 @@ from headway.deploy.plan import Plan, from_json, to_json
 from headway.deploy.record import predecessor
 from headway.deploy.rollout import what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Hold, World
 from headway.engine.deployment_plan import with_predecessors
@@ -91,6 +92,14 @@ async def begin(
     ours = [link for link in links if link.name not in lock.unreachable]
     await settle(hold, plan, ours, _PATIENCE_GOING_BACK if back else None)
     plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
+    await adopt(
+        hold.database,
+        hold.world.clock.now(),
+        service=plan.service,
+        environment=plan.environment,
+        repository=repository,
+        links=ours,
+    )
     live = await hold.database.fetch(lambda tx: rows.last_succeeded(tx, plan.service, plan.environment.name))
     deployment = _new(
         hold.world, plan, kind, repository=repository, permission=permission, live=live, unfinished=unfinished

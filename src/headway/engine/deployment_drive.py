@@ -39,6 +39,8 @@ class Interruption:
     """
 
     asked: Asked | None = None
+    #: A deployment goes on that can be asked; before, there is nothing to finish.
+    armed: bool = False
     #: Called when nothing is under way; answers BACK or STAY. It may also leave the process.
     question: Callable[[], Awaitable[Asked]] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,6 +68,7 @@ class Drive:
     async def run(self) -> Deployment:
         """To a final state. Raises TakenOver when another owner has come; then nothing more is written."""
         renewal = asyncio.create_task(self._renew())
+        self.interruption.armed = True
         try:
             while True:
                 before, decision = self.deployment, self._decide()
@@ -79,6 +82,7 @@ class Drive:
                 else:
                     assert self.deployment != before, f"nothing to do, nothing to wait for: {decision.reason}"
         finally:
+            self.interruption.armed = False
             renewal.cancel()
             for _, task in self._active.values():
                 task.cancel()

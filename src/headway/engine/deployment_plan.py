@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from headway.base.errors import WrongUse
 from headway.deploy.layout import root_of
+from headway.deploy.placeholders import Values
 from headway.deploy.plan import HostPlan, Plan, Predecessor
 from headway.deploy.strategy import batches
 from headway.domain.contract import (
@@ -60,14 +61,14 @@ def compose(
     requested_by: str,
     rollback: bool = False,
     settings_of: str | None = None,
+    bring: bool = True,
 ) -> Plan:
-    """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere."""
+    """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere.
+
+    `bring=False`: there are no artifacts here, the release has to stand on the hosts.
+    """
     deploy = deploy_of(contract)
-    running = processes_by_host(contract, deploy, environment)
-    specs = {spec.name: spec for spec, _ in running}
-    cut = batches(list(specs), _HALF if rollback else environment.strategy)
-    number = {name: index for index, batch in enumerate(cut) for name in batch}
-    plan = Plan(
+    return Plan(
         service=contract.service.name,
         environment=environment,
         release=release.id,
@@ -75,16 +76,35 @@ def compose(
         deployment=deployment,
         requested_by=requested_by,
         deploy=deploy,
-        hosts=(),
-        artifact=_artifact(deploy, release),
+        hosts=host_plans(contract, environment, strategy=_HALF if rollback else None),
+        artifact=_artifact(deploy, release) if bring else None,
         settings_of=settings_of,
         rollback=rollback,
     )
-    hosts = []
-    for spec, names in running:
-        host = HostPlan(spec, number[spec.name], names, root="")
-        hosts.append(replace(host, root=root_of(deploy, environment, plan.values(host))))
-    return replace(plan, hosts=tuple(hosts))
+
+
+def host_plans(
+    contract: Contract, environment: EnvironmentSpec, *, strategy: Strategy | None = None
+) -> tuple[HostPlan, ...]:
+    """The hosts of an environment in the order of their switch, cut into batches. Raises NoSuchHosts."""
+    deploy = deploy_of(contract)
+    running = processes_by_host(contract, deploy, environment)
+    cut = batches([spec.name for spec, _ in running], strategy or environment.strategy)
+    number = {name: index for index, batch in enumerate(cut) for name in batch}
+    service = contract.service.name
+    return tuple(
+        HostPlan(
+            spec,
+            number[spec.name],
+            names,
+            root_of(
+                deploy,
+                environment,
+                Values(spec.name, spec.address, "", service, environment.name, spec.labels),
+            ),
+        )
+        for spec, names in running
+    )
 
 
 def processes_by_host(

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headway.base.ids import new_id
-from headway.deploy.plan import Plan, differences, fingerprint, from_json
+from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, from_json
+from headway.deploy.rollout import Asked
 from headway.domain.deployment import Deployment, DeploymentKind, HostRow
 from headway.domain.release import Release
 from headway.engine.deployment_begin import Begun, begin, is_live, resume
 from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_gate import Approve, pass_gate
 from headway.engine.deployment_hold import EnvironmentHeld, Hold, World
-from headway.engine.deployment_plan import compose, environment_of
+from headway.engine.deployment_plan import compose, environment_of, with_predecessors
 from headway.engine.deployment_work import make_drive
 from headway.engine.secrets import load_secrets
 from headway.store import deployments as rows
@@ -64,16 +65,6 @@ class Deployments:
     def service(self) -> str:
         return self.project.contract.service.name
 
-    def dry_run(self, wish: Wish) -> Plan:
-        """What would be done, as far as the database knows what the hosts have. Touches nothing."""
-        from headway.deploy.plan import Predecessor
-        from headway.engine.deployment_plan import with_predecessors
-
-        plan = self._compose(wish, "dep-new")
-        live = self.database.read(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
-        before = Predecessor(live.release, live.commit, live.id) if live else None
-        return with_predecessors(plan, {host.spec.name: before for host in plan.hosts})
-
     async def deploy(self, wish: Wish) -> Result:
         """To its end. Raises Held (gate, lock), the errors of configuration, hosts and releases, and TakenOver.
 
@@ -93,7 +84,7 @@ class Deployments:
                 approve=self.approve,
                 going_back=going_back,
             )
-        plan = self._compose(wish, new_id("dep", self.world.clock.now()))
+        plan = _compose(self.project, wish, new_id("dep", self.world.clock.now()), self.world.settings.user)
         settings = self._settings(plan)
         plan = fingerprint(plan, settings)
         hold = Hold(self.world, self.service, wish.environment, f"deploys {wish.release.id}", self.database)
@@ -106,7 +97,7 @@ class Deployments:
         changes: tuple[str, ...] = ()
         kind = wish.kind
         if unfinished is None and live is not None and live.release == wish.release.id and not going_back:
-            changes = differences(from_json(live.plan), plan, settings)
+            changes = _differences(live, plan, settings)
             same = not changes and not wish.force
             if same and await self._or_let_go(hold, is_live(self.world, plan, live)):
                 await hold.let_go()
@@ -118,19 +109,15 @@ class Deployments:
         result = await self._drive(hold, self._or_let_go(hold, begun))
         return replace(result, differences=changes)
 
-    async def turn_back(self, unfinished: Deployment) -> Result:
-        """Takes over an unfinished deployment and has it go back to what was before it."""
-        from headway.deploy.rollout import Asked
-
+    async def go_on(self, unfinished: Deployment, *, back: bool) -> Result:
+        """Takes over an unfinished deployment; with `back` it goes back to what was before it."""
+        does = "takes back" if back else "goes on with"
         hold = Hold(
-            self.world,
-            self.service,
-            unfinished.environment,
-            f"takes back {unfinished.release}",
-            self.database,
+            self.world, self.service, unfinished.environment, f"{does} {unfinished.release}", self.database
         )
         await hold.claim()
-        self.world.interruption.ask(Asked.BACK)
+        if back:
+            self.world.interruption.ask(Asked.BACK)
         return await self._drive(hold, self._or_let_go(hold, resume(hold, unfinished)))
 
     async def _drive(self, hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
@@ -172,17 +159,6 @@ class Deployments:
         await hold.let_go()
         return Result(ended, tuple(hosts), resumed=True)
 
-    def _compose(self, wish: Wish, deployment: str) -> Plan:
-        return compose(
-            self.project.contract,
-            environment_of(self.project.contract, wish.environment),
-            wish.release,
-            deployment=deployment,
-            requested_by=self.world.settings.user,
-            rollback=wish.kind is DeploymentKind.ROLLBACK,
-            settings_of=wish.settings_of,
-        )
-
     def _settings(self, plan: Plan) -> dict[str, str]:
         """Environment and secrets by name; a secret that is missing is an error before anything is done."""
         values = dict(plan.environment.env)
@@ -196,6 +172,32 @@ class Deployments:
     async def _unfinished(self, environment: str) -> Deployment | None:
         found = await self.database.fetch(lambda tx: rows.unfinished(tx, self.service, environment))
         return found[0] if found else None
+
+
+def dry_run(database: Database, project: "Project", wish: Wish, user: str) -> Plan:
+    """What would be done, as far as the database knows what the hosts have. Touches nothing, asks nobody."""
+    plan = _compose(project, wish, "dep-new", user)
+    live = database.read(lambda tx: rows.last_succeeded(tx, plan.service, wish.environment))
+    before = Predecessor(live.release, live.commit, live.id) if live else None
+    return with_predecessors(plan, {host.spec.name: before for host in plan.hosts})
+
+
+def _compose(project: "Project", wish: Wish, deployment: str, user: str) -> Plan:
+    return compose(
+        project.contract,
+        environment_of(project.contract, wish.environment),
+        wish.release,
+        deployment=deployment,
+        requested_by=user,
+        rollback=wish.kind is DeploymentKind.ROLLBACK,
+        settings_of=wish.settings_of,
+    )
+
+
+def _differences(live: Deployment, plan: Plan, settings: dict[str, str]) -> tuple[str, ...]:
+    if live.plan == "{}":
+        return ("put there without this database: with which settings is not known here",)
+    return differences(from_json(live.plan), plan, settings)
 
 
 def _same(unfinished: Deployment | None, wish: Wish) -> bool:

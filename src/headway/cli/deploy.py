@@ -1,0 +1,127 @@
+"""`headway deploy`: a release to an environment, host after host."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.base.errors import WrongUse
+from headway.cli.output import emit_json, json_option
+from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.engine.deployment_gate import Approve, Permission
+    from headway.engine.deployments import Wish
+    from headway.engine.projects import Project
+    from headway.store.database import Database
+
+
+@click.command()
+@click.argument("environment")
+@click.option(
+    "--release",
+    "wanted",
+    metavar="R",
+    help="A release's id or a beginning of it, a commit, a branch, a tag; HEAD's release if not said.",
+)
+@click.option("--dry-run", is_flag=True, help="Print every command for every host, and touch nothing.")
+@click.option("--hotfix", is_flag=True, help="Mark it as the repair of a failed deployment.")
+@click.option(
+    "--approved-by", metavar="NAME", help="Who approved it, where one is needed; stored as unverified."
+)
+@click.option(
+    "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
+)
+@click.option("--force", is_flag=True, help="Also when it is live already with the same settings.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    environment: str,
+    wanted: str | None,
+    dry_run: bool,
+    hotfix: bool,
+    approved_by: str | None,
+    wait: bool,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Deploy a release to an environment, host after host.
+
+    A host that fails takes all that were switched before back with it. Called again for the same release, it goes on
+    with a deployment whose process is gone; another release supersedes it.
+
+    Ctrl-C finishes the step at hand, then asks whether to go back, to stay, or to go on without you (without a
+    terminal: back). SIGTERM, SIGHUP and a closed terminal leave it as it is, and the next call goes on.
+    """
+    from headway.domain.deployment import DeploymentKind
+    from headway.drivers.git import Git
+    from headway.engine.deployment_plan import environment_of
+    from headway.engine.deployments import Deployments, Result, Wish
+    from headway.engine.projects import find_project
+    from headway.engine.releases import find_release
+    from headway.store.database import open_database
+
+    if approved_by is not None and not approved_by.strip():
+        raise WrongUse("--approved-by needs a name")
+    project = find_project(Path.cwd())
+    environment_of(project.contract, environment)
+    git = Git(settings.environment, settings.mirrors)
+    with open_database(settings.database_url) as database:
+        release = find_release(
+            database,
+            git,
+            service=project.contract.service.name,
+            repository=project.root,
+            text=wanted or "HEAD",
+        )
+        wish = Wish(
+            environment,
+            release,
+            DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED,
+            force=force,
+        )
+        if dry_run:
+            return _dry_run(database, project, wish, settings.user, as_json=as_json)
+        from headway.cli.deployment_session import play
+        from headway.engine.deployment_hold import World
+
+        async def work(world: World) -> Result:
+            deployments = Deployments(world, database, git, project, _approval(settings, approved_by))
+            return await deployments.deploy(wish)
+
+        again = ["deploy", environment, "--release", release.id]
+        return play(settings, work, environment=environment, again=again, wait=wait, as_json=as_json)
+
+
+def _dry_run(database: "Database", project: "Project", wish: "Wish", user: str, *, as_json: bool) -> int:
+    from headway.cli.deployment_screen import plan_document, show_plan
+    from headway.engine.deployments import dry_run
+
+    plan = dry_run(database, project, wish, user)
+    if as_json:
+        emit_json(plan_document(plan))
+    else:
+        show_plan(plan)
+    return 0
+
+
+def _approval(settings: Settings, stated: str | None) -> "Approve | None":
+    """Who may say yes: the name on the command line, or the person at the terminal."""
+    from headway.engine.deployment_gate import Permission
+
+    if stated is not None:
+        return lambda _: Permission(stated, verified=False)
+    if not sys.stdin.isatty():
+        return None
+
+    def ask(question: str) -> "Permission | None":
+        return (
+            Permission(settings.user, verified=True)
+            if click.confirm(f"{question}. Approve?", err=True)
+            else None
+        )
+
+    return ask

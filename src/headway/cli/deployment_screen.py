@@ -1,0 +1,145 @@
+"""A deployment on the screen while it goes on: a line for whatever changes, host after host."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.cli.output import styled
+from headway.cli.terminal import clean
+from headway.domain.deployment import Deployment, DeploymentStep, HostRow
+from headway.engine.deployment_drive import Watcher
+
+if TYPE_CHECKING:
+    from headway.deploy.plan import Plan
+    from headway.engine.deployments import Result
+
+_COLOURS = {
+    "live": "green",
+    "finished": "green",
+    "broken": "red",
+    "unprepared": "red",
+    "stuck": "red",
+    "reverting": "yellow",
+    "rechecking": "yellow",
+    "readmitting": "yellow",
+    "reverted": "yellow",
+}
+
+
+class Lines(Watcher):
+    """Plain lines, so that they can be read by eye, in a log and by a pipe alike. `err`: to standard error."""
+
+    def __init__(self, *, err: bool) -> None:
+        self._err = err
+        self._width = 0
+        self._said = ""
+
+    def say(self, text: str) -> None:
+        """A terminal that is gone is no reason to stop."""
+        try:
+            click.echo(clean(text.encode(), colour=True).decode("utf-8", "replace"), err=self._err)
+        except OSError:
+            pass
+
+    def deployment(self, deployment: Deployment) -> None:
+        text = f"{styled(deployment.state)}  {deployment.reason}"
+        if deployment.state.is_final or text == self._said:
+            return
+        if not self._said:
+            self.say(
+                f"deployment {deployment.number} of {deployment.release} "
+                f"(commit {deployment.commit[:12]}) to {deployment.environment}"
+            )
+        self._said = text
+        self.say(f"  {text}")
+
+    def host(self, row: HostRow) -> None:
+        self._width = max(self._width, len(row.host))
+        state = click.style(row.state, fg=_COLOURS.get(row.state))
+        self.say(f"    {row.host:<{self._width}}  {state}" + (f"  {row.reason}" if row.reason else ""))
+
+    def steps(self, steps: Sequence[DeploymentStep]) -> None:
+        for step in steps:
+            if step.state != "failed":
+                continue
+            self.say(f"    {step.host}  {step.step}: exit {step.exit_code}")
+            for line in step.output.splitlines()[-20:]:
+                self.say(f"      | {line}")
+
+    def note(self, text: str) -> None:
+        self.say(f"  {text}")
+
+
+def show_end(result: "Result") -> None:
+    """What came of it, in one line; a failure says what stands where."""
+    if result.already_live is not None:
+        live = result.already_live
+        when = f", since {live.verified_at:%Y-%m-%d %H:%M} UTC" if live.verified_at else ""
+        click.echo(f"already live: {live.release} in {live.environment}{when} (deployment {live.number})")
+        return
+    deployment = result.deployment
+    assert deployment is not None
+    for line in result.differences:
+        click.echo(f"  {line}")
+    number = f"deployment {deployment.number}" if deployment.number else "the rollback"
+    click.echo(f"{number} of {deployment.release} to {deployment.environment}: {styled(deployment.state)}")
+    shout = deployment.state == "failed"
+    click.echo(click.style(f"  {deployment.reason}", fg="red" if shout else None, bold=shout))
+
+
+def show_plan(plan: "Plan") -> None:
+    """Every command for every host, as it would be run."""
+    from headway.deploy.commands import Group, commands
+
+    click.echo(
+        f"{plan.release} (commit {plan.commit[:12]}) to {plan.environment.name}, as it would be; nothing is touched"
+    )
+    names = [*plan.environment.env, *plan.environment.secrets]
+    if names:
+        click.echo(f"settings: {', '.join(names)}")
+    for host in plan.hosts:
+        before = host.predecessor.release if host.predecessor else "nothing"
+        click.echo(
+            click.style(f"\n{host.spec.name}", bold=True)
+            + f"  batch {host.batch + 1}, {host.spec.user or ''}@{host.spec.address}:{host.root}, now {before}"
+        )
+        for group in (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN):
+            for command in commands(plan, host, group):
+                settings = f", with {command.settings}" if command.settings else ""
+                click.echo(f"  {click.style(command.step, fg='cyan')}  in {command.directory}{settings}")
+                for line in command.script.splitlines():
+                    click.echo(f"    {line}")
+
+
+def plan_document(plan: "Plan") -> dict[str, object]:
+    from headway.deploy.commands import Group, commands
+
+    return {
+        "service": plan.service,
+        "environment": plan.environment.name,
+        "release": plan.release,
+        "commit": plan.commit,
+        "settings": [*plan.environment.env, *plan.environment.secrets],
+        "hosts": [
+            {
+                "host": host.spec.name,
+                "address": host.spec.address,
+                "batch": host.batch,
+                "root": host.root,
+                "processes": list(host.processes),
+                "before": host.predecessor.release if host.predecessor else None,
+                "commands": [
+                    {
+                        "step": command.step,
+                        "directory": command.directory,
+                        "settings": command.settings,
+                        "script": command.script,
+                    }
+                    for group in (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN)
+                    for command in commands(plan, host, group)
+                ],
+            }
+            for host in plan.hosts
+        ],
+    }

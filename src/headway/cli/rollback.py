@@ -1,0 +1,100 @@
+"""`headway rollback`: the last good release back, by a person's wish."""
+
+from pathlib import Path
+
+import click
+
+from headway.base.errors import WrongUse
+from headway.cli.output import json_option
+from headway.engine.settings import Settings
+
+
+@click.command()
+@click.argument("environment")
+@click.option(
+    "--to",
+    "target",
+    metavar="R",
+    help="A release that was good there; the last one before the live one if not said.",
+)
+@click.option("--direct", is_flag=True, help="With SSH alone: asks the hosts, needs no database.")
+@click.option("--force", is_flag=True, help='Also past a `once` that is declared rollback = "incompatible".')
+@click.option(
+    "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
+)
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    environment: str,
+    target: str | None,
+    direct: bool,
+    force: bool,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Put the last good release back.
+
+    An unfinished deployment goes back to what was before it. Needs more than half of the hosts; one that cannot be
+    reached is told at the end. With --direct neither Headway's database nor its artifacts are needed: the hosts
+    know what they had.
+    """
+    from headway.cli.deployment_session import play
+    from headway.engine.deployment_hold import World
+    from headway.engine.deployments import Deployments, Result
+    from headway.engine.projects import find_project
+
+    project = find_project(Path.cwd())
+    again = [
+        "rollback",
+        environment,
+        *(["--to", target] if target else []),
+        *(["--direct"] if direct else []),
+    ]
+    if direct:
+        from headway.engine.deployment_direct import rollback_direct
+
+        async def work_direct(world: World) -> Result:
+            return await rollback_direct(world, project, environment, to=target, force=force)
+
+        return play(
+            settings,
+            work_direct,
+            environment=environment,
+            again=again,
+            wait=wait,
+            as_json=as_json,
+            going_back=True,
+        )
+
+    from headway.drivers.git import Git
+    from headway.engine.deployment_rollback import rollback
+    from headway.store.database import open_database
+
+    git = Git(settings.environment, settings.mirrors)
+    with open_database(settings.database_url) as database:
+        full = _whole(database, project.contract.service.name, target) if target else None
+
+        async def work(world: World) -> Result:
+            deployments = Deployments(world, database, git, project)
+            return await rollback(deployments, environment, to=full, force=force)
+
+        return play(
+            settings, work, environment=environment, again=again, wait=wait, as_json=as_json, going_back=True
+        )
+
+
+def _whole(database: object, service: str, text: str) -> str:
+    """The whole id of the release that a beginning of it names; also of one whose artifacts are gone."""
+    from headway.store.database import Database
+    from headway.store.releases import releases_by_prefix
+
+    assert isinstance(database, Database)
+    prefix = text if text.startswith("rel-") else f"rel-{text}"
+    found = database.read(lambda tx: releases_by_prefix(tx, service, prefix))
+    if len(found) == 1:
+        return found[0].id
+    if not found:
+        raise WrongUse(f"{service} has no release {text}", hint="headway release lists them")
+    raise WrongUse(f"'{text}' may be {len(found)} releases of {service}", hint="type more of it")

@@ -1,0 +1,231 @@
+"""`headway status`: what runs where, since when, by whom, and what goes on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headway.cli.output import emit_json, json_option, print_table, styled
+from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.domain.deployment import Deployment
+    from headway.engine.deployment_hosts import HostStatus
+    from headway.engine.deployment_status import EnvironmentStatus, Status
+
+
+@click.command()
+@click.argument("environment", required=False)
+@click.option("--from-hosts", is_flag=True, help="Ask the hosts instead of the database; changes nothing.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, *, environment: str | None, from_hosts: bool, as_json: bool) -> int:
+    """What runs where, from the database or from the hosts themselves."""
+    if from_hosts:
+        return _from_hosts(settings, environment, as_json=as_json)
+    from headway.engine.deployment_status import read_status
+    from headway.engine.projects import service_name
+    from headway.store.database import open_database
+
+    service = service_name(Path.cwd())
+    with open_database(settings.database_url) as database:
+        status = read_status(database, service, environment)
+    if as_json:
+        emit_json(status_document(status))
+    else:
+        _show(status)
+    return 0
+
+
+def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -> int:
+    import asyncio
+
+    from headway.base.clock import SystemClock
+    from headway.drivers.ssh.connections import Connections
+    from headway.engine.deployment_hold import World
+    from headway.engine.deployment_hosts import read_hosts
+    from headway.engine.projects import find_project
+
+    project = find_project(Path.cwd())
+
+    async def read() -> "list[HostStatus]":
+        async with Connections(settings.ssh) as connections:
+            return await read_hosts(World(settings, SystemClock(), connections), project, environment)
+
+    hosts = asyncio.run(read())
+    if as_json:
+        emit_json(
+            {"service": project.contract.service.name, "hosts": [_host_document(host) for host in hosts]}
+        )
+    else:
+        _show_hosts(project.contract.service.name, hosts)
+    # A picture with holes is not the picture that was asked for.
+    return 3 if any(host.error for host in hosts) else 0
+
+
+def _show(status: "Status") -> None:
+    click.echo(click.style(status.service, bold=True))
+    if not status.environments:
+        click.echo("  nothing was deployed yet: headway deploy ENVIRONMENT")
+    for environment in status.environments:
+        _show_environment(environment)
+    for run in status.runs:
+        click.echo(f"  run {run.number} of {run.commit[:12]}: {styled(run.state)}  {run.reason}")
+
+
+def _show_environment(environment: "EnvironmentStatus") -> None:
+    live = environment.live
+    if live is None:
+        click.echo(f"  {environment.name}: nothing is live")
+    else:
+        since = f"{live.verified_at or live.finished_at:%Y-%m-%d %H:%M} UTC" if live.finished_at else "now"
+        click.echo(
+            f"  {environment.name}: {click.style(live.release, fg='green')} (commit {live.commit[:12]}), "
+            f"since {since}, by {live.requested_by}, deployment {live.number}"
+        )
+    for deployment, hosts in environment.unfinished:
+        click.echo(f"    {_line(deployment)}")
+        print_table(
+            ["    host", "state", "since", "reason"],
+            [
+                [
+                    f"    {row.host}",
+                    row.state,
+                    f"{row.switched_at:%H:%M:%S}" if row.switched_at else "",
+                    row.reason,
+                ]
+                for row in hosts
+            ],
+        )
+    if environment.last is not None:
+        click.echo(f"    {_line(environment.last)}")
+    lock = environment.lock
+    if lock is not None:
+        alive = {True: "", False: " (its process is dead: the next deployment takes over)", None: ""}[
+            lock.alive
+        ]
+        click.echo(
+            f"    locked by {lock.user} (process {lock.pid}): {lock.reason}, since {lock.since}{alive}"
+        )
+
+
+def _line(deployment: "Deployment") -> str:
+    return f"deployment {deployment.number} of {deployment.release}: {styled(deployment.state)}  {deployment.reason}"
+
+
+def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
+    click.echo(click.style(service, bold=True))
+    rows = []
+    for host in hosts:
+        told = host.deployed or {}
+        notes = [
+            *([host.error] if host.error else []),
+            *(["not finished"] if host.unfinished else []),
+            *([f"locked by {host.lock}"] if host.lock else []),
+            *([f"{len(host.going)} steps under way"] if host.going else []),
+        ]
+        rows.append(
+            [
+                f"  {host.environment}",
+                host.host,
+                host.release or "-",
+                str(told.get("commit", ""))[:12],
+                str(told.get("at", "")),
+                str(told.get("by", "")),
+                "; ".join(notes),
+            ]
+        )
+    print_table(["  environment", "host", "release", "commit", "since", "by", ""], rows)
+
+
+def status_document(status: "Status") -> dict[str, Any]:
+    return {
+        "service": status.service,
+        "environments": [
+            {
+                "name": environment.name,
+                "live": deployment_document(environment.live) if environment.live else None,
+                "unfinished": [
+                    {**deployment_document(deployment), "hosts": [host_row_document(row) for row in hosts]}
+                    for deployment, hosts in environment.unfinished
+                ],
+                "last": deployment_document(environment.last) if environment.last else None,
+                "lock": (
+                    {
+                        "user": environment.lock.user,
+                        "machine": environment.lock.machine,
+                        "pid": environment.lock.pid,
+                        "reason": environment.lock.reason,
+                        "since": environment.lock.since,
+                        "alive": environment.lock.alive,
+                    }
+                    if environment.lock
+                    else None
+                ),
+            }
+            for environment in status.environments
+        ],
+        "runs": [
+            {
+                "number": run.number,
+                "id": run.id,
+                "commit": run.commit,
+                "state": run.state,
+                "reason": run.reason,
+            }
+            for run in status.runs
+        ],
+    }
+
+
+def deployment_document(deployment: "Deployment") -> dict[str, Any]:
+    """The shape of a deployment in every command's JSON."""
+    return {
+        "id": deployment.id,
+        "number": deployment.number,
+        "service": deployment.service,
+        "environment": deployment.environment,
+        "production": deployment.production,
+        "release": deployment.release,
+        "commit": deployment.commit,
+        "previous_release": deployment.previous_release,
+        "kind": deployment.kind,
+        "state": deployment.state,
+        "reason": deployment.reason,
+        "requested_by": deployment.requested_by,
+        "requested_at": deployment.requested_at,
+        "approved_by": deployment.approved_by,
+        "approval_verified": deployment.approval_verified,
+        "started_at": deployment.started_at,
+        "first_switched_at": deployment.first_switched_at,
+        "verified_at": deployment.verified_at,
+        "finished_at": deployment.finished_at,
+        "rolled_back_automatically": deployment.rolled_back_automatically,
+        "supersedes": deployment.supersedes,
+    }
+
+
+def host_row_document(row: Any) -> dict[str, Any]:
+    return {
+        "host": row.host,
+        "batch": row.batch,
+        "state": row.state,
+        "reason": row.reason,
+        "previous_release": row.previous_release,
+        "switched_at": row.switched_at,
+        "verified_at": row.verified_at,
+        "reverted_at": row.reverted_at,
+    }
+
+
+def _host_document(host: "HostStatus") -> dict[str, Any]:
+    return {
+        "environment": host.environment,
+        "host": host.host,
+        "release": host.release,
+        "deployed": host.deployed,
+        "unfinished": host.unfinished,
+        "lock": host.lock,
+        "going": list(host.going),
+        "error": host.error,
+    }

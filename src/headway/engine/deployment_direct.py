@@ -1,0 +1,149 @@
+"""Going back with SSH alone: the database may be gone, the hosts know what they had."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headway.base.ids import new_id
+from headway.deploy.history import Live, good_history
+from headway.deploy.hostside import journal_script
+from headway.deploy.plan import Plan
+from headway.deploy.record import journal_entries, predecessor
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
+from headway.domain.release import Release
+from headway.engine.deployment_begin import Begun, first_rows, settle
+from headway.engine.deployment_hold import Hold, World
+from headway.engine.deployment_plan import compose, environment_of, host_plans, with_predecessors
+from headway.engine.deployment_rollback import NothingBefore, choose
+from headway.engine.deployments import Result, drive_to_end
+from headway.engine.host_link import HostLink
+
+if TYPE_CHECKING:
+    from headway.engine.projects import Project
+
+#: Lines of a journal that are read: some hundred deployments.
+_JOURNAL = 5000
+_PATIENCE = 10.0
+
+
+async def rollback_direct(
+    world: World, project: "Project", environment: str, *, to: str | None, force: bool = False
+) -> Result:
+    """Takes the hosts' lock and goes back. Raises HostsHeld, NothingBefore, CannotPass and what the hosts raise."""
+    spec = environment_of(project.contract, environment)
+    deployment_id = new_id("dep", world.clock.now())
+    links = world.links(host_plans(project.contract, spec))
+    hold = Hold(world, project.contract.service.name, environment, "goes back by --direct", None)
+    lock = await hold.take_hosts(links, deployment_id, majority=True)
+    try:
+        ours = [link for link in links if link.name not in lock.unreachable]
+        target = await _target(ours, environment, to=to, force=force)
+        release = Release(
+            id=target.release,
+            service=project.contract.service.name,
+            repository=str(project.root),
+            commit=target.commit,
+            artifacts=(),
+            created_at=world.clock.now(),
+            created_by="",
+        )
+        plan = compose(
+            project.contract,
+            spec,
+            release,
+            deployment=deployment_id,
+            requested_by=world.settings.user,
+            rollback=True,
+            settings_of=target.deployment,
+            bring=False,
+        )
+        await settle(hold, plan, ours, _PATIENCE)
+        plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
+        begun = _begun(world, project, plan, links, _left_out(plan, links, lock.unreachable))
+    except BaseException:
+        await hold.let_go()
+        raise
+    try:
+        final, hosts = await drive_to_end(hold, begun)
+    except BaseException:
+        await hold.leave()
+        raise
+    await hold.let_go()
+    return Result(final, hosts)
+
+
+async def _target(links: Sequence[HostLink], environment: str, *, to: str | None, force: bool) -> Live:
+    """What most hosts would go back to, each by its own journal."""
+    histories = await asyncio.gather(*(_history(link) for link in links))
+    if to is None:
+        # A host in the middle of a deployment goes back to what was finished there before.
+        unfinished = [
+            Live(before.deployment, before.release, before.commit, DeploymentKind.PLANNED)
+            for link in links
+            if (before := predecessor(link.record)) and before.release != link.record.live_release
+        ]
+        if unfinished:
+            return Counter(unfinished).most_common(1)[0][0]
+    targets: Counter[Live] = Counter()
+    problem: Exception | None = None
+    for good in histories:
+        try:
+            targets[choose(good, environment, to=to, force=force)] += 1
+        except Exception as error:
+            problem = error
+    if targets:
+        return targets.most_common(1)[0][0]
+    raise problem or NothingBefore(f"no host of {environment} knows a release to go back to")
+
+
+async def _history(link: HostLink) -> list[Live]:
+    reply = await link.call(journal_script(link.root, _JOURNAL))
+    return good_history(_lives(journal_entries(reply.output)))
+
+
+def _lives(entries: Sequence[Mapping[str, Any]]) -> list[Live]:
+    return [
+        Live(
+            str(entry.get("deployment")),
+            str(entry.get("release")),
+            str(entry.get("commit", "")),
+            DeploymentKind(str(entry.get("kind", "planned"))),
+            bool(entry.get("passable", True)),
+        )
+        for entry in entries
+        if entry.get("step") == "finish" and entry.get("event") == "end" and entry.get("exit") == 0
+    ]
+
+
+def _left_out(plan: Plan, links: Sequence[HostLink], unreachable: Mapping[str, Exception]) -> dict[str, str]:
+    """Hosts that cannot take part, each with why; they are told at the end."""
+    reasons = {name: str(error) for name, error in unreachable.items()}
+    for link in links:
+        if link.name not in reasons and plan.release not in link.record.releases:
+            reasons[link.name] = f"{plan.release} is no longer on this host"
+    return reasons
+
+
+def _begun(
+    world: World, project: "Project", plan: Plan, links: Sequence[HostLink], left_out: Mapping[str, str]
+) -> Begun:
+    now = world.clock.now()
+    deployment = Deployment(
+        id=plan.deployment,
+        number=0,
+        service=plan.service,
+        repository=str(project.root),
+        environment=plan.environment.name,
+        production=plan.environment.production,
+        release=plan.release,
+        commit=plan.commit,
+        previous_release=next((h.predecessor.release for h in plan.hosts if h.predecessor), None),
+        kind=DeploymentKind.ROLLBACK,
+        state=DeploymentState.RUNNING,
+        reason="goes back by --direct",
+        requested_by=plan.requested_by,
+        requested_at=now,
+        started_at=now,
+    )
+    return Begun(deployment, first_rows(plan, left_out), plan, tuple(links))

@@ -1,0 +1,61 @@
+"""What runs where, from the hosts themselves: read-only, without a database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headway.deploy.lock import holders, told
+from headway.deploy.record import predecessor
+from headway.engine.deployment_hold import World
+from headway.engine.deployment_plan import environment_of, host_plans
+from headway.engine.host_link import look_at_all
+
+if TYPE_CHECKING:
+    from headway.engine.projects import Project
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    host: str
+    environment: str
+    #: What `current` points to.
+    release: str | None
+    #: deployed.json: the last deployment that was finished there.
+    deployed: Mapping[str, Any] | None
+    #: `current` is not what was finished last: a deployment is under way, was left, or somebody went back by hand.
+    unfinished: bool
+    lock: str | None
+    #: Directories of jobs without a result.
+    going: tuple[str, ...]
+    #: Why the host says nothing.
+    error: str | None = None
+
+
+async def read_hosts(world: World, project: "Project", environment: str | None = None) -> list[HostStatus]:
+    """Every host of the environment, or of all. One that cannot be reached says why in its row."""
+    contract = project.contract
+    names = [environment_of(contract, environment).name] if environment else list(contract.environments)
+    found: list[HostStatus] = []
+    for name in names:
+        links = world.links(host_plans(contract, contract.environments[name]))
+        unreachable = await look_at_all(links)
+        for link in links:
+            if link.name in unreachable:
+                error = unreachable[link.name].message
+                found.append(HostStatus(link.name, name, None, None, False, None, (), error))
+                continue
+            record = link.record
+            lock = [told(holder) for holder in holders({link.name: record})]
+            before = predecessor(record)
+            found.append(
+                HostStatus(
+                    host=link.name,
+                    environment=name,
+                    release=record.live_release,
+                    deployed=record.deployed,
+                    unfinished=record.live_release != (before.release if before else None),
+                    lock=lock[0] if lock else None,
+                    going=record.going(),
+                )
+            )
+    return found

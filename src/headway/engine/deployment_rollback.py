@@ -1,0 +1,117 @@
+"""Going back because a person asks: to the last good release before the live one, or to one that is named."""
+
+from collections.abc import Iterable
+
+from headway.base.errors import Held, WrongUse
+from headway.deploy.history import Live, before_live, good_history, in_the_way
+from headway.deploy.plan import from_json
+from headway.domain.deployment import Deployment, DeploymentKind
+from headway.engine.deployment_adopt import adopt
+from headway.engine.deployment_plan import environment_of
+from headway.engine.deployments import Deployments, Result, Wish
+from headway.engine.host_link import HostLink, look_at_all
+from headway.engine.releases import ReleaseGone, UnknownRelease
+from headway.store import deployments as rows
+from headway.store.database import Database
+from headway.store.releases import get_release
+
+
+class NothingBefore(WrongUse):
+    """There is no good release before the live one."""
+
+
+class CannotPass(Held):
+    """A `once` that is declared rollback = "incompatible" lies between here and there."""
+
+
+async def rollback(
+    deployments: Deployments, environment: str, *, to: str | None, force: bool = False
+) -> Result:
+    """Back to its end. An unfinished deployment is taken back to what was before it, unless `to` names another.
+
+    `to` is a release's whole id. `force` passes a `once` that is declared incompatible. Raises NothingBefore,
+    CannotPass, UnknownRelease, ReleaseGone, Held and what the hosts raise.
+    """
+    database, service = deployments.database, deployments.service
+    unfinished = await database.fetch(lambda tx: rows.unfinished(tx, service, environment))
+    if unfinished and to in (None, unfinished[0].release):
+        # A rollback that was left goes on; anything else that was left goes back.
+        is_rollback = unfinished[0].kind is DeploymentKind.ROLLBACK
+        if is_rollback or to is None:
+            return await deployments.go_on(unfinished[0], back=not is_rollback)
+    links = _links(deployments, environment)
+    unreachable = await look_at_all(links)
+    reached = [link for link in links if link.name not in unreachable]
+    adopted = await adopt(
+        database,
+        deployments.world.clock.now(),
+        service=service,
+        environment=environment_of(deployments.project.contract, environment),
+        repository=str(deployments.project.root),
+        links=reached,
+    )
+    if adopted is not None:
+        deployments.world.watcher.note(
+            f"the hosts tell of {adopted.release}, put there without this database"
+        )
+    target = choose(await _history(database, service, environment), environment, to=to, force=force)
+    release = await database.fetch(lambda tx: get_release(tx, target.release))
+    if release is None:
+        raise UnknownRelease(f"{target.release} is not known here", hint="headway release lists what is")
+    if release.removed_at and not all(release.id in link.record.releases for link in reached):
+        raise ReleaseGone(
+            f"{release.id} is gone here, and not all hosts have it any more",
+            hint=f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it",
+        )
+    wish = Wish(environment, release, DeploymentKind.ROLLBACK, settings_of=target.deployment)
+    return await deployments.deploy(wish)
+
+
+def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -> Live:
+    """The target of a rollback. Raises NothingBefore, UnknownRelease, CannotPass."""
+    if to is not None:
+        target = next((live for live in reversed(good) if live.release == to), None)
+        if target is None:
+            raise UnknownRelease(
+                f"{to} has not been good in {environment}, so there is nothing to go back to",
+                hint=f"headway deploy {environment} --release {to} takes it there as a new deployment",
+            )
+    else:
+        target = before_live(good)
+        if target is None:
+            raise NothingBefore(
+                f"there is no good release before the live one in {environment}",
+                hint=f"deploy a good one: headway deploy {environment}; "
+                "if this database is new, the hosts know more: headway rollback --direct",
+            )
+    blocker = in_the_way(good, target.release)
+    if blocker is not None and not force:
+        raise CannotPass(
+            f'{blocker.release} ran a `once` that is declared rollback = "incompatible"; '
+            f"{target.release} is from before it",
+            hint="repair forward with a new release; --force goes back all the same",
+        )
+    return target
+
+
+def lives(succeeded: Iterable[Deployment]) -> list[Live]:
+    """Deployments that succeeded, as the history knows them."""
+    return [Live(d.id, d.release, d.commit, d.kind, _passable(d)) for d in succeeded]
+
+
+def _passable(deployment: Deployment) -> bool:
+    if deployment.plan == "{}":
+        return True
+    plan = from_json(deployment.plan)
+    return plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible
+
+
+async def _history(database: Database, service: str, environment: str) -> list[Live]:
+    return good_history(lives(await database.fetch(lambda tx: rows.history(tx, service, environment))))
+
+
+def _links(deployments: Deployments, environment: str) -> list[HostLink]:
+    from headway.engine.deployment_plan import host_plans
+
+    contract = deployments.project.contract
+    return deployments.world.links(host_plans(contract, environment_of(contract, environment)))
