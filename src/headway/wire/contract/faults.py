@@ -4,18 +4,22 @@ ContractInvalid (exit 2) carries them all; its message is the list that a person
 """
 
 import difflib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from headway.base.errors import WrongUse
+from headway.wire.contract.toml import toml_key
 
 #: Table keys and list indices from the top of the file.
 Path = tuple[str | int, ...]
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 #: A longer value would bury the message.
 _SHOWN = 60
+#: Comparing takes about 20 µs a word; beyond this a near word is not looked for.
+_COMPARED = 1000
+#: Beyond this nobody reads on; the rest is counted out as "more".
+MOST_FAULTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,11 @@ class ContractInvalid(WrongUse):
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         number = len(self.faults)
+        counted = f"{number} fault{'s' if number != 1 else ''}"
+        if number >= MOST_FAULTS:
+            counted = f"{MOST_FAULTS} faults and perhaps more"
         listed = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{file} has {number} fault{'s' if number != 1 else ''}\n{listed}")
+        super().__init__(f"{file} has {counted}\n{listed}")
 
 
 def render_path(path: Path) -> str:
@@ -69,8 +76,7 @@ def render_path(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            shown = part if _BARE_KEY.fullmatch(part) else '"' + part.replace('"', '\\"') + '"'
-            text += ("." if text else "") + shown
+            text += ("." if text else "") + toml_key(part)
     return text
 
 
@@ -82,7 +88,8 @@ def show(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "a table"
+        kind = "list" if isinstance(value, list) else "table"
+        return f"a {kind}" if value else f"an empty {kind}"
     if isinstance(value, int | float):
         return f"the number {value}" if abs(value) < 10**20 else "a number"
     return f"the date {value}"
@@ -90,13 +97,13 @@ def show(value: object) -> str:
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The one of `words` that was probably meant, None when no one is near."""
-    by_folded = {candidate.casefold(): candidate for candidate in words}
+    by_folded = {candidate.casefold(): candidate for candidate in islice(words, _COMPARED)}
     found = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 
 
 def unknown(
-    path: Path, word: str, what: str, words: Sequence[str], *, none: str = "", at_key: bool = False
+    path: Path, word: str, what: str, words: Collection[str], *, none: str = "", at_key: bool = False
 ) -> Problem:
     """`word` is not one of `words`: `'biuld' is no job; did you mean 'build'?`, else the words that are allowed.
 
@@ -119,7 +126,7 @@ def wrong(path: Path, value: object, allowed: str, *, at_key: bool = False) -> P
     )
 
 
-def listing(words: Sequence[str], most: int = 12) -> str:
+def listing(words: Collection[str], most: int = 12) -> str:
     """`a, b, c`, cut after `most`."""
-    shown = ", ".join(words[:most])
+    shown = ", ".join(islice(words, most))
     return f"{shown} and {len(words) - most} more" if len(words) > most else shown

@@ -6,6 +6,7 @@ from headway.domain.placeholders import PLACEHOLDERS, PLACES
 from headway.domain.when import FUNCTIONS, NAMES
 from headway.wire.contract.meaning_jobs import MOST_JOBS
 from headway.wire.contract.notes import LATER
+from headway.wire.contract.read import LARGEST_FILE
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import (
     ContractFile,
@@ -98,7 +99,7 @@ as a part of a URL:
 another program take a space (`awk '{{ print }}'`) or a dollar sign (`${{HOME}}`).
 
 ## Limits
-A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most 1 MiB.
+A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGEST_FILE // 1024} KiB.
 """
 
 _LATER = """\

@@ -2,6 +2,7 @@
 these faults come together with those of the shape; whatever has the wrong shape is passed over here.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from headway.wire.contract.faults import Problem
@@ -10,6 +11,8 @@ from headway.wire.contract.meaning_hosts import host_problems
 from headway.wire.contract.meaning_jobs import job_problems
 
 
-def problems_of_meaning(document: dict[str, Any]) -> list[Problem]:
+def problems_of_meaning(document: dict[str, Any]) -> Iterator[Problem]:
     """All faults of meaning, in no order."""
-    return [*job_problems(document), *host_problems(document), *delivery_problems(document)]
+    yield from job_problems(document)
+    yield from host_problems(document)
+    yield from delivery_problems(document)

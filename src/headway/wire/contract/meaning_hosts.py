@@ -9,7 +9,7 @@ GROUP = "group:"
 
 
 def host_problems(document: Table) -> Iterator[Problem]:
-    hosts = list(table(document, "hosts"))
+    hosts = table(document, "hosts")
     for group, members in table(document, "groups").items():
         path = ("groups", group)
         yield from twice(members, path)
@@ -26,7 +26,7 @@ def host_problems(document: Table) -> Iterator[Problem]:
 
 def _processes(document: Table, environment: Table, path: Path) -> Iterator[Problem]:
     """The processes that an environment gives other hosts must exist, and their hosts too."""
-    names = list(table(document, "processes"))
+    names = table(document, "processes")
     for process, selectors in table(environment, "processes").items():
         place = (*path, "processes", process)
         if process not in names:
@@ -37,7 +37,7 @@ def _processes(document: Table, environment: Table, path: Path) -> Iterator[Prob
 
 def selector_problems(document: Table, value: object, path: Path) -> Iterator[Problem]:
     """Unknown groups and hosts in a text or list of selectors."""
-    hosts, groups = list(table(document, "hosts")), list(table(document, "groups"))
+    hosts, groups = table(document, "hosts"), table(document, "groups")
     yield from twice(value, path)
     for place, selector in texts(value, path):
         group = selector.removeprefix(GROUP)

@@ -13,7 +13,7 @@ MOST_JOBS = 1000
 
 def job_problems(document: Table) -> Iterator[Problem]:
     jobs = tables(document, "jobs")
-    names = list(table(document, "jobs"))
+    names = table(document, "jobs")
     for name, job in jobs.items():
         path = ("jobs", name)
         yield from _needs(path, name, job, names)
@@ -25,10 +25,10 @@ def job_problems(document: Table) -> Iterator[Problem]:
     yield from _too_many(jobs)
 
 
-def _needs(path: Path, name: str, job: Table, names: list[str]) -> Iterator[Problem]:
-    others = [other for other in names if other != name]
+def _needs(path: Path, name: str, job: Table, names: Table) -> Iterator[Problem]:
     for place, need in texts(job.get("needs"), (*path, "needs")):
         if need not in names:
+            others = [other for other in names if other != name]
             yield unknown(place, need, "no job", others, none="there is no other job")
     yield from twice(job.get("needs"), (*path, "needs"))
 

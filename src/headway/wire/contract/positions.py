@@ -22,12 +22,17 @@ class Place:
     column: int
 
 
+#: Row and byte in it, from 0, as the parser counts.
+_Point = tuple[int, int]
+
+
 @dataclass(slots=True)
 class Positions:
     """Where keys and values stand. A path that is not in the file is looked for at its nearest parent."""
 
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
+    lines: list[bytes]
+    keys: dict[Path, _Point] = field(default_factory=dict)
+    values: dict[Path, _Point] = field(default_factory=dict)
     #: Texts in single quotation marks without escapes: each character stands where it is read.
     plain: set[Path] = field(default_factory=set)
 
@@ -39,42 +44,42 @@ class Positions:
 
     def inside(self, path: Path, character: int) -> Place | None:
         """The place of one character of a text; None when quoting moves it (escapes, several lines)."""
-        place = self.values.get(path)
-        if place is None or path not in self.plain:
+        point = self.values.get(path)
+        if point is None or path not in self.plain:
             return None
+        place = self._place(point)
         return Place(place.line, place.column + character)
 
-    def _nearest(self, path: Path, first: dict[Path, Place], second: dict[Path, Place]) -> Place:
+    def _nearest(self, path: Path, first: dict[Path, _Point], second: dict[Path, _Point]) -> Place:
         for length in range(len(path), 0, -1):
             # A parent is best shown by its key: its value may begin lines above the missing child.
             tables = (first, second) if length == len(path) else (self.keys, self.values)
             for table in tables:
                 if path[:length] in table:
-                    return table[path[:length]]
+                    return self._place(table[path[:length]])
         return Place(1, 1)
+
+    def _place(self, point: _Point) -> Place:
+        row, column = point
+        before = self.lines[row][:column] if row < len(self.lines) else b""
+        return Place(row + 1, len(before.decode("utf-8", "replace")) + 1)
 
 
 def locate(text: str) -> Positions:
     """The positions of everything in `text`, as far as its syntax can be read."""
     source = text.encode("utf-8", "surrogatepass")
     tree = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language())).parse(source)
-    walk = _Walk(source.split(b"\n"), Positions())
+    walk = _Walk(Positions(source.split(b"\n")))
     for node in tree.root_node.children:
         walk.statement(node)
     return walk.positions
 
 
 class _Walk:
-    def __init__(self, lines: list[bytes], positions: Positions) -> None:
-        self.lines = lines
+    def __init__(self, positions: Positions) -> None:
         self.positions = positions
         #: Tables of an array of tables that were begun, by the array's path.
         self.begun: Counter[Path] = Counter()
-
-    def place(self, node: tree_sitter.Node) -> Place:
-        row, column = node.start_point
-        before = self.lines[row][:column] if row < len(self.lines) else b""
-        return Place(row + 1, len(before.decode("utf-8", "replace")) + 1)
 
     def statement(self, node: tree_sitter.Node) -> None:
         if node.type == "pair":
@@ -90,13 +95,13 @@ class _Walk:
         parts = list(_key_parts(header))
         for number, (part, key) in enumerate(parts):
             path = (*path, key)
-            self.positions.keys.setdefault(path, self.place(part))
+            self.positions.keys.setdefault(path, _point(part))
             last = number == len(parts) - 1
             if last and node.type == "table_array_element":
                 self.begun[path] += 1
             if self.begun[path]:
                 path = (*path, self.begun[path] - 1)
-                self.positions.keys.setdefault(path, self.place(part))
+                self.positions.keys.setdefault(path, _point(part))
         for child in node.children:
             if child.type == "pair":
                 self.pair(child, path)
@@ -107,11 +112,14 @@ class _Walk:
         path = parent
         for part, key in _key_parts(node.children[0]):
             path = (*path, key)
-            self.positions.keys.setdefault(path, self.place(part))
-        self.value(node.children[-1], path)
+            self.positions.keys.setdefault(path, _point(part))
+        # A comment at the end of the line is a child as well.
+        held = [child for child in node.children[1:] if child.type not in ("=", "comment")]
+        if held:
+            self.value(held[0], path)
 
     def value(self, node: tree_sitter.Node, path: Path) -> None:
-        self.positions.values.setdefault(path, self.place(node))
+        self.positions.values.setdefault(path, _point(node))
         if len(path) > _DEEPEST:
             return
         if node.type == "string" and _is_plain(node.text or b""):
@@ -124,6 +132,10 @@ class _Walk:
             for child in node.named_children:
                 if child.type == "pair":
                     self.pair(child, path)
+
+
+def _point(node: tree_sitter.Node) -> _Point:
+    return (node.start_point[0], node.start_point[1])
 
 
 def _is_plain(raw: bytes) -> bool:

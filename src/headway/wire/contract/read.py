@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from headway.domain.contract import Contract
 from headway.wire.contract.build import build_contract
 from headway.wire.contract.faults import (
+    MOST_FAULTS,
     ContractInvalid,
     Fault,
     Problem,
@@ -17,13 +19,15 @@ from headway.wire.contract.faults import (
 from headway.wire.contract.meaning import problems_of_meaning
 from headway.wire.contract.shape import ContractFile
 from headway.wire.contract.translate import problems_of_shape
-from headway.wire.contract.whole import contract_number, problems_of_the_whole
+from headway.wire.contract.whole import DEEPEST, contract_number, problems_of_the_whole
 
 if TYPE_CHECKING:
     from headway.wire.contract.positions import Positions
 
-#: Far beyond any contract: a thousand hosts take about 100 KiB.
-LARGEST_FILE = 2**20
+#: Characters. Far beyond any contract: a thousand hosts take about 40 KiB.
+LARGEST_FILE = 256 * 1024
+#: tomllib takes quadratic time and memory for one key of many parts.
+_MOST_DOTS = 1000
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -38,7 +42,7 @@ def read(text: str, file: str) -> Contract:
         shape = ContractFile.model_validate(document)
     except ValidationError as error:
         problems = problems_of_shape(error)
-    problems += problems_of_meaning(document)
+    problems += islice(problems_of_meaning(document), MOST_FAULTS)
     if problems or shape is None:
         raise ContractInvalid(file, _placed(text, file, problems))
     return build_contract(shape)
@@ -47,10 +51,14 @@ def read(text: str, file: str) -> Contract:
 def _parse(text: str, file: str) -> dict[str, Any]:
     """The document as tomllib reads it. Raises ContractInvalid with the one fault of its syntax."""
     if len(text) > LARGEST_FILE:
-        size = f"{len(text) / 2**20:.1f} MiB"
-        raise _unreadable(file, 1, 1, f"the file is {size} long; allowed are 1 MiB")
+        allowed = f"allowed are {LARGEST_FILE // 1024} KiB"
+        raise _unreadable(file, 1, 1, f"the file is {len(text) // 1024} KiB long; {allowed}")
     if text.startswith("\ufeff"):
         raise _unreadable(file, 1, 1, "the file begins with a byte order mark; save it as UTF-8 without one")
+    for number, content in enumerate(text.split("\n"), 1):
+        if content.count(".") > _MOST_DOTS:
+            message = f"the line has {content.count('.')} dots; a key is nested at most {DEEPEST} levels"
+            raise _unreadable(file, number, 1, message)
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -88,7 +96,8 @@ def _placed(text: str, file: str, problems: list[Problem]) -> list[Fault]:
 
     positions = locate(text)
     faults = {_fault(problem, file, positions) for problem in problems}
-    return sorted(faults, key=lambda fault: (fault.line, fault.column, fault.key_path, fault.message))
+    in_order = sorted(faults, key=lambda fault: (fault.line, fault.column, fault.key_path, fault.message))
+    return in_order[:MOST_FAULTS]
 
 
 def _fault(problem: Problem, file: str, positions: "Positions") -> Fault:

@@ -6,7 +6,16 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from headway.wire.contract.faults import Path, Problem, listing, render_path, show, unknown, wrong
+from headway.wire.contract.faults import (
+    MOST_FAULTS,
+    Path,
+    Problem,
+    listing,
+    render_path,
+    show,
+    unknown,
+    wrong,
+)
 from headway.wire.contract.shape import ContractFile
 from headway.wire.contract.shape_delivery import STRATEGIES
 from headway.wire.contract.shape_jobs import ordered_fields
@@ -25,8 +34,8 @@ _TYPES = {
 
 
 def problems_of_shape(error: ValidationError) -> list[Problem]:
-    """Every error once, with the tags of unions taken out of its path."""
-    return [_problem(details) for details in error.errors(include_url=False)]
+    """The errors, with the tags of unions taken out of their paths; the first MOST_FAULTS of them."""
+    return [_problem(details) for details in error.errors(include_url=False)[:MOST_FAULTS]]
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -55,8 +64,8 @@ def _problem(details: ErrorDetails) -> Problem:
 def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
     if kind in _TYPES:
         return _TYPES[kind]
-    if kind in ("too_short", "string_too_short"):
-        return "one or more"
+    if kind == "too_short":
+        return "one item or more"
     if kind == "greater_than_equal":
         return f"{context['ge']} or more"
     if kind == "less_than_equal":

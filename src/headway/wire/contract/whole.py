@@ -18,7 +18,7 @@ def problems_of_the_whole(document: dict[str, Any]) -> list[Problem]:
         if len(path) > DEEPEST:
             return [Problem(path[:DEEPEST], f"is nested deeper than {DEEPEST} levels", at_key=True)]
         if isinstance(value, dict):
-            problems += [_zero_byte(path, at_key=True) for key in value if "\0" in key]
+            problems += [_zero_byte((*path, key), at_key=True) for key in value if "\0" in key]
             pending += [((*path, key), item) for key, item in value.items()]
         elif isinstance(value, list):
             pending += [((*path, number), item) for number, item in enumerate(value)]
