@@ -118,10 +118,12 @@ class _Lane:
         self._filter = TerminalFilter(colour=colour)
         self._reset = b"\x1b[0m" if colour else b""
         self._rest = b""
+        self._open_line = False
 
     def feed(self, data: bytes) -> bytes:
         data = self._filter.feed(data)
         if not self._prefixed:
+            self._open_line = not data.endswith(b"\n") if data else self._open_line
             return data
         data = self._rest + data
         end = data.rfind(b"\n") + 1
@@ -135,6 +137,9 @@ class _Lane:
         return self._lines(data[: end - 1])
 
     def end(self) -> bytes:
+        if not self._prefixed:
+            # What comes next begins on a line of its own.
+            return b"\n" if self._open_line else b""
         rest, self._rest = self._rest + self._filter.end(), b""
         return self._lines(rest) if rest else b""
 
