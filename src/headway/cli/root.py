@@ -68,28 +68,33 @@ def run_command_line(arguments: Sequence[str], settings: Callable[[], Settings])
     try:
         answer = headway.main(list(arguments), prog_name="headway", standalone_mode=False, obj=settings())
         return answer if isinstance(answer, int) else 0
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except HeadwayError as error:
-        show_error(error, as_json="--json" in arguments)
-        return error.exit_code
     except BrokenPipeError:
         # The reader of our output is gone (`headway logs | head`); nobody is left to tell.
         sys.stderr.close()
         return 0
-    except OSError as error:
-        show_error(_of_the_machine(error), as_json="--json" in arguments)
-        return 3
-    except Exception:
-        # Nothing a user did should end here: keep the whole trace, and the exit code of a failing platform.
-        traceback.print_exc()
-        click.echo("headway: this is a fault in Headway itself; the lines above say where", err=True)
-        return 3
+    except Exception as error:
+        return _code_of(error, as_json="--json" in arguments)
+
+
+def _code_of(error: Exception, *, as_json: bool) -> int:
+    """The exit code that fits what ended the call, and its message."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort():
+            return 130
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case HeadwayError() | OSError():
+            named = error if isinstance(error, HeadwayError) else _of_the_machine(error)
+            show_error(named, as_json=as_json)
+            return named.exit_code
+        case _:
+            # Nothing a user did should end here: keep the whole trace, and the exit code of a failing platform.
+            traceback.print_exception(error)
+            click.echo("headway: this is a fault in Headway itself; the lines above say where", err=True)
+            return Errored.exit_code
 
 
 def _of_the_machine(error: OSError) -> Errored:
