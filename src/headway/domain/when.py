@@ -122,7 +122,8 @@ class _Reader:
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             column = max(1, min(error.offset or 1, len(self.text) + 1))
-            raise WhenInvalid("the condition cannot be read", self.indent + column) from None
+            near = "==" if self.text[column - 1 : column] == "=" else None
+            raise WhenInvalid("the condition cannot be read", self.indent + column, near=near) from None
         except (ValueError, MemoryError, RecursionError):
             raise WhenInvalid("the condition cannot be read", self.indent + 1) from None
 
@@ -138,7 +139,10 @@ class _Reader:
         """An expression that is true or false."""
         expression, kind = self.expression(node, depth)
         if kind != "flag":
-            raise self.wrong(f"{self.shown(node)} is text, not true or false", node, "a comparison of it")
+            shown = self.shown(node)
+            raise self.wrong(
+                f"{shown} is text, not true or false", node, f"a comparison, as in {shown} == '…'"
+            )
         return expression
 
     def shown(self, node: ast.expr) -> str:
