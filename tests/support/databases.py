@@ -49,7 +49,8 @@ class PostgresqlServer:
     def fresh_url(self, template: str = TEMPLATE) -> Iterator[str]:
         """The address of a database of its own: migrated, or empty with template="template0"."""
         name = f"test_{next(_numbers)}"
-        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying files is twice as fast here as writing each page to the log, which is the default.
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         try:
             yield self.url(name)
         finally:
@@ -58,11 +59,7 @@ class PostgresqlServer:
 
 @contextmanager
 def running_postgresql() -> Iterator[PostgresqlServer]:
-    folder = Path(tempfile.mkdtemp(prefix="hw-pg-"))
-    # A socket's path has at most 107 bytes.
-    if len(str(folder)) > 80:
-        shutil.rmtree(folder)
-        folder = Path(tempfile.mkdtemp(prefix="hw-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="hw-pg-", dir=_place()))
     user = "nobody" if os.geteuid() == 0 else None
     try:
         programs = _programs(folder, reachable_by_all=user is not None)
@@ -86,6 +83,15 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
             process.wait(timeout=20)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place() -> str:
+    """In memory where there is room: a database of its own then takes a test 0.1 s in place of 0.4 s."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
+        return str(memory)
+    # A socket's path has at most 107 bytes.
+    return tempfile.gettempdir() if len(tempfile.gettempdir()) < 70 else "/tmp"
 
 
 def _programs(folder: Path, *, reachable_by_all: bool) -> Path:
