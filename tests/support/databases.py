@@ -19,11 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from headway.store.database import Database, open_database
 
 TEMPLATE = "headway_template"
+_PREFIX = "hw-pg-"
 _numbers = itertools.count(1)
 
 
@@ -59,7 +61,9 @@ class PostgresqlServer:
 
 @contextmanager
 def running_postgresql() -> Iterator[PostgresqlServer]:
-    folder = Path(tempfile.mkdtemp(prefix="hw-pg-", dir=_place()))
+    place = Path(_place())
+    _remove_left_over(place)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
     user = "nobody" if os.geteuid() == 0 else None
     try:
         programs = _programs(folder, reachable_by_all=user is not None)
@@ -92,6 +96,14 @@ def _place() -> str:
         return str(memory)
     # A socket's path has at most 107 bytes.
     return tempfile.gettempdir() if len(tempfile.gettempdir()) < 70 else "/tmp"
+
+
+def _remove_left_over(place: Path) -> None:
+    """Folders of test processes that were killed; their servers ended with them."""
+    for folder in place.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _programs(folder: Path, *, reachable_by_all: bool) -> Path:
