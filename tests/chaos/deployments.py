@@ -23,11 +23,11 @@ artifacts = ["app.tar.gz"]
 [deploy]
 kind = "files"
 artifact = "app.tar.gz"
-prepare = "echo prepare $HEADWAY_RELEASE >> ../../done-$HEADWAY_HOST"
+prepare = "echo prepare $HEADWAY_RELEASE >> $HEADWAY_ROOT/done"
 drain = "echo drain $HEADWAY_RELEASE >> $HEADWAY_ROOT/done"
 activate = "echo activate $HEADWAY_RELEASE >> $HEADWAY_ROOT/done; sleep 0.1"
 undrain = "echo undrain $HEADWAY_RELEASE >> $HEADWAY_ROOT/done"
-health = { command = "sh current/health.sh {host}", within = "3s", interval = "200ms" }
+health = { command = "sh health.sh {host}", within = "3s", interval = "200ms" }
 [environments.production]
 hosts = "group:all"
 strategy = { kind = "rolling", batch = 1 }
