@@ -138,6 +138,8 @@ def _start(user: str | None, postgres: Path, data: Path, socket: Path) -> subpro
         "synchronous_commit": "off",
         "full_page_writes": "off",
         "max_connections": "200",
+        # Within the data folder, so that nothing of a killed server stays in the system's shared memory.
+        "dynamic_shared_memory_type": "mmap",
     }
     with (socket / "log").open("wb") as log:
         return subprocess.Popen(
