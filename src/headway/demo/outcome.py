@@ -11,15 +11,14 @@ from headway.demo.watch import Counts
 def outcome(stage: Stage, counts: Counts, *, seconds: float) -> dict[str, object]:
     """docs/json.md describes the shape. Raises Otherwise when a command gives no JSON."""
     tale = stage.tale
-    deployments = stage.ask("status", "--all")["deployments"]
-    runs = stage.ask("logs", "--list")["runs"]
+    deployments = list(tale.deployments.values())
     metrics = stage.ask("metrics")
     bad = counts.failures_of(tale.bad_release)
     return {
         "ssh": stage.layout.kind,
         "seconds": round(seconds, 1),
         "commits": _by(tale.commits.values()),
-        "runs": _by(run["state"] for run in runs),
+        "runs": _by(tale.runs.values()),
         "deployments": _by(deployment["state"] for deployment in deployments),
         "rolled_back_automatically": sum(
             bool(deployment["rolled_back_automatically"]) for deployment in deployments
@@ -29,7 +28,7 @@ def outcome(stage: Stage, counts: Counts, *, seconds: float) -> dict[str, object
         "requests_failed_in_good_rollouts": len(counts.failures) - len(bad),
         "requests_failed_by_bad_release": len(bad),
         "requests_failed_by_bad_release_seconds": _span(bad),
-        "recovery_seconds": _recovery(deployments),
+        "recovery_seconds": _recovery(metrics),
         "hosts": {host: stage.world.live_release(host) for host in HOSTS},
         "commands": tale.commands,
         "metrics": metrics,
@@ -53,5 +52,8 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _recovery(deployments: list[dict[str, Any]]) -> float | None:
-    return None
+def _recovery(metrics: dict[str, Any]) -> float | None:
+    """From the bad release's first switch to the last host verified on a good one, as Headway measured it."""
+    recoveries = metrics["metrics"]["recovery_time"]["raw"]
+    over = [recovery["seconds"] for recovery in recoveries if recovery["over"]]
+    return round(max(over), 2) if over else None

@@ -47,7 +47,7 @@ PLAIN_PRICES = Change(
 COUNTED_ITEMS = Change(
     "Say how many things there are",
     (
-        Edit("shop/pages.py", "<h1>Shop</h1>", "<h1>Shop: {len(items)} things</h1>"),
+        Edit("shop/pages.py", 'title = "Shop"', 'title = f"Shop: {len(items)} things"'),
         Edit(
             "tests/test_pages.py",
             '        self.assertIn("<li>Tea: 4.20</li>", page)',

@@ -25,6 +25,9 @@ class Tale:
 
     #: What became of each commit that was made: delivered, stopped, rolled_back, reverting.
     commits: dict[str, str] = field(default_factory=dict)
+    #: Number -> state, and number -> deployment, as Headway itself has them.
+    runs: dict[int, str] = field(default_factory=dict)
+    deployments: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: The release that was bad on one host.
     bad_release: str | None = None
     #: Exit codes of the commands as they were typed, in their order.
@@ -41,16 +44,18 @@ class Stage:
         self.watch = watch
         self.tale = Tale()
 
-    def headway(self, *words: str, expect: int) -> Finished:
-        """Type a command, show what it says, and hold it to its exit code."""
-        running = self.start(*words)
+    def headway(self, *words: str, expect: int, brief: int | None = None) -> Finished:
+        """Type a command, show what it says, and hold it to its exit code. `brief`: only the last lines of it."""
+        running = self.start(*words, tell=self.teller.output if brief is None else _nobody)
         with self.teller.under_way(f"headway {' '.join(words)}"):
             done = running.wait()
+        if brief is not None:
+            self.teller.last_lines(done.output, brief if done.exit_code == expect else len(done.output))
         return self.ended(done, expect)
 
-    def start(self, *words: str) -> Running:
+    def start(self, *words: str, tell: Callable[[str], None] | None = None) -> Running:
         self.teller.typed("headway " + " ".join(words))
-        return Running(self.layout, words, self.teller.output)
+        return Running(self.layout, words, tell or self.teller.output)
 
     def ended(self, done: Finished, expect: int | None) -> Finished:
         """`expect` None: it was killed, its exit code says nothing."""
@@ -69,6 +74,23 @@ class Stage:
             return ask(self.layout, *words)
         except ValueError as error:
             raise Otherwise(str(error)) from error
+
+    def run(self, *, expect: int, brief: int | None = None) -> str | None:
+        """`headway run`, and what Headway says came of it; answers the release."""
+        self.headway("run", expect=expect, brief=brief)
+        run = self.ask("logs", "last")["run"]
+        self.tale.runs[run["number"]] = run["state"]
+        release: str | None = run["release"]
+        return release
+
+    def deploy(self, environment: str, *, expect: int, brief: int | None = None) -> int:
+        """`headway deploy`, and what Headway says came of it; answers the deployment's number."""
+        self.headway("deploy", environment, expect=expect, brief=brief)
+        (status,) = self.ask("status", environment)["environments"]
+        found = [*status["unfinished"], status["live"], status["last"]]
+        newest = max((one for one in found if one), key=lambda one: int(one["number"]))
+        self.tale.deployments[newest["number"]] = newest
+        return int(newest["number"])
 
     def expect(self, holds: bool, told: str, found: object) -> None:
         """Raises Otherwise unless it `holds`; `told` is a sentence that is true then."""
@@ -90,12 +112,6 @@ class Stage:
         self.see()
         self.teller.picture()
 
-    def release_of(self, commit: str) -> str | None:
-        """The release that Headway has of this commit."""
-        releases = self.ask("release")["releases"]
-        found = [release["id"] for release in releases if release["commit"] == commit]
-        return found[0] if found else None
-
     def staging_release(self) -> str | None:
         return self.world.live_release(STAGING_HOST, "staging")
 
@@ -111,3 +127,7 @@ class Stage:
             if running.process.poll() is not None or uptime() > until:
                 raise Otherwise(f"this did not come while `headway {' '.join(running.words)}` ran: {told}")
             time.sleep(0.01)
+
+
+def _nobody(line: str) -> None:
+    """Takes the lines of an output that is shown afterwards."""

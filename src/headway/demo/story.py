@@ -13,6 +13,8 @@ from headway.demo.world import ODD_HOST
 
 #: Seconds until a rolling deployment stands between its first and its second host.
 HALF_WAY_WITHIN = 60.0
+#: Lines that are shown of what was shown whole before.
+BRIEF = 3
 
 
 def play(stage: Stage) -> None:
@@ -32,8 +34,9 @@ def works(stage: Stage) -> str:
         "The tests run, a release is made; staging gets it, then production host by host.",
     )
     commit = stage.repository.create(stage.layout)
-    release = _ship_to_staging(stage, commit)
-    _to_production(stage)
+    release = _ship_to_staging(stage, brief=False)
+    stage.deploy("production", expect=0)
+    stage.picture()
     stage.expect_everywhere(release, f"all hosts serve {stage.teller.letter(release)}")
     stage.tale.commits[commit] = "delivered"
     return release
@@ -42,11 +45,9 @@ def works(stage: Stage) -> str:
 def tests_fail(stage: Stage, good: str) -> None:
     stage.teller.act(2, "A commit whose tests fail", "It never leaves the pipeline.")
     commit = _commit(stage, SHORTER_PRICES)
-    stage.headway("run", expect=1)
+    release = stage.run(expect=1)
     stage.headway("deploy", "production", expect=2)
-    stage.expect(
-        stage.release_of(commit) is None, "there is no release of it, so nothing can be deployed", commit
-    )
+    stage.expect(release is None, "there is no release of it, so nothing can be deployed", release)
     stage.expect_everywhere(good, "users go on with what they had")
     stage.tale.commits[commit] = "stopped"
     _revert(stage, commit)
@@ -59,8 +60,8 @@ def bad_on_one_host(stage: Stage, good: str) -> None:
         f"Its tests pass and staging is well. But the catalogue of {ODD_HOST} still holds a price with a comma.",
     )
     commit = _commit(stage, PLAIN_PRICES)
-    release = stage.tale.bad_release = _ship_to_staging(stage, commit)
-    stage.headway("deploy", "production", expect=1)
+    release = stage.tale.bad_release = _ship_to_staging(stage)
+    stage.deploy("production", expect=1)
     stage.picture()
     letter, before = stage.teller.letter(release), stage.teller.letter(good)
     stage.expect_everywhere(good, f"production turned back by itself: all hosts serve {before} again")
@@ -83,7 +84,8 @@ def killed_half_way(stage: Stage) -> None:
         "Headway itself dies between two hosts. The same command again goes on where it stood.",
     )
     commit = _commit(stage, COUNTED_ITEMS)
-    release = _ship_to_staging(stage, commit)
+    release = _ship_to_staging(stage)
+    before = max(stage.tale.deployments)
     first, second = HOSTS[0], HOSTS[1]
 
     def half_way() -> bool:
@@ -99,8 +101,9 @@ def killed_half_way(stage: Stage) -> None:
         stage.ended(running.wait(), None)
     stage.teller.typed(f"kill -9 {running.process.pid}")
     stage.picture()
-    again = stage.headway("deploy", "production", expect=0)
+    again = stage.deploy("production", expect=0)
     stage.picture()
+    stage.expect(again == before + 1, f"the second call went on with deployment {again}", again)
     letter = stage.teller.letter(release)
     stage.expect_everywhere(release, f"all hosts serve {letter}")
     starts = {host: stage.starts(host, release) for host in HOSTS}
@@ -109,16 +112,18 @@ def killed_half_way(stage: Stage) -> None:
         f"{letter} was started once on each host: nothing that was done was done again",
         starts,
     )
-    stage.teller.say(f"  The second call took {again.took:.1f} s.")
     stage.tale.resumed_after_kill = 1
     stage.tale.commits[commit] = "delivered"
 
 
 def repaired(stage: Stage) -> None:
-    stage.teller.act(5, "A repair", "What broke is written down as a test, and goes out as a hotfix.")
+    stage.teller.act(
+        5, "The repair", "What was bad in act 3 is done again, with what broke written down as a test."
+    )
     commit = _commit(stage, EXACT_PRICES)
-    release = _ship_to_staging(stage, commit)
-    _to_production(stage, "--hotfix")
+    release = _ship_to_staging(stage)
+    stage.deploy("production", expect=0, brief=BRIEF)
+    stage.picture()
     stage.expect_everywhere(release, f"all hosts serve {stage.teller.letter(release)}, {ODD_HOST} too")
     stage.tale.commits[commit] = "delivered"
 
@@ -142,18 +147,12 @@ def _revert(stage: Stage, commit: str) -> None:
     stage.tale.commits[stage.repository.revert(commit)] = "reverting"
 
 
-def _ship_to_staging(stage: Stage, commit: str) -> str:
+def _ship_to_staging(stage: Stage, *, brief: bool = True) -> str:
     """Run the pipeline and deploy to staging; answers the release."""
-    stage.headway("run", expect=0)
-    release = stage.release_of(commit)
-    stage.expect(release is not None, f"the run made a release of {commit[:10]}", release)
+    few = BRIEF if brief else None
+    release = stage.run(expect=0, brief=few)
     assert release is not None
-    stage.teller.good(f"we call {release} {stage.teller.letter(release)}")
-    stage.headway("deploy", "staging", expect=0)
+    stage.teller.good(f"it made {release}: {stage.teller.letter(release)} in the pictures below")
+    stage.deploy("staging", expect=0, brief=few)
     stage.expect(stage.staging_release() == release, "staging serves it", stage.staging_release())
     return release
-
-
-def _to_production(stage: Stage, *words: str) -> None:
-    stage.headway("deploy", "production", *words, expect=0)
-    stage.picture()

@@ -52,30 +52,39 @@ class Teller:
         self.say(text)
 
     def say(self, text: str) -> None:
-        self.console.print(Text(text))
+        self.console.print(Text(text), soft_wrap=True)
 
     def typed(self, command: str) -> None:
-        self.console.print(Text.assemble(("$ ", "green"), (command, "bold")))
+        self.console.print(Text.assemble(("$ ", "green"), (command, "bold")), soft_wrap=True)
 
     def output(self, line: str) -> None:
         self.console.print(Text.assemble(("  │ ", "dim"), (line, "dim")), soft_wrap=True)
 
+    def last_lines(self, output: str, count: int) -> None:
+        """The end of an output that was not shown as it came."""
+        lines = output.splitlines()
+        if len(lines) > count:
+            self.output(f"… {len(lines) - count} lines")
+        for line in lines[-count:]:
+            self.output(line)
+
     def changed(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self.console.print(Text("    " + line, style="green" if line.startswith("+") else "red"))
+            style = "green" if line.startswith("+") else "red"
+            self.console.print(Text("    " + line, style=style), soft_wrap=True)
 
     def good(self, text: str) -> None:
-        self.console.print(Text.assemble(("✓ ", "green"), text))
+        self.console.print(Text.assemble(("✓ ", "green"), text), soft_wrap=True)
 
     def bad(self, text: str) -> None:
-        self.console.print(Text.assemble(("✗ ", "bold red"), (text, "red")))
+        self.console.print(Text.assemble(("✗ ", "bold red"), (text, "red")), soft_wrap=True)
 
     def see(self, view: View) -> None:
         """The newest state of the world; called from a thread, drawn when it suits."""
         self._view = view
 
     def picture(self) -> None:
-        self.console.print(self._picture())
+        self.console.print(self._picture(), soft_wrap=True)
 
     @contextlib.contextmanager
     def under_way(self, what: str) -> Iterator[None]:

@@ -88,6 +88,13 @@ class World:
         hosts: dict[str, dict[str, object]] = state["hosts"]
         return hosts
 
+    def balancer_total(self) -> int:
+        """Requests that came to the balancer and were answered, whatever the answer."""
+        state = ask_json(self.layout.balancer_admin, "/state")
+        hosts = state["hosts"].values()
+        met = sum(host["failed"] + sum(host["answered"].values()) for host in hosts)
+        return int(state["homeless"] + met)
+
     def live_release(self, host: str, environment: str = "production") -> str | None:
         """What `current` points at on a host, read where it lies, not asked of Headway."""
         current = self.layout.root(host, environment) / "current"

@@ -6,8 +6,9 @@ from shop.catalogue import Item
 
 
 def front_page(items: list[Item], release: str) -> str:
+    title = "Shop"
     lines = [f"<li>{html.escape(item.name)}: {format_price(item.cents)}</li>" for item in items]
-    return f"<h1>Shop</h1>\n<ul>\n{chr(10).join(lines)}\n</ul>\n<p>{html.escape(release)}</p>\n"
+    return "\n".join([f"<h1>{title}</h1>", "<ul>", *lines, "</ul>", f"<p>{html.escape(release)}</p>", ""])
 
 
 def format_price(cents: int) -> str:

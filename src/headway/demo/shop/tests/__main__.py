@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--junitxml", default="report.xml")
     arguments = parser.parse_args()
     suite = unittest.defaultTestLoader.discover("tests", top_level_dir=".")
-    result = unittest.TextTestRunner(resultclass=Result, verbosity=2, stream=sys.stdout).run(suite)
+    result = unittest.TextTestRunner(resultclass=Result, stream=sys.stdout).run(suite)
     root = ElementTree.Element("testsuite", name="shop", tests=str(result.testsRun))
     root.extend(result.cases)
     ElementTree.ElementTree(root).write(arguments.junitxml, encoding="utf-8", xml_declaration=True)
