@@ -22,6 +22,7 @@ class ShellSession:
         self._shell = list(shell)
         self._directory = directory
         self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -41,8 +42,8 @@ class ShellSession:
         assert stdin is not None and stdout is not None
         nonce = secrets.token_hex(16)
         line = f'( eval {shlex.quote(script)} ) </dev/null 2>&1; echo "{nonce}$?"\n'
-        stdin.write(line.encode("utf-8", "surrogateescape"))
-        async with asyncio.timeout(timeout):
+        async with self._turn, asyncio.timeout(timeout):
+            stdin.write(line.encode("utf-8", "surrogateescape"))
             output = await stdout.readuntil(nonce.encode())
             code = await stdout.readline()
         return ShellReply(int(code), output.removesuffix(nonce.encode()))

@@ -29,9 +29,7 @@ async def test_steps_run_in_their_order_in_the_working_directory(runner: Runner,
 
 async def test_marks_stand_exactly_between_the_outputs(runner: Runner, tmp_path: Path) -> None:
     seen = await run(runner, job(tmp_path, "printf a", "sleep 0.05; printf b"))
-    joined: list[bytes | int] = []
-    for item in seen.items:
-        joined.append(item if isinstance(item, bytes) else item.index)
+    joined = [item if isinstance(item, bytes) else item.index for item in seen.items]
     assert joined == [1, b"a", 1, 2, b"b", 2]
     times = [item.uptime for item in seen.items if isinstance(item, StepMark)]
     assert times == sorted(times)
@@ -163,7 +161,7 @@ async def test_signals_are_not_ignored_and_input_is_empty(runner: Runner, tmp_pa
     seen = await run(runner, job(tmp_path, "grep SigIgn /proc/self/status; cat; ls /proc/self/fd"))
     lines = seen.output.split()
     # 32 and 33 are the C library's own; it has a new process ignore them.
-    assert int(lines[1], 16) & ~(3 << 31) == 0
+    assert (int(lines[1], 16) & ~(3 << 31)) == 0
     # ls has its own for the folder; the script's is closed.
     assert lines[2:] == [b"0", b"1", b"2", b"3"]
 

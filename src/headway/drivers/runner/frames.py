@@ -18,6 +18,7 @@ LONGEST_MARK = 128
 OUTPUTS_LIMIT = 64 * 2**10
 _CANNOT_EXECUTE, _NOT_FOUND, _SIGNALLED = 126, 127, 128
 _UNKNOWN_SIGNALS = 64
+_LOST = {"disk": "its disk was full", "cut": "its writer was killed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,8 @@ def _verdict(record: _Record) -> tuple[State, str]:
         return record.stopped
     if record.problem is not None:
         return State.ERRORED, record.problem
-    if record.lost == "disk":
-        return State.ERRORED, "the job's log could not be written to the end: its disk was full"
+    if record.lost in _LOST:
+        return State.ERRORED, f"the job's log could not be written to the end: {_LOST[record.lost]}"
     for step, code, _, _ in record.finished:
         if code != 0:
             return State.FAILED, f"{describe_exit(code)} in step {step}"

@@ -81,6 +81,7 @@ class LocalRunner:
                     (os.POSIX_SPAWN_DUP2, null if stdin is None else stdin, 0),
                     (os.POSIX_SPAWN_DUP2, null, 1),
                     (os.POSIX_SPAWN_DUP2, null, 2),
+                    *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
                 ],
                 setsid=True,
                 setsigmask=[],
@@ -181,6 +182,16 @@ class LocalRunner:
         self._waiting_since.pop(directory, None)
         self._reap()
         await asyncio.to_thread(remove_tree, Path(directory))
+
+
+def _inherited() -> list[int]:
+    """Files that whoever started us left open for us (a lock, a make's pipe): a job must not hold them."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found
 
 
 async def _send(descriptor: int, data: bytes) -> None:

@@ -14,7 +14,7 @@ from headway.base.secret import MASK, Secret
 from headway.domain.job import Piece, StepMark
 
 #: Overlapping places longer than this in all are cut: what is kept back must be bounded.
-_LONGEST_PLACE = 4096
+_LONGEST_PLACE = 1024
 
 
 class Masker:

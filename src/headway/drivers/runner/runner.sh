@@ -151,11 +151,13 @@ hw_kill() { # signal, pids
 }
 
 # TERM to each process once, KILL to all that is left after $hw_stop centiseconds, as long as the condition holds.
+# Who began after the first TERM is work of stopping (a handler's command), unless it is a step of the runner's.
 hw_end_all() { # spared pids, condition
     hw_spared=$1
     shift
     hw_now
-    hw_kill_at=$((hw_cs + hw_stop)) hw_asked=' ' hw_pause=1
+    : "${hw_asked_at:=$hw_cs}"
+    hw_kill_at=$((hw_cs + hw_stop)) hw_pause=1
     while "$@"; do
         hw_scan "$hw_spared"
         hw_now
@@ -163,16 +165,26 @@ hw_end_all() { # spared pids, condition
             # shellcheck disable=SC2086
             hw_kill KILL $hw_targets
         else
-            for hw_one in $hw_targets; do
-                case $hw_asked in *" $hw_one "*) continue ;; esac
-                hw_asked="$hw_asked$hw_one "
-                hw_kill TERM "$hw_one"
-            done
+            hw_ask
         fi
         "$@" || break
         [ "$hw_pause" -lt 10 ] && hw_pause=$((hw_pause + 1))
         hw_nap "$hw_pause"
     done
+}
+
+hw_ask() {
+    for hw_one in $hw_targets; do
+        case $hw_asked in *" $hw_one "*) continue ;; esac
+        if [ -n "$hw_asked" ]; then
+            hw_process "$hw_one" || continue
+            # Both count hundredths of a second since boot.
+            [ "$hw_start" -lt "$hw_asked_at" ] || [ "$hw_parent" = "$hw_runner" ] || continue
+        fi
+        hw_round="$hw_round$hw_one "
+        hw_kill TERM "$hw_one"
+    done
+    hw_asked="${hw_asked:- }${hw_round# }" hw_round=' '
 }
 
 # --- the job ----------------------------------------------------------------------------------------------
@@ -256,7 +268,9 @@ hw_clean_up() {
 hw_end_left_over() { # spared pids
     # A process that even KILL does not end waits in the kernel; it must not hold the result for ever.
     hw_now
-    hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0
+    hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0 hw_asked='' hw_asked_at='' hw_round=' '
+    # Whoever stopped the job has asked them already, and a second TERM often means: at once.
+    [ -n "${hw_stopped:-}" ] && hw_asked=$hw_targets hw_asked_at=0
     hw_end_all "$1" hw_left_over
 }
 
@@ -296,17 +310,19 @@ hw_drain() {
             hw_end_writer
         fi
     fi
-    case $hw_written in 3) hw_lost=limit ;; 4) hw_lost=disk ;; *) [ -s lost ] && read -r hw_lost <lost ;; esac
+    case $hw_written in 3) hw_lost=limit ;; 4) hw_lost=disk ;; 5) hw_lost=cut ;; *) [ -s lost ] && read -r hw_lost <lost ;; esac
 }
 
 hw_end_writer() {
     hw_nap 5 # one that is through is ending now
     hw_process "$hw_writer" || return
     hw_candidates
+    hw_reader=''
     for hw_pid in $hw_list; do
-        hw_process "$hw_pid" && [ "$hw_parent" = "$hw_writer" ] && kill -s KILL "$hw_pid"
+        hw_process "$hw_pid" && [ "$hw_parent" = "$hw_writer" ] && hw_reader="$hw_reader $hw_pid"
     done
-    kill -s KILL "$hw_writer"
+    # shellcheck disable=SC2086
+    hw_kill KILL "$hw_writer" $hw_reader
 }
 
 hw_finish() {
@@ -334,13 +350,17 @@ hw_finish() {
 
 # --- the runner's two helpers -----------------------------------------------------------------------------
 
-# Reads the pipe to its end, whatever happens. Exit 3: the limit was reached, 4: the disk is full.
+# Reads the pipe to its end, whatever happens. Exit 3: the limit was reached, 4: the disk is full, 5: cat was killed.
 hw_write_log() {
     trap '' HUP INT QUIT TERM PIPE XFSZ
     ulimit -S -f "$hw_limit"
     cat >log && return 0
+    hw_code=$?
     ulimit -S -f "$(ulimit -H -f)"
-    if [ "$(wc -c <log)" -ge $((hw_limit * 512)) ]; then
+    if [ "$hw_code" -gt 128 ]; then
+        hw_code=5
+        echo cut >lost
+    elif [ "$(wc -c <log)" -ge $((hw_limit * 512)) ]; then
         hw_code=3
         echo limit >lost
         printf '\n[headway: the output limit of %s is reached; the rest is dropped, the job goes on]\n' \
@@ -399,10 +419,16 @@ hw_cancel() { # state, reason. The first one to say why stands.
     hw_process self
     hw_me=$hw_pid
     printf '%s\n%s\n' "$1" "$2" >"cancel.$hw_me"
-    ln "cancel.$hw_me" cancel 2>/dev/null
+    ln "cancel.$hw_me" cancel 2>/dev/null && hw_first=yes || hw_first=no
     rm -f "cancel.$hw_me"
     # No owner yet: the runner looks for `cancel` after it has written it, before the first step.
     hw_read_owner || return 0
+    hw_asked='' hw_asked_at='' hw_round=' '
+    if [ "$hw_first" = no ]; then
+        # They have been asked; this is for the case that who asked them died before the KILL.
+        hw_scan "$hw_writer $hw_watcher $hw_me"
+        hw_asked=$hw_targets hw_asked_at=0
+    fi
     hw_end_all "$hw_writer $hw_watcher $hw_me" hw_unfinished
 }
 

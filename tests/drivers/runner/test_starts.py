@@ -1,0 +1,187 @@
+"""A job runs once, whoever starts it, how often, and whatever becomes of the starters."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headway.base.secret import Secret
+from headway.domain.states import State
+from headway.drivers.runner.local import LocalRunner
+from headway.drivers.runner.over_session import SessionRunner
+from headway.drivers.runner.verbs import Runner
+from tests.support.jobs import follow, job, run, until
+from tests.support.shell_session import ShellSession
+
+STARTER = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.support.jobs import job
+from headway.drivers.runner.local import LocalRunner
+place, shell, go = Path(sys.argv[1]), sys.argv[2].split(), Path(sys.argv[3])
+runner = LocalRunner(shell=tuple(shell))
+spec = job(place, "echo ran >>ran")
+print("ready", flush=True)
+while not go.exists():
+    pass
+asyncio.run(runner.start(spec))
+"""
+
+
+async def test_a_second_start_changes_nothing(runner: Runner, tmp_path: Path) -> None:
+    spec = job(tmp_path, "echo ran >>ran")
+    for _ in range(3):
+        await runner.start(spec)
+    await follow(runner, spec.directory)
+    await runner.start(spec)
+    await asyncio.sleep(0.05)
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_many_starts_at_once_run_one_job(runner: Runner, tmp_path: Path) -> None:
+    spec = job(tmp_path, "echo ran >>ran")
+    await asyncio.gather(*(runner.start(spec) for _ in range(8)))
+    assert (await follow(runner, spec.directory)).result.state is State.SUCCEEDED
+    await asyncio.sleep(0.1)
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_many_processes_start_one_job(shell: tuple[str, ...], tmp_path: Path) -> None:
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, str(tmp_path), " ".join(shell), str(tmp_path / "go")],
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    for starter in starters:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"ready\n"
+    (tmp_path / "go").touch()
+    for starter in starters:
+        assert starter.wait() == 0
+        assert starter.stdout is not None
+        starter.stdout.close()
+    assert (await follow(LocalRunner(), str(tmp_path / "job"))).result.state is State.SUCCEEDED
+    await asyncio.sleep(0.1)
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_raced_shells_make_one_claim(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """The claim alone, as close together as it gets."""
+    for turn in range(10):
+        place = tmp_path / str(turn)
+        place.mkdir()
+        script = "until [ -e go ]; do :; done; set -C; true >claim && echo won"
+        shells = [
+            subprocess.Popen(
+                [*shell, "-c", script], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            for _ in range(4)
+        ]
+        (place / "go").touch()
+        assert b"".join(shell.communicate()[0] for shell in shells) == b"won\n"
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_a_starter_killed_at_any_moment_is_no_harm(tmp_path: Path, seed: int) -> None:
+    """Whatever it got done: the next start makes it one whole job."""
+    chance = random.Random(seed)
+    go = tmp_path / "go"
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path), "sh", str(go)], stdout=subprocess.PIPE
+    )
+    assert starter.stdout is not None
+    starter.stdout.readline()
+    go.touch()
+    await asyncio.sleep(chance.random() * 0.006)
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    seen = await run(LocalRunner(), job(tmp_path, "echo ran >>ran"))
+    assert seen.result.state is State.SUCCEEDED
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_half_a_payload_starts_nothing(shell: tuple[str, ...], tmp_path: Path) -> None:
+    from headway.drivers.runner.local import SCRIPT
+    from headway.drivers.runner.payload import payload
+
+    spec = job(tmp_path, "echo ran >>ran", env={"A": "it's"}, secrets=(Secret("B", "hunter2"),))
+    (tmp_path / "job" / "steps").mkdir(parents=True)
+    os.mkfifo(tmp_path / "job" / "pipe")
+    text = payload(spec)
+    for size in range(0, len(text), 61):
+        subprocess.run(
+            [*shell, str(SCRIPT), "job", spec.directory, "0"],
+            input=text[:size],
+            capture_output=True,
+            check=False,
+        )
+        assert not (tmp_path / "job" / "claim").exists()
+    assert (await run(LocalRunner(), spec)).result.state is State.SUCCEEDED
+
+
+async def test_a_claim_without_a_runner_is_lost_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from headway.drivers.runner import local, over_session
+
+    monkeypatch.setattr(local, "SIGN_OF_LIFE_WITHIN", timedelta(seconds=0.2))
+    monkeypatch.setattr(over_session, "SIGN_OF_LIFE_WITHIN", timedelta(seconds=0.2))
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "claim").touch()
+    async with ShellSession() as session:
+        for runner in (LocalRunner(), SessionRunner(session)):
+            await runner.start(job(tmp_path, "echo never"))
+            first = await runner.follow(str(tmp_path / "job"), 0, wait=0)
+            assert first.result is None
+            seen = await follow(runner, str(tmp_path / "job"))
+            assert seen.result.reason.startswith("runner lost")
+            assert seen.result.state is State.ERRORED
+
+
+async def test_a_lost_connection_ends_and_repeats_nothing(tmp_path: Path) -> None:
+    spec = job(tmp_path, "echo one; touch started; until [ -e go ]; do sleep 0.02; done; echo ran >>ran")
+    async with ShellSession() as session:
+        await SessionRunner(session).start(spec)
+        await until((tmp_path / "started").exists)
+        assert session._process is not None
+        os.killpg(session._process.pid, signal.SIGKILL)
+    (tmp_path / "go").touch()
+    async with ShellSession() as session:
+        seen = await run(SessionRunner(session), spec)
+    assert seen.output == b"one\n"
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_jobs_yield_to_everything_else(tmp_path: Path) -> None:
+    runner = LocalRunner(niceness=7, oom_score_adjust=300)
+    seen = await run(runner, job(tmp_path, "cat /proc/self/oom_score_adj; nice"))
+    assert seen.output.split() == [b"300", b"7"]
+
+
+async def test_the_environment_of_jobs_is_given_or_ours_without_headways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_DATABASE_URL", "postgresql://user:password@host/name")
+    monkeypatch.setenv("OURS", "yes")
+    script = 'echo "${HEADWAY_DATABASE_URL-none} ${OURS-none}"'
+    assert (await run(LocalRunner(), job(tmp_path, script))).output == b"none yes\n"
+    given = LocalRunner(environment={"PATH": os.environ["PATH"]})
+    second = job(tmp_path, script, directory=str(tmp_path / "second"))
+    assert (await run(given, second)).output == b"none none\n"
+
+
+async def test_no_zombies_are_left(tmp_path: Path) -> None:
+    runner = LocalRunner()
+    for number in range(3):
+        await run(runner, job(tmp_path, "true", directory=str(tmp_path / str(number))))
+    await until(lambda: runner._reap() or not runner._children)
