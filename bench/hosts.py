@@ -20,6 +20,7 @@ def measure(folder: Path) -> list[Row]:
         rows += deployments(hosts, folder)
         rows += uploads(hosts, folder)
         rows.append(exec_row(hosts, folder, 10))
+        rows.append(line_row(hosts, folder))
     with farm(folder / "fifty", 50) as hosts:
         rows.append(exec_row(hosts, folder, 50))
     return rows
@@ -169,3 +170,18 @@ def exec_row(hosts: Farm, folder: Path, count: int) -> Row:
         subprocess.run(fabric, check=True, capture_output=True)
         theirs.append(time.perf_counter() - begin)
     return Row(f"`headway exec true` on {count} hosts, whole process", "s", ours, theirs, "Fabric")
+
+
+def line_row(hosts: Farm, folder: Path) -> Row:
+    host = hosts.hosts()[0]
+    program = Path(__file__).parent / "line_over_ssh.py"
+    command = [sys.executable, str(program), str(hosts.servers[0].config), str(host.port), str(host.user)]
+    done = subprocess.run(
+        command, env=headway_environment(folder / "line"), check=True, capture_output=True, text=True
+    )
+    return Row(
+        "a line printed by a job on a host until it is read here",
+        "ms",
+        json.loads(done.stdout),
+        target="≤ 1000",
+    )
