@@ -63,6 +63,9 @@ def test_less_than_a_week_gives_no_weekly_rate_but_the_count() -> None:
     metric = story.metric(MetricName.FREQUENCY, 3)
     assert (metric.value, metric.interval, metric.n) == (None, None, 2)
     assert metric.reason == "too little data: watched for 2h12m, a week needed for a weekly rate"
+    assert (metric.details["count_low"], metric.details["count_high"]) == pytest.approx(
+        (0.2422, 7.2247), abs=1e-4
+    )
 
 
 def test_weeks_are_counted_back_from_now_and_a_part_keeps_its_share() -> None:

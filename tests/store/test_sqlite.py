@@ -11,8 +11,8 @@ import pytest
 
 from headway.store import sqlite
 from headway.store.counters import next_number
-from headway.store.database import open_database
-from headway.store.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable
+from headway.store.database import Database, open_database
+from headway.store.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DiskFull
 from headway.store.sqlite import sqlite_path
 
 CHECKOUT = Path(__file__).parents[2]
@@ -73,6 +73,43 @@ def test_a_full_disk_is_told_and_what_was_stored_stays(path: Path) -> None:
         rows = database.read(lambda tx: tx.all("SELECT service FROM counters"))
         assert len(rows) == int(stored)
         assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):  # type: ignore[no-untyped-def]
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("mounting a small disk needs root; the limit on a file's size is tested beside it")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(database: Database) -> None:
+    for number in range(1000):
+        name = f"{number}-" + "x" * 3000
+        database.transact(lambda tx, name=name: next_number(tx, name, "run"))  # type: ignore[misc]
+
+
+def test_a_disk_without_any_room_is_told_when_opening_and_when_writing(small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk}/data/headway.db"
+    with open_database(url) as database:
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
+        filler = small_disk / "filler"
+        with pytest.raises(OSError, match="No space left"):
+            filler.write_bytes(bytes(500_000))
+        with pytest.raises(DiskFull, match="no room left") as caught:
+            fill(database)
+        assert str(small_disk / "data") in str(caught.value.hint)
+        filler.unlink()
+        assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 2
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(bytes(500_000))
+    with pytest.raises(DiskFull):
+        open_database(f"sqlite:///{small_disk}/another/headway.db")
 
 
 def test_sqlites_own_word_for_a_full_disk(path: Path) -> None:

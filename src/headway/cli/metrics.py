@@ -141,6 +141,8 @@ def _shown(metric: "Metric", value: float) -> str:
 def _lines(metric: "Metric", report: "Report") -> list[str]:
     median = metric.unit == "seconds" and metric.n > 0
     lines = [f"median of {metric.basis}" if median else metric.basis]
+    if "count_high" in metric.details:
+        lines[0] += f"  [{metric.details['count_low']:.1f}, {metric.details['count_high']:.1f}]"
     if metric.name == "frequency" and len(report.weeks) > 1:
         lines.append(f"{_spark([count for count, _ in report.weeks[-26:]])}  by week, this one last")
     if details := _details(metric):

@@ -45,6 +45,9 @@ def frequency(told: Sequence[Told], window: Window, watched_since: datetime | No
         reason = "no deployment to production is known"
     elif watched < WEEK:
         reason = f"too little data: watched for {format_duration(watched)}, a week needed for a weekly rate"
+        # The count has its exact interval all the same; only stretching it over a week would be made up.
+        count = garwood(len(counted), 1.0)
+        details |= {"count_low": count.low, "count_high": count.high}
     else:
         weeks = watched / WEEK
         value, interval = len(counted) / weeks, garwood(len(counted), weeks)
