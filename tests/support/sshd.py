@@ -24,6 +24,20 @@ from headway.drivers.ssh.settings import SshSettings
 
 SSHD = next((path for path in ("/usr/sbin/sshd", shutil.which("sshd")) if path and Path(path).exists()), None)
 
+#: What `scp` speaks to.
+SFTP_SERVER = next(
+    (
+        path
+        for path in (
+            "/usr/lib/openssh/sftp-server",
+            "/usr/lib/ssh/sftp-server",
+            "/usr/libexec/openssh/sftp-server",
+        )
+        if Path(path).exists()
+    ),
+    "internal-sftp",
+)
+
 #: For a module or a test: skipped, and says why, where there is no OpenSSH server.
 needs_sshd = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh-keygen") is None,
@@ -150,6 +164,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 {f"ForceCommand {login}" if fake_home else ""}
 {f"SetEnv HOME={folder}/home" if fake_home else ""}
+Subsystem sftp {SFTP_SERVER}
 {extra}
 """
     )

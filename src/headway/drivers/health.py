@@ -6,6 +6,7 @@ SSH connection hands out, which no common library takes.
 
 import asyncio
 import contextlib
+import os
 import ssl
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,7 +63,14 @@ async def probe(kind: HealthKind, target: str, way: Way | None, timeout: float) 
     except ssl.SSLError as error:
         return False, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}"
     except OSError as error:
-        return False, (error.strerror or str(error) or type(error).__name__).lower()
+        return False, _words(error)
+
+
+def _words(error: OSError) -> str:
+    """asyncio's own text ("Connect call failed") hides what it was; a name that is not found has its own numbers."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 def _url(target: str) -> SplitResult:
