@@ -457,11 +457,16 @@ def test_a_number_of_too_many_digits_is_a_fault() -> None:
             ["1:1 deploy: is missing, and there are processes; write [deploy] with its kind"],
         ),
         (
-            SHORT + '[deploy]\nkind = "script"\nartifact = "x"\n',
+            SHORT + '[deploy]\nkind = "script"\n[environments.e]\nhosts = ["label:a", "label:zone=sud"]\n[hosts.h.labels]\nzone = "south"\n',
             [
                 "4:2 deploy.run: is missing; kind 'script' needs it",
-                "6:1 deploy.artifact: belongs to kind 'files', and the kind here is 'script'",
+                "7:10 environments.e.hosts[0]: 'label:a' has no value; allowed is label:NAME=VALUE",
+                "7:21 environments.e.hosts[1]: 'label:zone=sud' is no host's label; did you mean 'label:zone=south'?",
             ],
+        ),
+        (
+            SHORT + '[deploy]\nkind = "script"\nrun = "x {labels.size}"\n[environments.e]\nhosts = "label:zone=south"\n[hosts.h.labels]\nzone = "south"\n',
+            ["6:7 deploy.run: the host 'h' of e has no label 'size'; write it under [hosts.h]"],
         ),
         (
             SHORT

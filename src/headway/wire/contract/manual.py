@@ -67,8 +67,9 @@ Only `contract` and `[service]` must be there.
 - **name**: letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 63 characters.
 - **variable**: letters, digits and `_`, not beginning with a digit. Names that Headway sets itself are refused.
 - **path**: relative to the repository's top (in `[deploy]`: to the release's folder), without `..`.
-- **glob**: as git's ignore files have it: `dist/*.whl`, `docs/**`.
-- **hosts**: the name of a host, `group:NAME`, or a list of these.
+- **glob** of files: from the repository's top; `*` and `?` stay within a folder, `**` crosses folders: `dist/*.whl`,
+  `out/**/*.xml`. In conditions globs mean what they mean in git's ignore files.
+- **hosts**: the name of a host, `group:NAME`, `label:NAME=VALUE`, or a list of these.
 
 Numbers and yes-or-no values stand without quotes, everything else in quotes: `python = ["3.11"]`, because 3.10
 without quotes would be the number 3.1.

@@ -5,19 +5,14 @@ from typing import Any
 
 from headway.domain.placeholders import PLACEHOLDERS, PLACES, find_placeholders
 from headway.wire.contract.faults import Path, Problem, listing, show, unknown
+from headway.wire.contract.globs import any_takes_in
 from headway.wire.contract.meaning_hosts import hosts_of, label_of
 from headway.wire.contract.meaning_jobs import condition_problems, secret_problems
 from headway.wire.contract.raw import Table, cycles, table, tables, text, texts, twice
 
 MAIN = "main"
 #: Keys of [deploy] that mean something for one kind only.
-_ONLY_FOR = {
-    "artifact": "files",
-    "shared": "files",
-    "activate": "files",
-    "run": "script",
-    "rollback": "script",
-}
+_ONLY_FOR = {"run": "script", "rollback": "script"}
 _COMMANDS = ("activate", "deactivate", "undrain", "logs")
 _DEPLOY_COMMANDS = ("prepare", "run", "rollback")
 _HEALTH = ("http", "tcp", "command")
@@ -68,10 +63,10 @@ def _artifact(document: Table) -> Iterator[Problem]:
     """The artifact must come from a job, unless there are none: then another system builds the releases."""
     artifact = text(table(document, "deploy"), "artifact")
     jobs = tables(document, "jobs")
-    if artifact is None or not jobs or text(table(document, "deploy"), "kind") != "files":
+    if artifact is None or not jobs:
         return
     globs = [glob for job in jobs.values() for _, glob in texts(job.get("artifacts"), ())]
-    if artifact not in globs and not _matches(globs, artifact):
+    if not any_takes_in(globs, artifact):
         yield unknown(
             ("deploy", "artifact"),
             artifact,
@@ -79,15 +74,6 @@ def _artifact(document: Table) -> Iterator[Problem]:
             globs,
             none=f'write artifacts = ["{artifact}"] in the job that makes it',
         )
-
-
-def _matches(globs: list[str], path: str) -> bool:
-    """As the collecting of artifacts matches them."""
-    if not any(set("*?[") & set(glob) for glob in globs):
-        return False
-    from headway.wire.contract.globs import any_matches
-
-    return any_matches(globs, path)
 
 
 def _handled(document: Table) -> Iterator[tuple[Path, Table]]:

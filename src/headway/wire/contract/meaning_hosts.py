@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from headway.wire.contract.faults import Path, Problem, show, unknown
 from headway.wire.contract.raw import Table, table, tables, text, texts, twice
 
-GROUP = "group:"
+GROUP, LABEL = "group:", "label:"
 
 
 def host_problems(document: Table) -> Iterator[Problem]:
@@ -40,6 +40,9 @@ def selector_problems(document: Table, value: object, path: Path) -> Iterator[Pr
     hosts, groups = table(document, "hosts"), table(document, "groups")
     yield from twice(value, path)
     for place, selector in texts(value, path):
+        if selector.startswith(LABEL):
+            yield from _labelled(document, place, selector)
+            continue
         group = selector.removeprefix(GROUP)
         if group != selector and group not in groups:
             none = f'there is no group; write [groups] and {group} = ["…"]'
@@ -49,6 +52,24 @@ def selector_problems(document: Table, value: object, path: Path) -> Iterator[Pr
             yield Problem(place, message, show(selector), "", f"{GROUP}{selector}")
         elif group == selector and selector not in hosts:
             yield unknown(place, selector, "no host", hosts, none=_declare(selector))
+
+
+def _labelled(document: Table, place: Path, selector: str) -> Iterator[Problem]:
+    label, equals, _ = selector.removeprefix(LABEL).partition("=")
+    if not equals or not label:
+        message = f"{show(selector)} has no value; allowed is {LABEL}NAME=VALUE"
+        yield Problem(place, message, show(selector), f"{LABEL}NAME=VALUE")
+    elif not selected_hosts(document, selector):
+        known = {
+            f"{LABEL}{name}={held}"
+            for host in tables(document, "hosts").values()
+            for name, held in _labels(host)
+        }
+        yield unknown(place, selector, "no host's label", sorted(known), none="no host has a label")
+
+
+def _labels(host: Table) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in table(host, "labels").items() if isinstance(value, str)]
 
 
 def _declare(host: str) -> str:
@@ -61,7 +82,13 @@ def selected_hosts(document: Table, value: object) -> list[str]:
     found: dict[str, None] = {}
     for _, selector in texts(value, ()):
         group = selector.removeprefix(GROUP)
-        members = [member for _, member in texts(groups.get(group), ())] if group != selector else [selector]
+        if selector.startswith(LABEL):
+            label = tuple(selector.removeprefix(LABEL).split("=", 1))
+            members = [host for host, held in tables(document, "hosts").items() if label in _labels(held)]
+        elif group != selector:
+            members = [member for _, member in texts(groups.get(group), ())]
+        else:
+            members = [selector]
         found.update((member, None) for member in members if member in hosts)
     return list(found)
 

@@ -158,7 +158,7 @@ class Process(Running):
     )
     hosts: TextOrList | None = Field(
         None,
-        description="Where it runs: a host, `group:NAME`, or a list of these. The environment's hosts if absent.",
+        description="Where it runs: a host, `group:NAME`, `label:NAME=VALUE`, or a list of these. The environment's hosts if absent.",
         examples=["group:workers"],
     )
 
@@ -167,14 +167,14 @@ class Deploy(Running):
     """How a release gets to its hosts. Its own process is called `main`."""
 
     kind: Literal["files", "script"] = Field(
-        description="`files`: the artifact is unpacked into a folder of its own and `current` is switched to it. "
-        "`script`: your command does it.",
+        description="`files`: the artifact is unpacked into a folder of its own, `current` is switched to it, then "
+        "`activate` runs. `script`: your `run` makes the switch, in the same folder.",
         examples=["files"],
     )
     artifact: RelativePath | None = Field(
         None,
-        description="Kind `files`: the artifact, relative to the repository's top. Archives (.tar.gz, .tgz, .tar, "
-        ".zip) are unpacked, another file is laid as it is.",
+        description="The artifact that makes up the release's folder, relative to the repository's top. Archives "
+        "(.tar.gz, .tgz, .tar, .zip) are unpacked, another file is laid as it is. Kind `files` needs one.",
         examples=["dist/shop.tar.gz"],
     )
     root: Text = Field(
@@ -184,7 +184,7 @@ class Deploy(Running):
     )
     shared: list[RelativePath] = Field(
         [],
-        description="Kind `files`: paths that live outside of releases and are linked into each.",
+        description="Paths that live outside of releases and are linked into each.",
         examples=[["uploads"]],
     )
     prepare: Text | None = Field(
@@ -268,7 +268,8 @@ class EnvironmentTable(Model):
     """A place where releases run."""
 
     hosts: TextOrList = Field(
-        description="Its hosts: a host, `group:NAME`, or a list of these.", examples=["group:web"]
+        description="Its hosts: a host, `group:NAME`, `label:NAME=VALUE`, or a list of these.",
+        examples=["group:web"],
     )
     strategy: StrategyRule = Field(
         Rolling.model_validate({"kind": "rolling"}),

@@ -172,7 +172,8 @@ class Job(Model):
     )
     artifacts: list[RelativePath] = Field(
         [],
-        description="Files to keep, as globs relative to the repository's top. They make up the release.",
+        description="Files to keep, as globs; a folder's name takes all in it. They make up the release. A glob that "
+        "finds nothing makes the job fail.",
         examples=[["dist/shop.tar.gz"]],
     )
     reports: Reports = Field(
