@@ -144,3 +144,37 @@ def test_nothing_at_all_is_no_error_but_a_wrong_name_is(database: Database, tmp_
     assert caught.value.hint == "known are: production"
     with pytest.raises(WrongUse, match="service 'shpo'"):
         report(database, tmp_path, 20, service="shpo")
+
+
+def test_a_rollback_and_a_redeploy_bring_no_commits(
+    database: Database, tmp_path: Path, repository: Repository
+) -> None:
+    old, new = repository.commit(-3), repository.commit(4)
+    story = Story()
+    story.add(0)
+    at_commit(story, old)
+    story.add(10)
+    at_commit(story, new)
+    story.rollback(12, "r1")
+    at_commit(story, old)
+    story.add(14, kind=K.REDEPLOY, release="r1")
+    at_commit(story, old)
+    story.add(20, release="r2")
+    at_commit(story, new)
+    store(database, story.facts, repository=str(repository.folder), record=False)
+    assert lead_times(report(database, tmp_path, 30))[1:] == [(new, 16.2, "yes")]
+
+
+def test_a_release_before_that_is_not_known_here_is_no_first_deployment(
+    database: Database, tmp_path: Path, repository: Repository
+) -> None:
+    story = Story()
+    story.add(0)
+    at_commit(story, repository.commit(-1))
+    store(database, story.facts, repository=str(repository.folder), record=False)
+    database.transact(lambda tx: tx.execute("UPDATE deployments SET previous_release = 'rel-elsewhere'"))
+    [row] = report(database, tmp_path, 20)[MetricName.LEAD_TIME].evidence
+    assert (
+        row.rule
+        == "its commits are not known: the release rel-elsewhere that was live before is not known here"
+    )
