@@ -12,7 +12,8 @@ import pytest
 
 from headway.domain.states import State
 from headway.drivers.runner.local import LocalRunner
-from headway.engine.run_drive import TakenOver, ready
+from headway.engine.run_drive import ready
+from headway.engine.run_tenure import TakenOver
 from headway.engine.runs import How
 from headway.store import jobs
 from tests.support.workshop import Workshop

@@ -155,7 +155,7 @@ def _pieces(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: bool) -> int:
     """Look on until the run ends; the exit code is the run's own."""
     from headway.cli.run import EXIT_CODES
-    from headway.cli.run_screen import screen_for, show_events
+    from headway.cli.run_screen import Output, screen_for, show_events
     from headway.engine.run_watch import Watcher
     from headway.engine.runs import look_at, nobody_drives
 
@@ -176,7 +176,7 @@ def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: boo
                 pause.wait(0.1)
         else:
             screen = screen_for(
-                sys.stdout.buffer,
+                Output(),
                 is_terminal=sys.stdout.isatty(),
                 environment=tools.settings.environment,
                 names=[job.name for job in chosen],

@@ -57,6 +57,9 @@ def command(
     Ctrl-C cancels the run. SIGTERM, SIGHUP and a closed terminal leave it as it is: its jobs go on, and the next
     `headway run` here takes it up.
     """
+    # All imports come before the run is begun: it is timed from there.
+    from headway.drivers.runner import local  # noqa: F401
+    from headway.engine import run_drive  # noqa: F401
     from headway.engine.runs import Wish, begin, open_tools
 
     if cancelled is not None:
@@ -251,10 +254,11 @@ class _Session:
         return look_at(self.tools.database, run.id).run
 
     def _screen(self, names: list[str]) -> "Screen":
-        from headway.cli.run_screen import screen_for
+        from headway.cli.run_screen import Output, screen_for
 
+        sys.stdout.flush()
         return screen_for(
-            sys.stdout.buffer,
+            Output(),
             is_terminal=sys.stdout.isatty(),
             environment=self.tools.settings.environment,
             names=names,

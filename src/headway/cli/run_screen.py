@@ -4,10 +4,10 @@ Bytes are written as the jobs wrote them, filtered for the terminal, never decod
 prefix and nothing waits for a line's end.
 """
 
+import os
 import threading
 from collections.abc import Callable
-from datetime import datetime
-from typing import BinaryIO
+from datetime import datetime, timedelta
 
 import click
 
@@ -31,11 +31,25 @@ _WIDEST_NAME = 40
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_magenta")
 
 
+class Output:
+    """Standard output without Python's buffer: that has a lock, and a thread that waits with it for a reader who
+    never comes would hold up the end of the whole process.
+    """
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
 class Screen:
     """Where the events of a run are shown, in the order in which they come."""
 
     def __init__(
-        self, out: BinaryIO, *, colour: bool, status_line: bool, prefixed: bool, width: int = 0
+        self, out: Output, *, colour: bool, status_line: bool, prefixed: bool, width: int = 0
     ) -> None:
         """`width` is that of the longest name; `status_line` needs a terminal that knows how to erase a line."""
         self._out = out
@@ -65,7 +79,7 @@ class Screen:
         if not self._status_line:
             return
         running = [
-            f"{job.name} {format_duration(max(now - job.started_at, now - now)).split('.')[0].rstrip('s')}s"
+            f"{job.name} {_since(job.started_at, now)}"
             for job in jobs
             if job.state is State.RUNNING and job.started_at is not None
         ]
@@ -82,7 +96,6 @@ class Screen:
             self._erase()
             self._status = text
             self._out.write(text)
-        self._out.flush()
 
     def _erase(self) -> None:
         if self._status:
@@ -170,6 +183,11 @@ def took(job: Job) -> str:
     return f" ({format_duration(job.finished_at - job.started_at)})"
 
 
+def _since(instant: datetime, now: datetime) -> str:
+    seconds = max(0, int((now - instant).total_seconds()))
+    return format_duration(timedelta(seconds=seconds)) if seconds else "0s"
+
+
 def _columns() -> int:
     import shutil
 
@@ -177,7 +195,7 @@ def _columns() -> int:
 
 
 def screen_for(
-    out: BinaryIO, *, is_terminal: bool, environment: dict[str, str], names: list[str], single: bool
+    out: Output, *, is_terminal: bool, environment: dict[str, str], names: list[str], single: bool
 ) -> Screen:
     """The screen that suits this output: colours and a status line only where somebody looks."""
     plain = "NO_COLOR" in environment or environment.get("TERM") == "dumb"

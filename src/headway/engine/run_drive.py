@@ -12,32 +12,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.base.errors import Errored
 from headway.base.secret import Secret
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, Step
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactError
 from headway.drivers.runner.verbs import Runner
-from headway.engine.run_job import Attempt, Outcome
+from headway.engine.run_job import Attempt, Outcome, disk_error
 from headway.engine.run_plan import RunPlan
 from headway.engine.run_release import release_of
+from headway.engine.run_tenure import Tenure
 from headway.engine.run_watch import Look
-from headway.engine.runs import KIND, LEASE, Begun, How, Tools, load_plan, look_at
+from headway.engine.runs import KIND, Begun, How, Tools, load_plan, look_at
 from headway.engine.secrets import load_secrets
 from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
 from headway.store import job_results, jobs, owners, runs
 from headway.store.database import Transaction
 
-#: How often we look whether somebody wants the run to stop.
-_LOOK_FOR_WISHES = 0.5
-_RENEW_EVERY = LEASE.total_seconds() / 3
-
 Write = Callable[[Transaction], bool]
-
-
-class TakenOver(Errored):
-    """Another process drives the run now."""
 
 
 class Detached(Exception):
@@ -76,6 +68,7 @@ class Drive:
         self._tools = tools
         self._runner = runner
         self._token = begun.token
+        self._tenure = Tenure(tools, look.run, begun.token)
         self._is_new = begun.how is How.NEW
         self._plan = plan
         self._secrets = {secret.name: secret for secret in secrets}
@@ -107,6 +100,12 @@ class Drive:
             self._cancel = reason
         self._wake.set()
 
+    def _wished(self, reason: str) -> None:
+        """Somebody else has stored that the run is to stop."""
+        if self._cancel is None:
+            self._cancel_is_stored = True
+            self.cancel(reason)
+
     @property
     def is_cancelled(self) -> bool:
         """Whether the run is being stopped already."""
@@ -119,7 +118,7 @@ class Drive:
 
     async def run(self) -> Run:
         """To the end. Raises Detached, TakenOver, DiskFull and the store's errors; the jobs go on in each case."""
-        wishes = asyncio.create_task(self._look_for_wishes())
+        wishes = asyncio.create_task(self._tenure.keep(self._wished))
         try:
             stored = await self._load()
             self._resume(stored)
@@ -157,7 +156,7 @@ class Drive:
     def _resume(self, steps: dict[str, list[Step]]) -> None:
         for job in list(self._jobs.values()):
             if job.state is State.RUNNING:
-                self._follow(job, resumed=True, steps=steps.get(job.name, []))
+                self._follow(job, None, steps.get(job.name, []))
 
     async def _something_happens(self, wishes: "asyncio.Task[None]") -> None:
         waiting = asyncio.create_task(self._wake.wait())
@@ -177,10 +176,13 @@ class Drive:
         for task in [task for task in self._tasks if task.done()]:
             self._settle(turn, self._tasks.pop(task), task.result(), now)
         self._decide(turn, now)
-        if turn.writes:
-            await self._store(turn, now)
+        # Working copies are laid out meanwhile; nothing starts before it is stored that it did.
+        stored = asyncio.get_running_loop().create_future()
         for name in turn.starts:
-            self._follow(self._jobs[name], resumed=False)
+            self._follow(self._jobs[name], stored)
+        if turn.writes:
+            await self._store(turn)
+        stored.set_result(None)
         for stop in turn.stops:
             if stop.job not in self._stopping:
                 self._stopping.add(stop.job)
@@ -288,7 +290,10 @@ class Drive:
         job, token = self._jobs[start.job], self._token
         directory = self._tools.directory(job)
         # The directory is there before the row says so: one that is missing afterwards was taken away.
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise disk_error(error, f"the directory of '{job.name}' could not be made") from error
         if self._run.state is State.QUEUED:
             turn.writes.append(_always(lambda tx: runs.begin_run(tx, self._run.id, token, now)))
             self._run = replace(self._run, state=State.RUNNING, started_at=now)
@@ -342,24 +347,19 @@ class Drive:
             release=release.id if release else None,
         )
 
-    async def _store(self, turn: _Turn, now: datetime) -> None:
+    async def _store(self, turn: _Turn) -> None:
         writes = turn.writes
 
         def work(tx: Transaction) -> None:
             for write in writes:
                 if not write(tx):
                     # Raised within, so that nothing of this turn is stored.
-                    raise self._taken_over()
+                    raise self._tenure.taken_over()
 
         await self._tools.database.perform(work)
 
-    def _taken_over(self) -> TakenOver:
-        return TakenOver(
-            f"run {self._run.number} of {self._run.service} was taken over by another process",
-            hint=f"follow it: headway logs {self._run.number} --follow",
-        )
-
-    def _follow(self, job: Job, *, resumed: bool, steps: Sequence[Step] = ()) -> None:
+    def _follow(self, job: Job, stored: "asyncio.Future[None] | None", steps: Sequence[Step] = ()) -> None:
+        """Carry out the job's attempt; without `stored` it was begun by an owner before us."""
         definition = self._plan.definitions[job.definition]
         needed = [other for other in self._jobs.values() if other.definition in job.needs]
         attempt = Attempt(
@@ -376,7 +376,8 @@ class Drive:
             token=self._token,
             now=self.now,
             on_change=self._on_change,
-            resumed=resumed,
+            stored=stored,
+            stop=self._cancel,
         )
         self._attempts[job.name] = attempt
         self._tasks[asyncio.create_task(attempt.carry_out())] = job.name
@@ -384,31 +385,6 @@ class Drive:
     async def _remove(self, directory: str) -> None:
         with contextlib.suppress(OSError):
             await self._runner.remove(directory)
-
-    async def _look_for_wishes(self) -> None:
-        """Whether somebody else wants the run to stop, and whether it is still ours."""
-        renewed = self._tools.clock.monotonic()
-        run_id, token = self._run.id, self._token
-        while True:
-            await self._tools.clock.sleep(_LOOK_FOR_WISHES)
-            wish, held = await self._tools.database.fetch(
-                lambda tx: (runs.cancel_reason(tx, run_id), runs.is_held(tx, run_id, token))
-            )
-            if not held:
-                raise self._taken_over()
-            if wish is not None and self._cancel is None:
-                self._cancel_is_stored = True
-                self.cancel(wish)
-            if self._tools.clock.monotonic() - renewed > _RENEW_EVERY:
-                renewed = self._tools.clock.monotonic()
-                if not await self._renew():
-                    raise self._taken_over()
-
-    async def _renew(self) -> bool:
-        now, run_id, token = self._tools.clock.now(), self._run.id, self._token
-        return await self._tools.database.perform(
-            lambda tx: owners.renew(tx, KIND, run_id, token, now, LEASE)
-        )
 
 
 def ready(
@@ -423,8 +399,8 @@ def ready(
 
     Raises SecretsMissing: a run is not gone on with where its output could not be masked.
     """
-    look = look_at(tools.database, begun.run.id)
-    plan = load_plan(tools.database, begun.run.id)
+    look = Look(begun.run, begun.jobs) if begun.jobs else look_at(tools.database, begun.run.id)
+    plan = begun.plan or load_plan(tools.database, begun.run.id)
     secrets = load_secrets(plan.secrets(), begun.run.service, None, tools.settings)
     return Drive(tools, runner, begun, look, plan, secrets=secrets, limit=limit, on_change=on_change)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from headway.base.errors import DiskFull, HeadwayError
+from headway.base.errors import DiskFull, Errored, HeadwayError
 from headway.base.secret import Secret
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobResult, Piece
@@ -28,6 +28,14 @@ _WAIT = 5.0
 #: Seconds between commits of offsets while a job prints. Nothing is lost in between: the runner has it all.
 _COMMIT_EVERY = 0.5
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_GO_ON = "then headway run again: it goes on with this run, and no job starts anew"
+
+
+def disk_error(error: OSError, what: str) -> Errored:
+    """The failed write as an error of ours. The run stays unfinished: whoever mends the disk goes on with it."""
+    if error.errno in _FULL:
+        return DiskFull(f"the disk is full: {what}", hint=f"free some space, {_GO_ON}")
+    return Errored(f"{what}: {error.strerror}: {error.filename}", hint=f"see its owner and mode, {_GO_ON}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,13 @@ class Attempt:
         token: int,
         now: Callable[[], datetime],
         on_change: Callable[[], None],
-        resumed: bool,
+        stored: "asyncio.Future[None] | None",
+        stop: str | None,
     ) -> None:
         """`artifacts` and `needed` are what the jobs that it needs have left; `steps` what an owner before us stored.
+
+        `stored` is done when the database says that the job runs; None when an owner before us has seen to that.
+        `stop` is why it is to end at once, None when it may go on.
 
         `all_secrets` are those of the whole run: an output of one job may carry its secret into another's log.
         """
@@ -81,9 +93,9 @@ class Attempt:
         self._token = token
         self._now = now
         self._on_change = on_change
-        self._resumed = resumed
+        self._stored = stored
         self._directory = tools.directory(job)
-        self._stop: str | None = None
+        self._stop = stop
         self._is_started = False
 
     async def stop(self, reason: str) -> None:
@@ -99,27 +111,29 @@ class Attempt:
         except DiskFull:
             raise
         except HeadwayError as error:
-            early = Outcome(State.ERRORED, error.message, self._job.taken, self._job.kept)
+            early = self._without_start(State.ERRORED, error.message)
+        except OSError as error:
+            raise disk_error(error, f"the working copy of '{self._job.name}' could not be made") from error
         if early is not None:
             return early
         try:
             return await self._follow()
         except OSError as error:
-            if error.errno in _FULL:
-                raise DiskFull(
-                    f"the disk is full: the log of '{self._job.name}' could not be written",
-                    hint="free some space, then headway run again: it goes on with this run, no job starts anew",
-                ) from error
-            raise
+            raise disk_error(error, f"the log of '{self._job.name}' could not be written") from error
 
     async def _begin(self) -> Outcome | None:
         """Get it going. An outcome: there is nothing to follow."""
         directory = self._directory
-        if self._resumed and not directory.exists():
-            return self._without_start(State.ERRORED, f"its directory {directory} is gone")
+        if self._stored is None:
+            if not directory.exists():
+                return self._without_start(State.ERRORED, f"its directory {directory} is gone")
+            if self._stop is not None and not (directory / "work").exists():
+                return self._without_start(State.CANCELLED, self._stop)
         await asyncio.to_thread(lay_out, self._tools, self._run, directory, self._artifacts)
-        if self._stop is not None and not self._resumed:
-            return self._without_start(State.CANCELLED, self._stop)
+        if self._stored is not None:
+            await self._stored
+            if self._stop is not None:
+                return self._without_start(State.CANCELLED, self._stop)
         environment = job_environment(self._run, self._job, self._definition, self._needed)
         spec = job_spec(directory, self._definition, environment, self._secrets)
         await self._runner.start(spec)

@@ -11,6 +11,7 @@ from typing import Any
 
 from headway.domain.contract import JobDefinition, Retry, StepDefinition
 from headway.domain.states import State
+from headway.pipeline.graph import heights
 from headway.pipeline.progress import Rules
 
 _SHAPE = 1
@@ -36,6 +37,7 @@ class RunPlan:
                 for name, definition in self.definitions.items()
                 if definition.retry is not None
             },
+            heights=heights({name: definition.needs for name, definition in self.definitions.items()}),
         )
 
     def secrets(self) -> tuple[str, ...]:

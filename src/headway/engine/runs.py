@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from headway.base.clock import Clock, SystemClock
+from headway.base.clock import Clock, SystemClock, from_milliseconds, to_milliseconds
 from headway.base.errors import WrongUse
 from headway.base.ids import new_id
 from headway.domain.commit import Source
@@ -117,6 +117,9 @@ class Begun:
     token: int | None
     #: Who drives it, when that is not us.
     owner: owners.Owner | None = None
+    #: The jobs and the plan of a new run, so that nobody has to read what was written a moment ago.
+    jobs: tuple[Job, ...] = ()
+    plan: RunPlan | None = None
 
 
 def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun:
@@ -138,12 +141,17 @@ def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun
     load_secrets(run_plan.secrets(), contract.service.name, None, tools.settings)
     draft = _Draft(tools, contract.service.name, source, wish, run_plan, planned.jobs)
     while True:
-        now = tools.clock.now()
+        now = in_milliseconds(tools.clock.now())
         try:
             return tools.database.transact(functools.partial(draft.begin, now=now))
         except _Overtaken:
             # On PostgreSQL another process may store the same run between our look and our insert.
             continue
+
+
+def in_milliseconds(instant: datetime) -> datetime:
+    """As it is stored."""
+    return from_milliseconds(to_milliseconds(instant))
 
 
 class _Overtaken(Exception):
@@ -206,8 +214,9 @@ class _Draft:
         if not runs.add_run(tx, run, plan=to_json(self.plan), token=token):
             raise _Overtaken
         commits.add_commit(tx, source.repository, source.commit)
-        jobs.add_jobs(tx, [_job(run, job, now) for job in self.jobs])
-        return Begun(run, How.NEW, token)
+        made = tuple(_job(run, job, now) for job in self.jobs)
+        jobs.add_jobs(tx, made)
+        return Begun(run, How.NEW, token, jobs=made, plan=self.plan)
 
 
 def _reason(run: Run) -> str:

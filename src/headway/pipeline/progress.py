@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from headway.domain.contract import Retry
 from headway.domain.run import Job
 from headway.domain.states import State
-from headway.pipeline.graph import heights
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,8 @@ class Rules:
     fail_fast: bool = False
     #: Definition -> its retry; a definition without one has a single attempt.
     retries: Mapping[str, Retry] = field(default_factory=dict)
+    #: Definition -> `graph.heights`, the length of the longest chain that waits for it; the higher start first.
+    heights: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def decide(jobs: Sequence[Job], rules: Rules, cancel: str | None = None) -> tupl
     decisions: list[Decision] = [Skip(name, reason) for name, reason in skips.items()]
     if not waiting and not running and not skips:
         return (_finish(jobs, cancel),)
-    ready = _ready(jobs, waiting)
+    ready = _ready(jobs, waiting, rules.heights)
     free = max(0, rules.limit - running)
     decisions += [Start(job.name, _why_start(job)) for job in ready[:free]]
     return tuple(decisions)
@@ -140,13 +141,11 @@ def _became(state: State) -> str:
     return f"was {state}" if state in (State.SKIPPED, State.CANCELLED) else str(state)
 
 
-def _ready(jobs: Sequence[Job], waiting: Sequence[Job]) -> list[Job]:
+def _ready(jobs: Sequence[Job], waiting: Sequence[Job], heights: Mapping[str, int]) -> list[Job]:
     """Those whose needs are all done; first those for which the longest chain waits, so that the run ends soonest."""
     unfinished = {job.definition for job in jobs if not job.state.is_final}
     ready = [job for job in waiting if unfinished.isdisjoint(job.needs)]
-    if len(ready) > 1:
-        height = heights({job.definition: job.needs for job in jobs})
-        ready.sort(key=lambda job: -height[job.definition])
+    ready.sort(key=lambda job: -heights.get(job.definition, 0))
     return ready
 
 
