@@ -41,10 +41,10 @@ artifact = "app.tar.gz"
 root = "{root}"
 shared = ["uploads"]
 prepare = "./bin/prepare"
-drain = {{ run = "echo {{host}} > $HEADWAY_ROOT/draining", until = "test -f $HEADWAY_ROOT/draining", within = "5s" }}
+drain = {{ run = 'echo {{host}} > "$HEADWAY_ROOT/draining"', until = 'test -f "$HEADWAY_ROOT/draining"', within = "5s" }}
 activate = "./bin/activate"
-deactivate = "rm -f $HEADWAY_ROOT/serving"
-undrain = "rm -f $HEADWAY_ROOT/draining"
+deactivate = 'rm -f "$HEADWAY_ROOT/serving"'
+undrain = 'rm -f "$HEADWAY_ROOT/draining"'
 health = {{ command = "./bin/health", interval = "50ms", within = "{within}" }}
 timeout = "20s"
 {extra_deploy}

@@ -211,6 +211,8 @@ def _standing(deployment: Deployment, row: HostRow) -> str:
     before = row.previous_release or "nothing"
     if row.state in SERVES or row.state == S.WATCHING:
         return deployment.release
+    if row.state == S.BROKEN and not row.switched_at and row.previous_release is None:
+        return "unknown"
     if row.state in TOUCHED:
         return f"{deployment.release}, not verified," if row.switched_at else f"{before}, drained,"
     if row.state == S.STUCK or row.state in GOING_BACK:

@@ -7,7 +7,7 @@ in which the frame of each step leaves out what the journal says is done.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
 from headway.base.secret import MASK, Secret
@@ -55,14 +55,16 @@ class HostJobs:
         if not commands:
             return JobEnd(State.SUCCEEDED, "", frozenset())
         attempt, directory = self._last_attempt(group)
+        first: Piece | None = None
         if directory is None:
-            attempt, directory = 1, await self._start(group, commands, 1)
+            attempt = 1
+            directory, first = await self._start(group, commands, attempt)
         while True:
-            end = await self._follow(directory, commands, attempt)
+            end = await self._follow(directory, commands, attempt, first)
             if end.state is not State.ERRORED or attempt >= ATTEMPTS:
                 return end
             attempt += 1
-            directory = await self._start(group, commands, attempt)
+            directory, first = await self._start(group, commands, attempt)
 
     async def settle(self, *, patience: float | None = None) -> None:
         """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""
@@ -86,38 +88,39 @@ class HostJobs:
         ]
         return (jobs[-1].attempt, f"{self.link.root}/{jobs[-1].directory}") if jobs else (0, None)
 
-    async def _start(self, group: str, commands: Sequence[Command], attempt: int) -> str:
+    async def _start(self, group: str, commands: Sequence[Command], attempt: int) -> tuple[str, Piece]:
+        """Starts it and waits a moment: most jobs here take milliseconds, and so one round trip."""
         root, deployment = self.link.root, self.plan.deployment
         directory = f"{root}/{step_directory(self.token, deployment, self.link.name, group, attempt)}"
         spec = job_spec(
             self.plan, commands, root=root, directory=directory, token=self.token, attempt=attempt
         )
 
-        async def start() -> None:
-            await (await self.link.runner()).start(spec)
+        async def start() -> Piece:
+            return await (await self.link.runner()).begin(spec, wait=_WAIT)
 
-        await self.link.persist(start)
-        return directory
+        return directory, await self.link.persist(start)
 
     async def _news(self, directory: str, offset: int) -> Piece:
         async def ask() -> Piece:
-            return await (await self.link.runner()).follow(directory, offset, wait=_WAIT)
+            return await (await self.link.runner()).follow(directory, offset, wait=_WAIT, patient=True)
 
         return await self.link.persist(ask)
 
-    async def _follow(self, directory: str, commands: Sequence[Command], attempt: int) -> JobEnd:
+    async def _follow(
+        self, directory: str, commands: Sequence[Command], attempt: int, first: Piece | None
+    ) -> JobEnd:
         row = DeploymentStep(
             self.plan.deployment, self.link.name, "", attempt, State.RUNNING, None, self.clock.now(), None
         )
         taker = _Taker(row, commands, self.secrets, self.clock)
-        offset = 0
+        piece = first or await self._news(directory, 0)
         while True:
-            piece = await self._news(directory, offset)
-            offset = piece.offset
             if changed := taker.take(piece.items, piece.result):
                 self.on_steps(changed)
             if piece.result is not None:
                 return taker.end(piece.result)
+            piece = await self._news(directory, piece.offset)
 
 
 class _Taker:
@@ -133,23 +136,25 @@ class _Taker:
         self._clock = clock
         self._open: DeploymentStep | None = None
         self._output = b""
+        self._now, self._last = clock.now(), 0.0
         self._done: set[str] = set()
         self._last_words = ""
 
     def take(self, items: Sequence[bytes | StepMark], result: JobResult | None) -> list[DeploymentStep]:
         changed: dict[str, DeploymentStep] = {}
+        self._place(items)
         for item in items:
             if isinstance(item, bytes):
                 self._output = (self._output + item)[-_OUTPUT_TAKEN:]
             elif item.exit_code is None:
-                self._open = self._begin(item.index)
+                self._open = self._begin(item)
                 changed[self._open.step] = self._open
             elif self._open is not None:
-                ended = self._end(self._open, item.exit_code)
+                ended = self._end(self._open, item)
                 changed[ended.step] = ended
                 self._open = None
         if result is not None and self._open is not None:
-            ended = replace(self._close(self._open), state=result.state)
+            ended = replace(self._close(self._open, self._now), state=result.state)
             changed[ended.step] = ended
             self._open = None
         return list(changed.values())
@@ -160,25 +165,35 @@ class _Taker:
             reason = f"{reason}: {self._last_words}"
         return JobEnd(result.state, self._named(reason), frozenset(self._done))
 
-    def _begin(self, index: int) -> DeploymentStep:
+    def _place(self, items: Sequence[bytes | StepMark]) -> None:
+        """Marks tell the host's uptime: the last of a piece is taken for now, the others count back from it."""
+        self._now = self._clock.now()
+        self._last = max((item.uptime for item in items if isinstance(item, StepMark)), default=0.0)
+
+    def _at(self, mark: StepMark) -> datetime:
+        return self._now - timedelta(seconds=self._last - mark.uptime)
+
+    def _begin(self, mark: StepMark) -> DeploymentStep:
         self._output = b""
-        step = self._commands[index - 1].step if index <= len(self._commands) else f"step {index}"
-        return replace(self._row, step=step, started_at=self._clock.now())
+        known = mark.index <= len(self._commands)
+        step = self._commands[mark.index - 1].step if known else f"step {mark.index}"
+        return replace(self._row, step=step, started_at=self._at(mark))
 
-    def _end(self, row: DeploymentStep, code: int) -> DeploymentStep:
-        if code == 0:
+    def _end(self, row: DeploymentStep, mark: StepMark) -> DeploymentStep:
+        good = mark.exit_code == 0
+        if good:
             self._done.add(row.step)
-        closed = self._close(row)
-        return replace(closed, state=State.SUCCEEDED if code == 0 else State.FAILED, exit_code=code)
+        closed = self._close(row, self._at(mark))
+        return replace(closed, state=State.SUCCEEDED if good else State.FAILED, exit_code=mark.exit_code)
 
-    def _close(self, row: DeploymentStep) -> DeploymentStep:
+    def _close(self, row: DeploymentStep, at: datetime) -> DeploymentStep:
         data = self._output
         for form in self._forms:
             data = data.replace(form, MASK)
         text = data[-_OUTPUT_KEPT:].decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         self._last_words = lines[-1][-200:] if lines else ""
-        return replace(row, finished_at=self._clock.now(), output=text)
+        return replace(row, finished_at=at, output=text)
 
     def _named(self, reason: str) -> str:
         """The runner counts steps; people know them by name."""

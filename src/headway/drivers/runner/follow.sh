@@ -2,7 +2,7 @@
 #   state missing | none | claimed | running | lost | finished
 #   owner, free (bytes; when lost), result N and outputs N (bytes that follow), an empty line,
 # then the result, the outputs, and at most BYTES of log. Uses builtins where a loop would start a process each time.
-hw_follow() { # DIR OFFSET CENTISECONDS BYTES
+hw_follow() { # DIR OFFSET CENTISECONDS BYTES [patient]
     exec 2>/dev/null
     cd -- "$1" || {
         printf 'state missing\n\n'
@@ -14,7 +14,7 @@ hw_follow() { # DIR OFFSET CENTISECONDS BYTES
         hw_size=0
         [ -s log ] && hw_size=$(wc -c <log)
         case $hw_state in lost | finished) break ;; esac
-        [ "$hw_size" -gt "$2" ] && break
+        [ -z "${5:-}" ] && [ "$hw_size" -gt "$2" ] && break
         [ "$hw_waited" -ge "$3" ] && break
         sleep "0.$((hw_pause / 10))$((hw_pause % 10))" || sleep 1
         hw_waited=$((hw_waited + hw_pause))

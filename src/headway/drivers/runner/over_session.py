@@ -60,9 +60,26 @@ class SessionRunner:
 
         Only by plain mkdir: whoever was superseded finds the parent renamed, and must not make it anew.
         """
+        reply = await self.session.call(self._starting(spec), timeout=_CALL_TIMEOUT)
+        if reply.exit_code != 0:
+            raise _not_started(spec, reply)
+
+    async def begin(self, spec: JobSpec, *, wait: float) -> Piece:
+        """`start` and the first, patient `follow` in one question: a job of milliseconds costs one round trip."""
+        words = f"{quoted(spec.directory)} 0 {round(wait * 100)} {PIECE_SIZE} patient"
+        script = f"( {self._starting(spec)}\n) || exit 9\n{_compact('follow.sh')}hw_follow {words}"
+        reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
+        answer = parse_answer(reply.output) if reply.exit_code != 9 else None
+        if answer is None:
+            raise _not_started(spec, reply)
+        if answer.state == "lost":
+            return await self.follow(spec.directory, 0, wait=0)
+        return _piece(answer, 0, self._lost(spec.directory, answer))
+
+    def _starting(self, spec: JobSpec) -> str:
         directory = quoted(spec.directory)
         text = payload(spec).decode("utf-8", "surrogateescape")
-        script = "\n".join(
+        return "\n".join(
             [
                 f"if [ ! -e {directory}/claim ]; then",
                 f"[ -d {directory} ] || mkdir -m 700 {directory} || [ -d {directory} ] || exit 9",
@@ -75,25 +92,26 @@ class SessionRunner:
                 "exit 0",
             ]
         )
-        reply = await self.session.call(script, timeout=_CALL_TIMEOUT)
-        if reply.exit_code != 0:
-            said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
-            raise Errored(f"cannot start a job in {spec.directory}: {said[-300:]}")
 
-    async def follow(self, directory: str, offset: int, *, wait: float) -> Piece:
-        """See Runner. One question to the session, which is taken for as long as it waits."""
+    async def follow(self, directory: str, offset: int, *, wait: float, patient: bool = False) -> Piece:
+        """See Runner. One question to the session, which is taken for as long as it waits.
+
+        `patient`: not at once with the first news, but when the job has ended or `wait` is over.
+        """
         until = self.clock.monotonic() + wait
         while True:
             left = max(0.0, until - self.clock.monotonic())
-            answer = await self._ask(directory, offset, left)
+            answer = await self._ask(directory, offset, left, patient)
             if answer.state == "lost" and not await self._sweep(directory):
                 answer = await self._ask(directory, offset, 0)
             piece = _piece(answer, offset, self._lost(directory, answer))
             if piece.items or piece.offset != offset or piece.result is not None or left <= 0:
                 return piece
 
-    async def _ask(self, directory: str, offset: int, wait: float) -> Answer:
-        words = f"{quoted(directory)} {offset} {round(wait * 100)} {PIECE_SIZE}"
+    async def _ask(self, directory: str, offset: int, wait: float, patient: bool = False) -> Answer:
+        words = (
+            f"{quoted(directory)} {offset} {round(wait * 100)} {PIECE_SIZE} {'patient' if patient else ''}"
+        )
         script = f"{_compact('follow.sh')}hw_follow {words}"
         reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
         answer = parse_answer(reply.output)
@@ -139,6 +157,11 @@ class SessionRunner:
         if reply.exit_code != 0:
             said = reply.output.decode("utf-8", "replace").strip()
             raise Errored(f"cannot remove {directory}: {said[-300:]}")
+
+
+def _not_started(spec: JobSpec, reply: Reply) -> Errored:
+    said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
+    return Errored(f"cannot start a job in {spec.directory}: {said[-300:]}")
 
 
 def _piece(answer: Answer, offset: int, lost: JobResult | None) -> Piece:
