@@ -187,7 +187,7 @@ def _read(need: _Need, text: str) -> Iterable[HostFinding]:
         said.setdefault(word, []).append(rest)
     user = said.get("user", ["?"])[0]
     yield HostFinding(name, "connection", True, f"signed in as {user}")
-    missing = said.get("missing", [])
+    missing = list(dict.fromkeys(said.get("missing", ())))
     yield HostFinding(
         name,
         "commands",
