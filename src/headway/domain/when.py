@@ -102,7 +102,7 @@ def parse_when(text: str) -> Expression:
     if len(text) > LONGEST:
         raise WhenInvalid(f"the condition is longer than {LONGEST} characters", LONGEST, f"up to {LONGEST}")
     for column, character in enumerate(text, 1):
-        if character in "\\\n\r\0#":
+        if character in "\\#" or not character.isprintable():
             raise WhenInvalid(f"found {character!r}", column, f"one line without {character!r}")
     stripped = text.lstrip()
     reader = _Reader(stripped, len(text) - len(stripped))

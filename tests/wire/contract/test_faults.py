@@ -487,6 +487,14 @@ def test_a_number_of_too_many_digits_is_a_fault() -> None:
                 "6:12 hosts.h.labels.\"a b\": 'a b' is no label; allowed are letters, digits, '_' and '-'",
             ],
         ),
+        # Nothing that a terminal would act on is printed.
+        (
+            SHORT + '"\\u001b[2J\\u009b" = 1\n[jobs.a]\nrun = "x"\nneeds = ["\\u001b[2J"]\n',
+            [
+                '4:1 service."\\u001b[2J\\x9b": \'\\x1b[2J\\x9b\' is no known key; allowed: name, team, runbook, description',
+                "7:10 jobs.a.needs[0]: '\\x1b[2J' is no job; there is no other job",
+            ],
+        ),
         # A condition whose text is moved by quoting is shown at its beginning.
         (
             SHORT + '[jobs.a]\nrun = "x"\nwhen = "branch == \\"main\\" or nothing"\n',

@@ -76,15 +76,20 @@ def render_path(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + toml_key(part)
+            text += ("." if text else "") + printable(toml_key(part))
     return text
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would act on: `\\n`, `\\x1b`."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def show(value: object) -> str:
     """The value as a message quotes it: `'biuld'`, `20`, `true`, `a list`, `a table`."""
     if isinstance(value, str):
         quoted = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-        return "'" + quoted.replace("\n", "\\n").replace("\0", "\\0") + "'"
+        return "'" + printable(quoted) + "'"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
