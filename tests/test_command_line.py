@@ -1,6 +1,9 @@
 """The face that all commands share: help, near words, errors, exit codes."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -69,3 +72,15 @@ def test_what_no_driver_named_is_an_error_of_the_platform(raised, code, said, ca
     assert seen_code == code
     assert said in err.splitlines()
     assert ("Traceback" in err) == isinstance(raised, ZeroDivisionError)
+
+
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
+    script = f"{sys.executable} -m headway --help; echo exit $? >&2"
+    done = subprocess.run(
+        ["sh", "-c", f"({script}) | true"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"HEADWAY_DATA": str(tmp_path)},
+    )
+    assert done.stderr == "exit 0\n"

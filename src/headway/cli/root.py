@@ -3,7 +3,6 @@
 import errno
 import importlib
 import json
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -68,9 +67,9 @@ def run_command_line(arguments: Sequence[str], settings: Callable[[], Settings])
     try:
         answer = headway.main(list(arguments), prog_name="headway", standalone_mode=False, obj=settings())
         return answer if isinstance(answer, int) else 0
-    except BrokenPipeError:
-        # The reader of our output is gone (`headway logs | head`); nobody is left to tell.
-        sys.stderr.close()
+    except SystemExit:
+        # Only Click leaves this way, when the reader of our output is gone (`headway logs | head`): commands
+        # return their exit codes. It has silenced the streams already, and nobody is left to tell.
         return 0
     except Exception as error:
         return _code_of(error, as_json="--json" in arguments)
