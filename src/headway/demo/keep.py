@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncssh
 
 from headway.base.errors import Errored, WrongUse
-from headway.demo.http import ask_json
+from headway.demo.http import ask_json, close
 from headway.demo.layout import DEMO_VARIABLE, HOSTS, SERVICE, STAGING_HOST, Layout, load_layout
 from headway.demo.ports import is_free
 from headway.demo.world import World
@@ -31,8 +31,10 @@ exec {python} -P -m headway demo --resume-hosts --folder {folder}
 _BOOT = """\
 cd headway/{service}/{environment}/current 2>/dev/null || exit 0
 set -a; . ../../settings/current.env; set +a
-./bin/activate > /dev/null && ./bin/balancer undrain
+./bin/activate > /dev/null
 """
+#: Seconds until a shop that was started listens.
+_LISTENS_WITHIN = 15.0
 
 
 class NotStarted(Errored):
@@ -85,21 +87,24 @@ def load_kept(folder: Path) -> Layout:
 
 
 def resume(layout: Layout) -> World:
-    """Start everything again and, on each host, the shop that was live, through the balancer's undrain."""
+    """Start everything again: on each host the shop that was live, then the balancer and its users."""
     world = World(layout)
     world.start()
     try:
-        ask_json(layout.traffic_admin, "/flow", "POST")
-        asyncio.run(_boot_all(layout))
+        asyncio.run(_boot_all(world))
     except BaseException:
         world.stop()
         raise
     return world
 
 
-async def _boot_all(layout: Layout) -> None:
+async def _boot_all(world: World) -> None:
     places = [(host, "production") for host in HOSTS] + [(STAGING_HOST, "staging")]
-    await asyncio.gather(*(_boot(layout, host, environment) for host, environment in places))
+    live = [(host, place) for host, place in places if world.live_release(host, place)]
+    await asyncio.gather(*(_boot(world.layout, host, place) for host, place in live))
+    for host, place in live:
+        if place == "production":
+            ask_json(world.layout.balancer_admin, f"/hosts/{host}/undrain", "POST")
 
 
 async def _boot(layout: Layout, host: str, environment: str) -> None:
@@ -117,11 +122,27 @@ async def _boot(layout: Layout, host: str, environment: str) -> None:
             done = await connection.run(script, timeout=30)
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise NotStarted(f"{host} cannot be reached: {error!r}") from error
+    shop = f"the shop on {host} ({environment})"
     if done.exit_status != 0:
         said = (str(done.stdout or "") + str(done.stderr or "")).strip().splitlines()
-        raise NotStarted(
-            f"the shop on {host} ({environment}) did not start: {said[-1] if said else 'silent'}"
-        )
+        raise NotStarted(f"{shop} did not start: {said[-1] if said else 'silent'}")
+    port = layout.web_ports[host if environment == "production" else environment]
+    try:
+        async with asyncio.timeout(_LISTENS_WITHIN):
+            await _listens(port)
+    except TimeoutError as late:
+        raise NotStarted(f"{shop} does not listen on port {port}") from late
+
+
+async def _listens(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            await close(writer)
+            return
 
 
 def remove(folder: Path, *, existed: bool) -> None:
