@@ -17,6 +17,7 @@ from headway.domain.contract import (
     StrategyKind,
 )
 from headway.domain.states import State
+from headway.engine.host_book import book_of
 from headway.engine.remote_commands import MaskedLines, Outcome, known_secrets, merged
 from headway.engine.settings import Settings
 
@@ -85,6 +86,7 @@ def test_secrets_are_those_of_one_environment_or_of_all(tmp_path: Path) -> None:
         jobs={"test": JobDefinition("test", (), secrets=("JOB_TOKEN",))},
         environments={"production": production},
     )
-    assert [secret.name for secret in known_secrets(contract, here)] == ["PASSWORD", "JOB_TOKEN"]
-    assert [secret.name for secret in known_secrets(contract, here, "production")] == ["PASSWORD"]
-    assert known_secrets(contract, here, "staging") == ()
+    book = book_of(contract)
+    assert [secret.name for secret in known_secrets(book, here)] == ["PASSWORD", "JOB_TOKEN"]
+    assert [secret.name for secret in known_secrets(book, here, "production")] == ["PASSWORD"]
+    assert known_secrets(book, here, "staging") == ()

@@ -68,12 +68,12 @@ def command(
     Exit code: 0 all succeeded, 1 some failed, 3 some host was not reached.
     """
     from headway.domain.selection import select_hosts
-    from headway.engine.projects import find_project
+    from headway.engine.host_book import read_host_book
     from headway.engine.remote_commands import Task, known_secrets
 
     limit = seconds(timeout, "--timeout")
-    contract = find_project(Path.cwd()).contract
-    hosts = select_hosts(contract, [part for text in selectors for part in text.split(",") if part.strip()])
+    book = read_host_book(Path.cwd())
+    hosts = select_hosts(book, [part for text in selectors for part in text.split(",") if part.strip()])
     if user is not None:
         hosts = tuple(dataclasses.replace(host, user=user) for host in hosts)
     tasks = [Task(host, words) for host in hosts]
@@ -92,7 +92,7 @@ def command(
         async with Connections(patience) as connections:
             stage = Stage(
                 connections,
-                known_secrets(contract, settings),
+                known_secrets(book, settings),
                 SystemClock(),
                 on_line,
                 pty=pty,

@@ -60,6 +60,7 @@ def command(
     Exit code: 0, or 1 if a log's command failed, 3 if some host was not reached.
     """
     from headway.base.clock import SystemClock
+    from headway.engine.host_book import book_of
     from headway.engine.projects import find_project
     from headway.engine.remote_commands import known_secrets
     from headway.engine.service_logs import log_tasks
@@ -71,7 +72,7 @@ def command(
     tasks = log_tasks(
         contract, environment, since=SystemClock().now().astimezone(UTC) - age, lines=asked, follow=follow
     )
-    secrets = known_secrets(contract, settings, environment)
+    secrets = known_secrets(book_of(contract), settings, environment)
     tail = _Tail(tasks, wanted.encode("utf-8", "surrogateescape") if wanted else b"", asked, as_json)
     if follow:
         try:

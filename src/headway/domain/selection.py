@@ -2,42 +2,53 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from headway.base.errors import WrongUse
-from headway.domain.contract import Contract, HostSpec
+from headway.domain.contract import HostSpec
+
+
+class Places(Protocol):
+    """What selectors choose from; a Contract is one."""
+
+    @property
+    def hosts(self) -> Mapping[str, HostSpec]: ...
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
 class NoSuchHosts(WrongUse):
     """A selector that means nothing in this headway.toml."""
 
 
-def select_hosts(contract: Contract, selectors: Sequence[str]) -> tuple[HostSpec, ...]:
+def select_hosts(places: Places, selectors: Sequence[str]) -> tuple[HostSpec, ...]:
     """The hosts that any of the selectors means: each once, in the selectors' order, in a group in the group's.
 
     Raises NoSuchHosts for the first selector that means no host, with the near word where there is one.
     """
     found: dict[str, HostSpec] = {}
     for selector in selectors:
-        for name in _names(contract, selector.strip()):
-            host = contract.hosts.get(name)
+        for name in _names(places, selector.strip()):
+            host = places.hosts.get(name)
             if host is None:
-                raise _unknown("host", name, contract.hosts)
+                raise _unknown("host", name, places.hosts)
             found.setdefault(name, host)
     return tuple(found.values())
 
 
-def _names(contract: Contract, selector: str) -> Iterable[str]:
+def _names(places: Places, selector: str) -> Iterable[str]:
     kind, colon, rest = selector.partition(":")
     if not colon:
-        if selector not in contract.hosts and selector in contract.groups:
+        if selector not in places.hosts and selector in places.groups:
             raise NoSuchHosts(f"'{selector}' is a group, not a host", hint=f"write group:{selector}")
         return (selector,)
     if kind == "group":
-        if rest not in contract.groups:
-            raise _unknown("group", rest, contract.groups, prefix="group:")
-        return contract.groups[rest]
+        if rest not in places.groups:
+            raise _unknown("group", rest, places.groups, prefix="group:")
+        return places.groups[rest]
     if kind == "label":
-        return _with_label(contract, rest)
+        return _with_label(places, rest)
     near = _near(kind, ("group", "label"))
     raise NoSuchHosts(
         f"'{selector}' selects no hosts: '{kind}:' is not known",
@@ -45,21 +56,21 @@ def _names(contract: Contract, selector: str) -> Iterable[str]:
     )
 
 
-def _with_label(contract: Contract, text: str) -> Iterable[str]:
+def _with_label(places: Places, text: str) -> Iterable[str]:
     label, equals, value = text.partition("=")
     if not equals:
         raise NoSuchHosts(f"'label:{text}' has no value", hint=f"write label:{text}=VALUE")
-    names = [name for name, host in contract.hosts.items() if host.labels.get(label) == value]
+    names = [name for name, host in places.hosts.items() if host.labels.get(label) == value]
     if names:
         return names
-    values = sorted({host.labels[label] for host in contract.hosts.values() if label in host.labels})
+    values = sorted({host.labels[label] for host in places.hosts.values() if label in host.labels})
     if values:
         near = _near(value, values)
         raise NoSuchHosts(
             f"no host has the label {label}={value}",
             hint=f"did you mean label:{label}={near}?" if near else f"{label} is one of {', '.join(values)}",
         )
-    labels = {label: None for host in contract.hosts.values() for label in host.labels}
+    labels = {label: None for host in places.hosts.values() for label in host.labels}
     raise _unknown("label", label, labels, prefix="label:")
 
 

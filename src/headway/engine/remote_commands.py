@@ -7,11 +7,12 @@ from datetime import timedelta
 
 from headway.base.clock import Clock
 from headway.base.secret import MASK, Secret
-from headway.domain.contract import Contract, HostSpec
+from headway.domain.contract import HostSpec
 from headway.domain.states import State
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, SshConfigFault, SshError
 from headway.drivers.ssh.framing import Capped
+from headway.engine.host_book import HostBook
 from headway.engine.secrets import SecretsMissing, load_secrets
 from headway.engine.settings import Settings
 
@@ -56,24 +57,18 @@ class Outcome:
     hint: str | None = None
 
 
-def known_secrets(
-    contract: Contract, settings: Settings, environment: str | None = None
-) -> tuple[Secret, ...]:
+def known_secrets(book: HostBook, settings: Settings, environment: str | None = None) -> tuple[Secret, ...]:
     """Every secret of the service that can be found here, to be masked: of one environment, or of all and of its jobs.
 
     Those that are nowhere are passed over: nothing can print them for us. Raises SecretsError for a file that
     others could read.
     """
-    wanted: list[tuple[str | None, str]] = []
-    for name, spec in contract.environments.items():
-        if environment is None or environment == name:
-            wanted += [(name, secret) for secret in spec.secrets]
-    if environment is None:
-        wanted += [(None, secret) for job in contract.jobs.values() for secret in job.secrets]
     found: dict[str, Secret] = {}
-    for place, name in dict.fromkeys(wanted):
+    for place, name in dict.fromkeys(book.secrets):
+        if environment is not None and place != environment:
+            continue
         try:
-            (secret,) = load_secrets((name,), contract.service.name, place, settings)
+            (secret,) = load_secrets((name,), book.service, place, settings)
         except SecretsMissing:
             continue
         found[secret.reveal()] = secret

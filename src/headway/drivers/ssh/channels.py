@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import asyncssh
+from headway.drivers.ssh.library import asyncssh
 
 #: What we take before the host has to wait. Large, so that a burst of output costs no round trips.
 WINDOW = 4 * 2**20

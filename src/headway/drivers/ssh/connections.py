@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator, Coroutine
 from types import TracebackType
 from typing import Any
 
-import asyncssh
-
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
+from headway.drivers.ssh.library import asyncssh
 from headway.drivers.ssh.packing import PackedFiles
 from headway.drivers.ssh.resolving import Resolver, Target, refusal
 from headway.drivers.ssh.session import HostSession

@@ -9,10 +9,9 @@ the command's descendants are ended instead. All is read from /proc by builtins 
 import asyncio
 from dataclasses import dataclass
 
-import asyncssh
-
 from headway.drivers.ssh.channels import open_channel
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line
+from headway.drivers.ssh.library import asyncssh
 
 #: Prints `PID STAT-LINE` of the shell that runs it (`$$` is the same in a subshell).
 IDENTIFY = 'stat=; read -r stat </proc/$$/stat 2>/dev/null; printf "%s %s\\n" "$$" "$stat"'

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 from asyncssh.config import SSHClientConfig, SSHConfig
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
@@ -28,6 +27,7 @@ from headway.drivers.ssh.known_hosts import (
     read_known_keys,
     read_lines,
 )
+from headway.drivers.ssh.library import asyncssh
 from headway.drivers.ssh.settings import SshSettings
 
 #: AES-GCM first: one pass for cipher and checksum, in hardware; 50 MB take a third less time than with chacha20.

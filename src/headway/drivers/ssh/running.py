@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import asyncssh
-
 from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, exports, quote, quote_all
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
+from headway.drivers.ssh.library import asyncssh
 
 if TYPE_CHECKING:
     from headway.drivers.ssh.session import HostSession

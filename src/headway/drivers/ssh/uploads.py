@@ -8,12 +8,11 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncssh
-
 from headway.base.durations import format_size
 from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import ConnectionLost, DiskFullOnHost, UploadRefused
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, printable, quote
+from headway.drivers.ssh.library import asyncssh
 
 if TYPE_CHECKING:
     from headway.drivers.ssh.session import HostSession
