@@ -244,6 +244,26 @@ def test_a_second_run_of_the_same_tree_looks_on(sqlite_terminal: Terminal):
     assert sqlite_terminal.happened("ran") == ["ran"]
 
 
+def test_who_looks_on_takes_the_place_of_a_process_that_was_killed(sqlite_terminal: Terminal):
+    sqlite_terminal.write(
+        "[jobs.a]\nrun = 'echo ran >> $OUTSIDE/ran; echo one; while [ ! -e $OUTSIDE/go ]; do sleep 0.02; done; echo two'\n"
+        "[jobs.b]\nneeds = ['a']\nrun = 'echo ran >> $OUTSIDE/ran; echo three'\n"
+    )
+    first = sqlite_terminal.start("run")
+    wait_until(lambda: sqlite_terminal.happened("ran"))
+    second = sqlite_terminal.start("run")
+    assert b"run 1" in second.stderr.readline()
+    assert b"looks on" in second.stderr.readline()
+    first.kill()
+    first.communicate()
+    (sqlite_terminal.outside / "go").touch()
+    output, complaint = second.communicate(timeout=30)
+    assert second.returncode == 0, complaint
+    assert b"its process is gone; this one goes on with it" in complaint
+    assert output.count(b"one\n") == output.count(b"two\n") == output.count(b"three\n") == 1
+    assert sqlite_terminal.happened("ran") == ["ran", "ran"]
+
+
 def test_an_orphan_of_another_tree_is_mentioned_and_can_be_cancelled(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.a]\nrun = 'echo $$ > $OUTSIDE/pid; sleep 1000'\n")
     process = sqlite_terminal.start("run")

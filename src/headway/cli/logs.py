@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,7 +14,7 @@ from headway.cli.output import emit_json, json_option, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.domain.run import Job, Step
+    from headway.domain.run import Job, Run, Step
     from headway.engine.run_watch import Look
     from headway.engine.runs import Tools
 
@@ -154,27 +154,22 @@ def _pieces(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: bool) -> int:
     """Look on until the run ends; the exit code is the run's own."""
-    from headway.cli.run import EXIT_CODES
     from headway.cli.run_screen import Output, screen_for, show_events
+    from headway.cli.run_session import EXIT_CODES
     from headway.engine.run_watch import Watcher
-    from headway.engine.runs import look_at, nobody_drives
+    from headway.engine.runs import look_at
 
     run, wanted = look.run, {job.id for job in chosen}
-    if not run.state.is_final and nobody_drives(tools, run):
-        click.echo(
-            f"headway: the process that drove run {run.number} is gone; its jobs go on, and `headway run` on the same "
-            "tree takes it up",
-            err=True,
-        )
     watcher = Watcher(lambda: look_at(tools.database, run.id), tools.log, wanted=lambda job: job.id in wanted)
-    pause = threading.Event()
+    wait = _waiting(tools, run)
     try:
         if quiet:
             while not watcher.ended:
                 for _ in watcher.events():
                     pass
-                pause.wait(0.1)
+                wait()
         else:
+            sys.stdout.flush()
             screen = screen_for(
                 Output(),
                 is_terminal=sys.stdout.isatty(),
@@ -182,14 +177,36 @@ def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: boo
                 names=[job.name for job in chosen],
                 single=len(chosen) == 1,
             )
-            show_events(watcher, screen, wait=lambda: _nap(pause), now=tools.clock.now)
+            if not show_events(watcher, screen, wait=wait, now=tools.clock.now):
+                return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        watcher.close()
     return EXIT_CODES[look_at(tools.database, run.id).run.state]
 
 
-def _nap(pause: threading.Event) -> None:
-    pause.wait(0.03)
+def _waiting(tools: "Tools", run: "Run") -> Callable[[], None]:
+    """A short pause; tells once when nobody looks after the run any more, as then it may not end by itself."""
+    from headway.engine.runs import nobody_drives
+
+    pause, clock = threading.Event(), tools.clock
+    check_at, told = clock.monotonic(), False
+
+    def wait() -> None:
+        nonlocal check_at, told
+        if not told and clock.monotonic() >= check_at:
+            check_at = clock.monotonic() + 2
+            if nobody_drives(tools, run):
+                told = True
+                click.echo(
+                    f"headway: the process that drove run {run.number} is gone; its jobs go on, and headway run "
+                    "(on the same tree) takes it up",
+                    err=True,
+                )
+        pause.wait(0.03)
+
+    return wait
 
 
 def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:

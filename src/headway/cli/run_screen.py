@@ -231,9 +231,7 @@ def show_events(
             if not moved:
                 wait()
         screen.close()
-    except (BrokenPipeError, OSError):
+    except OSError:
         # The reader is gone, or the terminal. The run has no need of either.
         return False
-    finally:
-        watcher.close()
     return True

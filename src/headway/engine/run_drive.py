@@ -31,6 +31,9 @@ from headway.store.database import Transaction
 
 Write = Callable[[Transaction], bool]
 
+#: Milliseconds by which the wall clock may be ahead of the monotonic one, which stands still while a machine sleeps.
+_ASLEEP = 5000
+
 
 class Detached(Exception):
     """We were told to go. The run's jobs go on; whoever asks for the run next goes on with it."""
@@ -90,9 +93,12 @@ class Drive:
         self._began = tools.clock.monotonic()
 
     def now(self) -> datetime:
-        """In whole milliseconds, as it is stored."""
-        passed = self._tools.clock.monotonic() - self._began
-        return from_milliseconds(self._began_at + round(passed * 1000))
+        """In whole milliseconds, as it is stored. Never goes back, and catches up after a sleep of the machine."""
+        wall, monotonic = to_milliseconds(self._tools.clock.now()), self._tools.clock.monotonic()
+        steady = self._began_at + round((monotonic - self._began) * 1000)
+        if wall > steady + _ASLEEP:
+            self._began_at, self._began, steady = wall, monotonic, wall
+        return from_milliseconds(steady)
 
     def cancel(self, reason: str) -> None:
         """Stop the run, from within the loop's thread: its jobs are ended, then the run ends *cancelled*."""

@@ -72,8 +72,11 @@ class Watcher:
         *,
         wanted: Callable[[Job], bool] = lambda _: True,
     ) -> None:
-        """`log_path` gives the file of a job's attempt; `wanted` says whose jobs are told of."""
-        self._look = look
+        """`log_path` gives the file of a job's attempt; `wanted` says whose jobs are told of.
+
+        `look` may be replaced by a source that is nearer, such as the drive of this very process.
+        """
+        self.look = look
         self._log_path = log_path
         self._wanted = wanted
         self._tails: dict[str, _Tail] = {}
@@ -85,7 +88,7 @@ class Watcher:
         """What is new. The state is looked at before the files: a job that has ended has written all of its log."""
         if self.ended:
             return
-        look = self.last = self._look()
+        look = self.last = self.look()
         open_ends = False
         for job in look.jobs:
             if job.id in self._told or not self._wanted(job):
@@ -94,6 +97,7 @@ class Watcher:
             open_ends = open_ends or not ended
         if look.run.state.is_final and not open_ends:
             self.ended = True
+            self.close()
             yield RunEnded(look.run)
 
     def close(self) -> None:

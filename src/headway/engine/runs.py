@@ -296,9 +296,17 @@ def orphans(tools: Tools, service: str, *, but: str = "") -> list[Run]:
 
 
 def nobody_drives(tools: Tools, run: Run) -> bool:
-    """Whether the process that drove it is gone for sure."""
-    held = tools.database.read(lambda tx: owners.holder(tx, KIND, run.id))
-    return held is None or tools.is_alive(held.owner) is False
+    """Whether it is unfinished and its process is gone, as far as one can tell without claiming the run."""
+
+    def work(tx: Transaction) -> tuple[Run | None, owners.Claim | None]:
+        return runs.run_by_id(tx, run.id), owners.holder(tx, KIND, run.id)
+
+    stored, held = tools.database.read(work)
+    if stored is None or stored.state.is_final:
+        return False
+    if held is None or tools.is_alive(held.owner) is False:
+        return True
+    return held.lease_until + LEASE < tools.clock.now()
 
 
 def find_run(database: Database, text: str, service: str | None) -> Run:
