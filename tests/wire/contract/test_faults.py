@@ -487,6 +487,13 @@ def test_a_number_of_too_many_digits_is_a_fault() -> None:
                 "6:12 hosts.h.labels.\"a b\": 'a b' is no label; allowed are letters, digits, '_' and '-'",
             ],
         ),
+        (
+            SHORT + '[deploy]\nkind = "script"\nrun = "x"\nroot = "~/x"\n[environments.e]\nhosts = "h"\nroot = "/"\n[hosts.h]\n',
+            [
+                "7:8 deploy.root: '~/x' needs no '~'; what does not begin with '/' is relative to the user's home",
+                "10:8 environments.e.root: '/' is no folder of the service's own; allowed is such as '/srv/{service}'",
+            ],
+        ),
         # Nothing that a terminal would act on is printed.
         (
             SHORT + '"\\u001b[2J\\u009b" = 1\n[jobs.a]\nrun = "x"\nneeds = ["\\u001b[2J"]\n',

@@ -1,5 +1,6 @@
 """Faults of meaning in `[jobs]`: needs, cycles, matrices, conditions, secrets."""
 
+import re
 from collections.abc import Iterator
 from math import prod
 
@@ -62,10 +63,11 @@ def _matrix(path: Path, job: Table) -> Iterator[Problem]:
     for axis, values in table(job, "matrix").items():
         place = (*path, "matrix", axis)
         yield from twice(values, place)
-        other = capitals.setdefault(axis.upper(), axis)
+        # As the steps' environment makes a variable of it.
+        variable = f"MATRIX_{re.sub('[^A-Za-z0-9]+', '_', axis).strip('_').upper()}"
+        other = capitals.setdefault(variable, axis)
         if other != axis:
-            variable = f"MATRIX_{axis.upper()}"
-            message = f"'{other}' and '{axis}' would both arrive as {variable}"
+            message = f"{show(other)} and {show(axis)} would both arrive as {variable}"
             yield Problem(place, message, show(axis), "axes that differ", at_key=True)
 
 

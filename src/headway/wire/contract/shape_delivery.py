@@ -19,6 +19,7 @@ from headway.wire.contract.values import (
     Name,
     Pause,
     RelativePath,
+    RootPath,
     Text,
     TextOrList,
     Variable,
@@ -177,7 +178,7 @@ class Deploy(Running):
         "(.tar.gz, .tgz, .tar, .zip) are unpacked, another file is laid as it is. Kind `files` needs one.",
         examples=["dist/shop.tar.gz"],
     )
-    root: Text = Field(
+    root: RootPath = Field(
         "headway/{service}/{environment}",
         description="The folder on the host; relative to the user's home unless absolute.",
         examples=["/srv/{service}"],
@@ -302,7 +303,7 @@ class EnvironmentTable(Model):
         description="Environment variables of the processes.",
         examples=[{"LOG_LEVEL": "info"}],
     )
-    root: Text | None = Field(
+    root: RootPath | None = Field(
         None, description="Another folder on the hosts than `deploy.root`.", examples=["/srv/shop-staging"]
     )
     production: bool | None = Field(

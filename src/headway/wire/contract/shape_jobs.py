@@ -69,7 +69,9 @@ class Step(Model):
     )
     env: Environment = Field({}, description="Variables of this step only.", examples=[{"TZ": "UTC"}])
     working_directory: RelativePath | None = Field(
-        None, description="Folder of this step, relative to the job's.", examples=["web"]
+        None,
+        description="Folder of this step, relative to the repository's top; the job's if absent.",
+        examples=["web"],
     )
     shell: Shell | None = Field(
         None,

@@ -170,6 +170,18 @@ def _relative(value: str) -> str:
     return value
 
 
+def _root(value: str) -> str:
+    if value.startswith("~"):
+        raise ValueError(
+            f"{show(value)} needs no '~'; what does not begin with '/' is relative to the user's home"
+        )
+    if not value.strip("/. ") or "\n" in value or ".." in value.split("/"):
+        raise ValueError(
+            f"{show(value)} is no folder of the service's own; allowed is such as '/srv/{{service}}'"
+        )
+    return value
+
+
 def _filled(value: str) -> str:
     if not value.strip():
         raise ValueError("found empty text; allowed is text with something in it")
@@ -196,6 +208,7 @@ Text = Annotated[str, AfterValidator(_filled), Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
 Variable = Annotated[str, AfterValidator(_variable), Field(json_schema_extra={"pattern": VARIABLE_PATTERN})]
 Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})]
+RootPath = Annotated[str, AfterValidator(_root), Field(min_length=1)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Words = Annotated[str, AfterValidator(_words)]
 Pause = Annotated[timedelta, BeforeValidator(_duration), _DURATION_SCHEMA]
