@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,14 @@ import pytest
 
 from headway.domain.job import JobSpec
 from headway.domain.states import State
-from headway.drivers.runner.local import LocalRunner
+from headway.drivers.runner import local, over_session
 from headway.drivers.runner.verbs import Runner
 from tests.support.jobs import follow, job, processes_with, run, until
+
+# The script is the same in both places; how it is started there, test_jobs shows under all shells.
+pytestmark = pytest.mark.parametrize(
+    "runner", ["here-dash", "here-busybox", "here-bash", "host-dash"], indirect=True
+)
 
 
 @pytest.fixture
@@ -74,8 +80,6 @@ async def test_a_step_has_its_time_to_stop(runner: Runner, tmp_path: Path) -> No
 
 async def test_a_cancel_before_the_start_holds(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
-    if not isinstance(runner, LocalRunner):
-        pytest.skip("on a host the script that cancels comes with the start")
     await runner.cancel(str(tmp_path / "job"), "changed my mind")
     await until((tmp_path / "job" / "cancel").exists)
     seen = await run(runner, job(tmp_path, "echo never"))
@@ -241,7 +245,8 @@ async def test_a_directory_that_is_gone_is_lost(runner: Runner, tmp_path: Path) 
     assert "nowhere" in seen.result.reason
 
 
-async def test_a_full_disk_is_named(runner: Runner, tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -249,16 +254,31 @@ async def test_a_full_disk_is_named(runner: Runner, tmp_path: Path) -> None:
     )
     if mounted.returncode != 0:
         pytest.skip(f"no small disk can be made here: {mounted.stderr.decode().strip()}")
-    try:
-        spec = job(
-            tmp_path,
-            "head -c 1000000 /dev/zero | tr '\\0' x; touch reached",
-            directory=str(disk / "job"),
-        )
-        seen = await run(runner, spec)
-        assert (tmp_path / "reached").exists()
-        assert seen.result.state is State.ERRORED
-        assert "disk" in seen.result.reason
-        assert "full" in seen.result.reason
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+async def test_a_disk_without_room_for_the_steps_runs_none(
+    runner: Runner, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "SIGN_OF_LIFE_WITHIN", timedelta(seconds=0.5))
+    monkeypatch.setattr(over_session, "SIGN_OF_LIFE_WITHIN", timedelta(seconds=0.5))
+    script = f"touch {tmp_path}/ran\n" + "# more than the disk takes\n" * 20_000
+    seen = await run(runner, job(tmp_path, script, directory=str(small_disk / "job")))
+    assert not (tmp_path / "ran").exists()
+    assert seen.result.state is State.ERRORED
+    assert seen.result.reason.startswith("runner lost: the disk of")
+    assert "is full" in seen.result.reason
+
+
+async def test_a_full_disk_is_named(runner: Runner, tmp_path: Path, small_disk: Path) -> None:
+    spec = job(
+        tmp_path,
+        "head -c 1000000 /dev/zero | tr '\\0' x; touch reached",
+        directory=str(small_disk / "job"),
+    )
+    seen = await run(runner, spec)
+    assert (tmp_path / "reached").exists()
+    assert seen.result.state is State.ERRORED
+    assert "disk" in seen.result.reason
+    assert "full" in seen.result.reason

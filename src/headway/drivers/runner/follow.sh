@@ -1,6 +1,6 @@
 # Sent with each question over a session: waits until the job DIR has news behind OFFSET, then prints, for frames.py:
 #   state missing | none | claimed | running | lost | finished
-#   owner, free (bytes; when lost), result N and outputs N (bytes that follow), an empty line,
+#   owner, free (what df says, when there is no runner), result N and outputs N (bytes that follow), an empty line,
 # then the result, the outputs, and at most BYTES of log. Uses builtins where a loop would start a process each time.
 hw_follow() { # DIR OFFSET CENTISECONDS BYTES [patient]
     exec 2>/dev/null
@@ -21,7 +21,7 @@ hw_follow() { # DIR OFFSET CENTISECONDS BYTES [patient]
         [ "$hw_pause" -lt 16 ] && hw_pause=$((hw_pause * 2))
     done
     printf 'state %s\nowner %s\n' "$hw_state" "$hw_owner"
-    [ "$hw_state" = lost ] && printf 'free %s\n' "$(df -Pk . | tail -n 1)"
+    case $hw_state in none | claimed | lost) printf 'free %s\n' "$(df -Pk . | tail -n 1)" ;; esac
     if [ "$hw_state" = finished ]; then
         printf 'result %s\noutputs %s\n\n' "$(wc -c <result)" "$(head -c 65537 outputs | wc -c)"
         cat result

@@ -41,7 +41,7 @@ def parse_owner(text: bytes) -> Owner | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What follow.sh printed. `free`: bytes free on the job's disk, told when its runner is lost."""
+    """What follow.sh printed. `free`: bytes free on the job's disk, told when it has no runner."""
 
     state: str
     owner: Owner | None

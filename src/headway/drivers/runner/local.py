@@ -15,7 +15,7 @@ from headway.base.durations import format_size
 from headway.base.errors import Errored
 from headway.domain.job import JobResult, JobSpec, Piece
 from headway.domain.states import State
-from headway.drivers.processes import ProcessIdentity, is_alive
+from headway.drivers.processes import ProcessIdentity, identity, is_alive
 from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
 from headway.drivers.runner.payload import payload
 from headway.drivers.runner.verbs import FULL_DISK, PIECE_SIZE, SIGN_OF_LIFE_WITHIN
@@ -47,6 +47,7 @@ class LocalRunner:
         directory = Path(spec.directory)
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
+            directory.chmod(0o700)
             if (directory / "claim").exists():
                 return
             (directory / "steps").mkdir(exist_ok=True)
@@ -155,7 +156,7 @@ class LocalRunner:
         """There will never be a result: the runner is dead, or has never given a sign of life."""
         owner = _read_owner(directory)
         if owner is not None:
-            return not is_alive(ProcessIdentity(owner.boot_id, owner.pid, owner.start_time))
+            return not _is_running(owner)
         if not os.path.isdir(directory):
             return True
         since = self._waiting_since.setdefault(directory, self.clock.monotonic())
@@ -186,7 +187,9 @@ class LocalRunner:
 
 def _inherited() -> list[int]:
     """Files that whoever started us left open for us (a lock, a make's pipe): a job must not hold them."""
-    found = []
+    found: list[int] = []
+    if not os.path.isdir("/dev/fd"):
+        return found
     for name in os.listdir("/dev/fd"):
         with contextlib.suppress(OSError):
             if int(name) > 2 and os.get_inheritable(int(name)):
@@ -195,22 +198,22 @@ def _inherited() -> list[int]:
 
 
 async def _send(descriptor: int, data: bytes) -> None:
-    """Write and close. A runner that is gone (another one has the claim) needs nothing."""
-    try:
-        if len(data) <= 32 * 2**10:  # fits into an empty pipe: never waits
-            _write_all(descriptor, data)
-        else:
-            await asyncio.to_thread(_write_all, descriptor, data)
-    except BrokenPipeError:
-        pass
-    finally:
-        os.close(descriptor)
+    """Write and close."""
+    if len(data) <= 32 * 2**10:  # fits into an empty pipe: never waits
+        _write_all(descriptor, data)
+    else:
+        await asyncio.to_thread(_write_all, descriptor, data)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BrokenPipeError:
+        pass  # another one has the claim: this runner needs nothing
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: str, offset: int, size: int) -> bytes:
@@ -220,9 +223,15 @@ def _read(path: str, offset: int, size: int) -> bytes:
     except FileNotFoundError:
         return b""
     try:
-        return os.pread(descriptor, size, offset)
+        return os.pread(descriptor, min(size, max(0, os.fstat(descriptor).st_size - offset)), offset)
     finally:
         os.close(descriptor)
+
+
+def _is_running(owner: Owner) -> bool:
+    if owner.start_time == 0:  # written by a shell without /proc (macOS): the pid is all there is
+        return identity(owner.pid) is not None
+    return is_alive(ProcessIdentity(owner.boot_id, owner.pid, owner.start_time))
 
 
 def _read_owner(directory: str) -> Owner | None:

@@ -126,25 +126,28 @@ class SessionRunner:
         return (await self.session.call(script, timeout=_CALL_TIMEOUT * 10)).exit_code == 0
 
     def _lost(self, directory: str, answer: Answer) -> JobResult | None:
-        reason = None
         if answer.state == "missing":
             reason = f"runner lost: there is no {directory}"
-        elif answer.state == "lost":
+        elif answer.state == "lost" or (answer.state in ("none", "claimed") and self._is_overdue(directory)):
             reason = "runner lost"
             if answer.free is not None and answer.free < FULL_DISK:
                 reason = f"runner lost: the disk of {directory} is full ({format_size(answer.free)} free)"
-        elif answer.state in ("none", "claimed"):
-            since = self._waiting_since.setdefault(directory, self.clock.monotonic())
-            if self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds():
-                reason = "runner lost: it never began"
-        return None if reason is None else JobResult(State.ERRORED, reason, (), None)
+        else:
+            return None
+        return JobResult(State.ERRORED, reason, (), None)
+
+    def _is_overdue(self, directory: str) -> bool:
+        since = self._waiting_since.setdefault(directory, self.clock.monotonic())
+        return self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds()
 
     async def cancel(self, directory: str, reason: str) -> None:
         """See Runner. A process of its own on the host does it, so it is done even if the connection ends now."""
-        words = f"{State.CANCELLED} {quoted(' '.join(reason.split()))}"
+        why = quoted(" ".join(reason.split()))
         script = (
             f"cd -- {quoted(directory)} || exit 0\n"
-            f"setsid sh runner.sh cancel . {words} </dev/null >/dev/null 2>&1 &"
+            # Not started yet: whoever starts it finds this.
+            f"[ -e runner.sh ] || {{ [ -e cancel ] || printf '%s\\n' {State.CANCELLED} {why} >cancel; exit 0; }}\n"
+            f"setsid sh runner.sh cancel . {State.CANCELLED} {why} </dev/null >/dev/null 2>&1 &"
         )
         await self.session.call(script, timeout=_CALL_TIMEOUT)
 

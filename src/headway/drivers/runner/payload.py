@@ -70,7 +70,7 @@ def _write_steps(steps: tuple[StepSpec, ...]) -> Iterable[str]:
         # On the script's own first line, so that the line numbers in its error messages are right.
         close = "exec 3<&-; " if _is_shell(step) else ""
         script = step.script if step.script.endswith("\n") else step.script + "\n"
-        yield f"printf %s {quoted(close + script)} >steps/{index}"
+        yield f"printf %s {quoted(close + script)} >steps/{index} || return 1"
 
 
 def _exports(*environments: Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[str]:

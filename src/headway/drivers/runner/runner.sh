@@ -6,7 +6,8 @@
 #   runner.sh cancel DIR STATE REASON           end the job: TERM, stop_within, KILL
 #   runner.sh sweep DIR                         end what a dead runner left behind
 #
-# DIR holds: pipe, claim, owner, steps/N, log, outputs, cancel, result (by rename: whole or not at all).
+# DIR holds: pipe, claim, owner, steps/N, log, outputs, cancel, asked, ended, lost, result (by rename: whole or not
+# at all).
 # After the first `cd` every path is relative: DIR may be renamed while the job runs.
 # All names begin with hw_, so that no variable of the job's own environment is overwritten.
 set -u
@@ -73,8 +74,10 @@ hw_scan() {
     hw_candidates
     for hw_pid in $hw_list; do
         hw_process "$hw_pid" || continue
-        case " $1 " in *" $hw_pid "* | *" $hw_parent "*) continue ;; esac
-        case $hw_pid in "$hw_runner") continue ;; esac
+        case " $1 $hw_runner " in *" $hw_pid "*) continue ;; esac
+        case " $1 " in *" $hw_parent "*) continue ;; esac
+        # What is older than the runner is not its child's child; all reapers of its orphans are.
+        [ "$hw_start" -lt "$hw_runner_start" ] && continue
         hw_alive="$hw_alive$hw_pid "
         if [ "$hw_group" = "$hw_runner_group" ] || [ "$hw_parent" = "$hw_runner" ]; then
             hw_targets="$hw_targets$hw_pid "
@@ -83,8 +86,8 @@ hw_scan() {
         fi
     done
     for hw_pair in $hw_strangers; do
-        # A living parent that is nobody of ours has no child of ours; 2 is the kernel's.
-        case "$hw_alive$hw_siblings 2 " in *" ${hw_pair#*:} "*) continue ;; esac
+        # A living parent that is nobody of ours has no child of ours.
+        case "$hw_alive$hw_siblings " in *" ${hw_pair#*:} "*) continue ;; esac
         hw_pid=${hw_pair%:*}
         hw_unknown="$hw_unknown $hw_pid"
         [ -r "/proc/$hw_pid/environ" ] && hw_files="$hw_files /proc/$hw_pid/environ"
@@ -100,11 +103,14 @@ hw_scan() {
     done
 }
 
-# hw_list: the pids that can belong to the job. The kernel tells the last pid it gave: a short job has to look
-# at a handful, not at the whole machine.
+# hw_list: the pids that can belong to the job. The kernel tells the last pid it gave, so a short job looks at a
+# handful, not at the whole machine. In two seconds the numbers do not come round.
 hw_candidates() {
+    hw_list=''
+    hw_now
     if { read -r hw_rest hw_rest hw_rest hw_rest hw_last </proc/loadavg; } 2>/dev/null; then
-        if [ "$hw_last" -gt "$hw_runner" ] && [ $((hw_last - hw_runner)) -lt 1000 ]; then
+        if [ "$hw_last" -gt "$hw_runner" ] && [ $((hw_last - hw_runner)) -lt 1000 ] &&
+            [ $((hw_cs - hw_runner_start)) -lt 200 ]; then
             hw_pid=$hw_runner
             while [ "$hw_pid" -lt "$hw_last" ]; do
                 hw_pid=$((hw_pid + 1))
@@ -152,20 +158,22 @@ hw_kill() { # signal, pids
 
 # TERM to each process once, KILL to all that is left after $hw_stop centiseconds, as long as the condition holds.
 # Who began after the first TERM is work of stopping (a handler's command), unless it is a step of the runner's.
+# `asked` says who has had his TERM: whoever takes over, the runner or another cancel, sends no second one.
 hw_end_all() { # spared pids, condition
     hw_spared=$1
     shift
     hw_now
-    : "${hw_asked_at:=$hw_cs}"
-    hw_kill_at=$((hw_cs + hw_stop)) hw_pause=1
+    hw_asked_at='' hw_kill_at=$((hw_cs + hw_stop)) hw_pause=1
+    { read -r hw_asked_at hw_asked <asked; } 2>/dev/null
+    hw_asked=" ${hw_asked:-} " hw_first_at=${hw_asked_at:-$hw_cs}
     while "$@"; do
         hw_scan "$hw_spared"
         hw_now
         if [ "$hw_cs" -ge "$hw_kill_at" ]; then
             # shellcheck disable=SC2086
-            hw_kill KILL $hw_targets
+            "$@" && hw_kill KILL $hw_targets
         else
-            hw_ask
+            "$@" && hw_ask
         fi
         "$@" || break
         [ "$hw_pause" -lt 10 ] && hw_pause=$((hw_pause + 1))
@@ -174,17 +182,21 @@ hw_end_all() { # spared pids, condition
 }
 
 hw_ask() {
+    hw_round=''
     for hw_one in $hw_targets; do
         case $hw_asked in *" $hw_one "*) continue ;; esac
-        if [ -n "$hw_asked" ]; then
+        if [ -n "$hw_asked_at" ]; then
             hw_process "$hw_one" || continue
             # Both count hundredths of a second since boot.
             [ "$hw_start" -lt "$hw_asked_at" ] || [ "$hw_parent" = "$hw_runner" ] || continue
         fi
-        hw_round="$hw_round$hw_one "
-        hw_kill TERM "$hw_one"
+        hw_round="$hw_round $hw_one"
     done
-    hw_asked="${hw_asked:- }${hw_round# }" hw_round=' '
+    [ -n "$hw_round" ] || return 0
+    hw_asked_at=$hw_first_at hw_asked="${hw_asked% }$hw_round "
+    printf '%s %s\n' "$hw_asked_at" "$hw_asked" >asked
+    # shellcheck disable=SC2086
+    hw_kill TERM $hw_round
 }
 
 # --- the job ----------------------------------------------------------------------------------------------
@@ -206,8 +218,8 @@ hw_run_job() {
     hw_boot
     hw_spawner=$2
     hw_runner=$hw_pid hw_runner_start=$hw_start hw_runner_group=$hw_group hw_step=0 hw_records=''
-    hw_write_steps
-    : >outputs
+    # Half a script must never run: a full disk ends it here.
+    hw_write_steps && : >outputs || exit 1
     hw_now
     hw_began=$hw_uptime hw_deadline=$((hw_cs + hw_timeout)) hw_stopped='' hw_failed='' hw_problem=''
     hw_watcher='' hw_writer=''
@@ -217,7 +229,8 @@ hw_run_job() {
     hw_writer=$!
     exec >pipe
     printf '%s %s %s %s %s %s %s %s %s %s end\n' "$hw_boot_id" "$hw_runner" "$hw_runner_start" "$hw_runner_group" \
-        "$hw_writer" "$hw_watcher" "$hw_job" "$hw_mark" "$hw_stop" "$hw_spawner" >owner
+        "$hw_writer" "$hw_watcher" "$hw_job" "$hw_mark" "$hw_stop" "$hw_spawner" >owner ||
+        exit 1
     [ -d "$hw_work" ] || hw_problem="the working directory $hw_work does not exist"
     while [ "$hw_step" -lt "$hw_steps" ] && [ -z "$hw_failed$hw_problem" ]; do
         [ -e cancel ] && hw_stopped=yes && break
@@ -225,6 +238,7 @@ hw_run_job() {
         hw_run_step
         [ -e cancel ] && hw_stopped=yes && break
     done
+    : >ended
     hw_clean_up
     hw_drain
     hw_finish
@@ -268,9 +282,7 @@ hw_clean_up() {
 hw_end_left_over() { # spared pids
     # A process that even KILL does not end waits in the kernel; it must not hold the result for ever.
     hw_now
-    hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0 hw_asked='' hw_asked_at='' hw_round=' '
-    # Whoever stopped the job has asked them already, and a second TERM often means: at once.
-    [ -n "${hw_stopped:-}" ] && hw_asked=$hw_targets hw_asked_at=0
+    hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0
     hw_end_all "$1" hw_left_over
 }
 
@@ -353,7 +365,7 @@ hw_finish() {
 # Reads the pipe to its end, whatever happens. Exit 3: the limit was reached, 4: the disk is full, 5: cat was killed.
 hw_write_log() {
     trap '' HUP INT QUIT TERM PIPE XFSZ
-    ulimit -S -f "$hw_limit"
+    ulimit -S -f "$hw_limit" || :
     cat >log && return 0
     hw_code=$?
     ulimit -S -f "$(ulimit -H -f)"
@@ -394,10 +406,16 @@ hw_watch() {
             hw_look=$((hw_idle / 10 + 5))
             [ "$hw_left" -gt "$hw_look" ] && hw_left=$hw_look
         fi
+        # Whoever was ending the job may have died over it.
+        if [ -e cancel ] && [ ! -e ended ]; then hw_stop_from_watch "cancelled"; fi
         [ "$hw_left" -gt 3000 ] && hw_left=3000
-        sleep "$((hw_left / 100)).$((hw_left % 100 / 10))$((hw_left % 10))" &
+        if [ "$hw_left" -ge 200 ]; then
+            sleep "$((hw_left / 100))" &
+        else
+            sleep "$((hw_left / 100)).$((hw_left % 100 / 10))$((hw_left % 10))" &
+        fi
         hw_sleeper=$!
-        wait "$hw_sleeper"
+        wait "$hw_sleeper" || hw_nap 100
         hw_sleeper=''
         # Without its runner a job has no end of its own.
         hw_process "$hw_runner" && [ "$hw_start" = "$hw_runner_start" ] || {
@@ -419,21 +437,15 @@ hw_cancel() { # state, reason. The first one to say why stands.
     hw_process self
     hw_me=$hw_pid
     printf '%s\n%s\n' "$1" "$2" >"cancel.$hw_me"
-    ln "cancel.$hw_me" cancel 2>/dev/null && hw_first=yes || hw_first=no
+    ln "cancel.$hw_me" cancel 2>/dev/null
     rm -f "cancel.$hw_me"
     # No owner yet: the runner looks for `cancel` after it has written it, before the first step.
-    hw_read_owner || return 0
-    hw_asked='' hw_asked_at='' hw_round=' '
-    if [ "$hw_first" = no ]; then
-        # They have been asked; this is for the case that who asked them died before the KILL.
-        hw_scan "$hw_writer $hw_watcher $hw_me"
-        hw_asked=$hw_targets hw_asked_at=0
-    fi
-    hw_end_all "$hw_writer $hw_watcher $hw_me" hw_unfinished
+    hw_read_owner && hw_end_all "$hw_writer $hw_watcher $hw_me" hw_in_steps
 }
 
-hw_unfinished() {
-    [ ! -s result ] && hw_runner_alive
+# Once the steps have ended, the runner cleans up by itself; its own commands must not be hit then.
+hw_in_steps() {
+    [ ! -e ended ] && hw_runner_alive
 }
 
 # The runner is dead without a result: nobody will follow what it left behind.
@@ -444,8 +456,14 @@ hw_sweep() {
     hw_me=$hw_pid
     # The group's number may belong to strangers by now; its leader's being there is the sign of it.
     hw_process "$hw_runner_group" && hw_runner_group=none
-    hw_scan "$hw_me"
-    hw_end_left_over "$hw_me"
+    hw_scan "$hw_writer $hw_me"
+    hw_end_left_over "$hw_writer $hw_me"
+    # What they had written is still on its way into the log.
+    hw_looks=0
+    while [ "$hw_looks" -lt 100 ] && hw_process "$hw_writer"; do
+        hw_looks=$((hw_looks + 1))
+        hw_nap 2
+    done
 }
 
 case $1 in
