@@ -37,8 +37,9 @@ def every_key() -> list[tuple[str, str]]:
 
 def test_every_key_has_a_description_and_an_example() -> None:
     assert len(every_key()) > 80
+    schema = json_schema()
     for table, key in every_key():
-        said = json_schema()["$defs"].get(table, json_schema())["properties"][key]
+        said = schema["$defs"].get(table, schema)["properties"][key]
         is_section = "$ref" in said or "patternProperties" in said
         assert said.get("description") or is_section, f"{table}.{key}"
         assert said.get("examples") or is_section, f"{table}.{key}"
