@@ -1,6 +1,8 @@
 """`headway demo`: the whole road on real parts, in about a minute."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -35,6 +37,10 @@ def command(as_json: bool, keep: bool, folder: Path | None, ssh: str | None, res
     from headway.demo.world import check_machine
 
     check_machine()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no ● gets a question mark in its place, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     teller = Teller(Console(stderr=as_json, highlight=False))
     if resume_hosts:
         if folder is None:

@@ -117,6 +117,9 @@ def _tell(teller: Teller, world: World, began: float) -> tuple[int, dict[str, ob
             teller.say(f"  next: {error.hint}")
         told = {"as_told": False, "otherwise": error.message, "commands": stage.tale.commands}
         return (1 if isinstance(error, Otherwise) else error.exit_code), told
+    except (OSError, ValueError) as error:
+        teller.bad(f"a part of the world does not answer: {error}")
+        return 1, {"as_told": False, "otherwise": str(error), "commands": stage.tale.commands}
     finally:
         watch.stop()
     return 0, {"as_told": True, **document}
