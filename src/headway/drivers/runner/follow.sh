@@ -8,13 +8,11 @@ hw_follow() { # DIR OFFSET CENTISECONDS BYTES [patient]
         printf 'state missing\n\n'
         return
     }
-    hw_waited=0 hw_pause=1
+    hw_waited=0 hw_pause=1 # patient: not at once with the first output
     while :; do
         hw_look
-        hw_size=0
-        [ -s log ] && hw_size=$(wc -c <log)
         case $hw_state in lost | finished) break ;; esac
-        [ -z "${5:-}" ] && [ "$hw_size" -gt "$2" ] && break
+        [ -z "${5:-}" ] && [ -s log ] && [ "$(wc -c <log)" -gt "$2" ] && break
         [ "$hw_waited" -ge "$3" ] && break
         sleep "0.$((hw_pause / 10))$((hw_pause % 10))" || sleep 1
         hw_waited=$((hw_waited + hw_pause))
@@ -29,7 +27,7 @@ hw_follow() { # DIR OFFSET CENTISECONDS BYTES [patient]
     else
         printf '\n'
     fi
-    if [ "$hw_size" -gt "$2" ]; then tail -c "+$(($2 + 1))" log | head -c "$4"; fi
+    if [ -s log ]; then tail -c "+$(($2 + 1))" log | head -c "$4"; fi
 }
 
 hw_look() {
