@@ -13,6 +13,7 @@ from headway.base.errors import Errored, WrongUse
 from headway.base.secret import Secret
 from headway.domain.job import StepMark, StepSpec
 from headway.domain.states import State
+from headway.drivers.runner.over_session import SessionRunner
 from headway.drivers.runner.verbs import Runner
 from tests.support.jobs import follow, job, processes_with, run, until
 
@@ -138,6 +139,21 @@ async def test_a_directory_that_cannot_be_made_is_an_error(runner: Runner, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(Errored, match="file/job"):
         await runner.start(job(tmp_path, "true", directory=str(tmp_path / "file" / "job")))
+
+
+async def test_a_host_starts_and_answers_in_one_question(runner: Runner, tmp_path: Path) -> None:
+    if not isinstance(runner, SessionRunner):
+        pytest.skip("here a question costs nothing")
+    piece = await runner.begin(job(tmp_path, "echo short"), wait=5)
+    assert piece.result is not None and piece.result.state is State.SUCCEEDED
+    assert b"short\n" in piece.items
+    spec = job(tmp_path, "echo first; until [ -e go ]; do sleep 0.02; done", directory=str(tmp_path / "long"))
+    assert (await runner.begin(spec, wait=0.2)).result is None
+    (tmp_path / "go").touch()
+    last = await runner.follow(spec.directory, 0, wait=5, patient=True)
+    assert last.result is not None and b"first\n" in last.items
+    with pytest.raises(Errored, match="nowhere/job"):
+        await runner.begin(job(tmp_path, directory=str(tmp_path / "nowhere" / "job")), wait=0)
 
 
 async def test_bytes_of_any_kind_come_through(runner: Runner, tmp_path: Path) -> None:

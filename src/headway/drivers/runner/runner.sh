@@ -68,9 +68,7 @@ hw_runner_alive() {
 # $1: pids of the runner's own helpers; they and their children are spared, as is the runner itself.
 hw_scan() {
     hw_targets=' ' hw_strangers='' hw_unknown='' hw_files='' hw_list='' hw_unclear='' hw_alive=' '
-    hw_siblings=none
-    # The other children of the Headway that started us are no orphans of ours, as long as it is there.
-    hw_process "$hw_runner" && [ "$hw_parent" = "$hw_spawner" ] && hw_siblings=$hw_spawner
+    hw_elders
     hw_candidates
     for hw_pid in $hw_list; do
         hw_process "$hw_pid" || continue
@@ -86,8 +84,11 @@ hw_scan() {
         fi
     done
     for hw_pair in $hw_strangers; do
-        # A living parent that is nobody of ours has no child of ours.
-        case "$hw_alive$hw_siblings " in *" ${hw_pair#*:} "*) continue ;; esac
+        case "$hw_reapers" in
+        any) case $hw_alive in *" ${hw_pair#*:} "*) continue ;; esac ;;
+        *" ${hw_pair#*:} "*) ;;
+        *) continue ;;
+        esac
         hw_pid=${hw_pair%:*}
         hw_unknown="$hw_unknown $hw_pid"
         [ -r "/proc/$hw_pid/environ" ] && hw_files="$hw_files /proc/$hw_pid/environ"
@@ -101,6 +102,16 @@ hw_scan() {
             hw_targets="$hw_targets${hw_pair%:*} " hw_more=yes
         done
     done
+}
+
+# hw_reapers: who can have become the parent of an orphan of ours: 1, or what is above the runner, but not the
+# Headway that started it (its other children are other jobs). With the runner dead it is not known any more.
+hw_elders() {
+    hw_reapers=any
+    hw_process "$hw_runner" && [ "$hw_start" = "$hw_runner_start" ] || return 0
+    hw_reapers=' 1 '
+    [ "$hw_parent" = "$hw_spawner" ] || hw_reapers="$hw_reapers$hw_parent "
+    while [ "$hw_parent" -gt 1 ] && hw_process "$hw_parent"; do hw_reapers="$hw_reapers$hw_parent "; done
 }
 
 # hw_list: the pids that can belong to the job. The kernel tells the last pid it gave, so a short job looks at a
@@ -163,9 +174,9 @@ hw_end_all() { # spared pids, condition
     hw_spared=$1
     shift
     hw_now
-    hw_asked_at='' hw_kill_at=$((hw_cs + hw_stop)) hw_pause=1
+    hw_asked='' hw_asked_at='' hw_kill_at=$((hw_cs + hw_stop)) hw_pause=1
     { read -r hw_asked_at hw_asked <asked; } 2>/dev/null
-    hw_asked=" ${hw_asked:-} " hw_first_at=${hw_asked_at:-$hw_cs}
+    hw_asked=" $hw_asked " hw_first_at=${hw_asked_at:-$hw_cs}
     while "$@"; do
         hw_scan "$hw_spared"
         hw_now
@@ -326,8 +337,12 @@ hw_drain() {
 }
 
 hw_end_writer() {
-    hw_nap 5 # one that is through is ending now
-    hw_process "$hw_writer" || return
+    hw_looks=0
+    while [ "$hw_looks" -lt 4 ]; do # one that is through is ending now
+        hw_process "$hw_writer" || return
+        hw_looks=$((hw_looks + 1))
+        hw_nap 1
+    done
     hw_candidates
     hw_reader=''
     for hw_pid in $hw_list; do
@@ -387,7 +402,7 @@ hw_write_log() {
 
 # Ends the job when its time is over or when it has been silent too long.
 hw_watch() {
-    hw_sleeper='' hw_seen='' hw_process_self=''
+    hw_sleeper='' hw_seen=''
     trap '[ -n "$hw_sleeper" ] && kill -s TERM "$hw_sleeper" 2>/dev/null; exit 0' TERM
     hw_process self
     hw_me=$hw_pid
