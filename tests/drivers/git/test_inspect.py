@@ -69,6 +69,21 @@ def test_a_dirty_tree_is_what_git_would_commit(
     assert source.tree == repository.git("write-tree") != source.commit.tree
 
 
+def test_a_change_in_the_same_second_and_of_the_same_size_is_seen(git: Git, repository: Repository) -> None:
+    """To git such a file looks unchanged; it reads it again only if the index is no younger than the file."""
+    repository.git("config", "core.trustctime", "false")
+    second = 1_700_000_000
+    repository.write({"a.txt": "old"})
+    os.utime(repository.folder / "a.txt", (second, second))
+    repository.commit()
+    os.utime(repository.folder / ".git/index", (second, second))
+    repository.write({"a.txt": "new"})
+    os.utime(repository.folder / "a.txt", (second, second))
+    source = git.inspect(repository.folder)
+    repository.git("add", "--all")
+    assert source.tree == repository.git("write-tree") != source.commit.tree
+
+
 def test_a_deleted_file_makes_a_dirty_tree(git: Git, repository: Repository) -> None:
     repository.commit({"a.txt": "a", "b.txt": "b"})
     (repository.folder / "a.txt").unlink()

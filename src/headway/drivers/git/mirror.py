@@ -109,7 +109,11 @@ class Mirror:
         try:
             (work / "objects").mkdir(parents=True)
             with suppress(FileNotFoundError):
+                times = (place.folder / "index").stat()
                 shutil.copyfile(place.folder / "index", work / "index")
+                # By the index's age git knows which files may have changed after it without showing it (same
+                # second, same size); a younger copy would hide them, and the tree would be of the old content.
+                os.utime(work / "index", ns=(times.st_atime_ns, times.st_mtime_ns))
             GitCall([*quiet, "add", "-A"], folder=place.top, environment=variables, place=where).output()
             tree = GitCall(["write-tree"], folder=place.top, environment=variables, place=where).output()
             self._take_in(work / "objects")
