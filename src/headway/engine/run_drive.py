@@ -22,14 +22,13 @@ from headway.engine.run_job import Attempt, Outcome, disk_error
 from headway.engine.run_plan import RunPlan
 from headway.engine.run_release import release_of
 from headway.engine.run_tenure import Tenure
+from headway.engine.run_turn import Turn
 from headway.engine.run_watch import Look
-from headway.engine.runs import KIND, Begun, How, Tools, load_plan, look_at
+from headway.engine.runs import Begun, How, Tools, load_plan, look_at
 from headway.engine.secrets import load_secrets
 from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
-from headway.store import job_results, jobs, owners, runs
+from headway.store import job_results, runs
 from headway.store.database import Transaction
-
-Write = Callable[[Transaction], bool]
 
 #: Milliseconds by which the wall clock may be ahead of the monotonic one, which stands still while a machine sleeps.
 _ASLEEP = 5000
@@ -39,15 +38,13 @@ class Detached(Exception):
     """We were told to go. The run's jobs go on; whoever asks for the run next goes on with it."""
 
 
-@dataclass
-class _Turn:
-    """What one turn of the loop stores, and what it does afterwards."""
+@dataclass(slots=True)
+class _Todo:
+    """What is to be done once the turn is stored."""
 
-    writes: list[Write] = field(default_factory=list)
     starts: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
-    removals: list[str] = field(default_factory=list)
-    finish: Finish | None = None
+    is_finished: bool = False
 
 
 class Drive:
@@ -128,11 +125,9 @@ class Drive:
         try:
             stored = await self._load()
             self._resume(stored)
-            while True:
-                finish = await self._turn()
-                if finish:
-                    return self._run
+            while not await self._turn():
                 await self._something_happens(wishes)
+            return self._run
         finally:
             await _end([wishes, *self._tasks])
             # Working copies of jobs that have ended; what is not removed now goes with `engine.retention`.
@@ -176,30 +171,34 @@ class Drive:
         if self._detached:
             raise Detached
 
-    async def _turn(self) -> Finish | None:
-        turn = _Turn()
+    async def _turn(self) -> bool:
+        """Decide, store, act. True: the run has ended."""
         now = self.now()
-        for task in [task for task in self._tasks if task.done()]:
-            self._settle(turn, self._tasks.pop(task), task.result(), now)
-        self._decide(turn, now)
+        turn = Turn(self._run, self._token, now)
+        ended = [(task, self._tasks[task]) for task in self._tasks if task.done()]
+        over = [str(self._tools.directory(self._jobs[name])) for _, name in ended]
+        for task, name in ended:
+            del self._tasks[task]
+            self._settle(turn, name, task.result(), now)
+        todo = self._decide(turn, now)
         # Working copies are laid out meanwhile; nothing starts before it is stored that it did.
         stored = asyncio.get_running_loop().create_future()
-        for name in turn.starts:
+        for name in todo.starts:
             self._follow(self._jobs[name], stored)
-        if turn.writes:
+        if not turn.is_empty:
             await self._store(turn)
         stored.set_result(None)
-        for stop in turn.stops:
+        for stop in todo.stops:
             if stop.job not in self._stopping:
                 self._stopping.add(stop.job)
                 await self._attempts[stop.job].stop(stop.reason)
-        for directory in turn.removals:
+        for directory in over:
             self._removals.add(asyncio.create_task(self._remove(directory)))
         self.look = Look(self._run, tuple(self._jobs.values()))
         self._on_change()
-        return turn.finish
+        return todo.is_finished
 
-    def _settle(self, turn: _Turn, name: str, outcome: Outcome, now: datetime) -> None:
+    def _settle(self, turn: Turn, name: str, outcome: Outcome, now: datetime) -> None:
         """An attempt has ended: for good, or for another one."""
         job = replace(self._jobs[name], taken=outcome.taken, kept=outcome.kept)
         del self._attempts[name]
@@ -207,23 +206,8 @@ class Drive:
         halted = is_halted(list(self._jobs.values()), self._rules, self._cancel)
         settled = settle(job, outcome.state, outcome.reason, self._rules, halted=halted)
         ended_at = max(now, job.started_at or now)
-        token = self._token
-        turn.writes.append(
-            lambda tx: jobs.keep_offsets(tx, job.id, token, taken=outcome.taken, kept=outcome.kept)
-        )
-        turn.writes.append(_always(lambda tx: job_results.put_steps(tx, outcome.steps)))
         if settled.state is State.QUEUED:
-            turn.writes.append(
-                lambda tx: jobs.retry_job(
-                    tx,
-                    job,
-                    token,
-                    ended=outcome.state,
-                    why=outcome.reason,
-                    reason=settled.reason,
-                    now=ended_at,
-                )
-            )
+            turn.retry_job(job, outcome, settled.reason, ended_at)
             self._jobs[name] = replace(
                 job,
                 state=State.QUEUED,
@@ -234,133 +218,93 @@ class Drive:
                 taken=0,
                 kept=0,
             )
-        else:
-            self._end(turn, job, outcome, settled.reason, ended_at)
-        turn.removals.append(str(self._tools.directory(job)))
-
-    def _end(self, turn: _Turn, job: Job, outcome: Outcome, reason: str, now: datetime) -> None:
-        token = self._token
-        turn.writes.append(
-            lambda tx: jobs.end_job(
-                tx,
-                job.id,
-                token,
-                state=outcome.state,
-                reason=reason,
-                now=now,
-                outputs=outcome.outputs,
-                tests=outcome.tests,
-            )
-        )
-        if outcome.artifacts:
-            turn.writes.append(_always(lambda tx: job_results.put_artifacts(tx, job.id, outcome.artifacts)))
-            self._artifacts[job.name] = outcome.artifacts
-        if outcome.cases:
-            turn.writes.append(_always(lambda tx: job_results.put_test_cases(tx, job.id, outcome.cases)))
-        self._jobs[job.name] = replace(
+            return
+        turn.end_job(job, outcome, settled.reason, ended_at)
+        self._artifacts[name] = outcome.artifacts
+        self._jobs[name] = replace(
             job,
             state=outcome.state,
-            reason=reason,
-            finished_at=now,
+            reason=settled.reason,
+            finished_at=ended_at,
             outputs=outcome.outputs,
             tests=outcome.tests,
         )
 
-    def _decide(self, turn: _Turn, now: datetime) -> None:
+    def _decide(self, turn: Turn, now: datetime) -> _Todo:
         """All that is to be done now; what needs no doing (skip, drop) is decided on at once."""
+        todo = _Todo()
         if self._cancel is not None and not self._cancel_is_stored:
-            reason = self._cancel
-            turn.writes.append(_always(lambda tx: runs.ask_to_cancel(tx, self._run.id, reason)))
+            turn.ask_to_cancel(self._cancel)
             self._cancel_is_stored = True
-        while True:
+        settled = True
+        while settled:
             settled = False
+            todo.stops.clear()
             for decision in decide(list(self._jobs.values()), self._rules, self._cancel):
                 match decision:
-                    case Start():
-                        self._start(turn, decision, now)
-                    case Skip():
-                        self._leave_out(turn, decision.job, State.SKIPPED, decision.reason, now)
+                    case Start(name, reason):
+                        self._start(turn, name, reason, now)
+                        todo.starts.append(name)
+                    case Skip(name, reason):
+                        self._leave_out(turn, name, State.SKIPPED, reason, now)
                         settled = True
-                    case Drop():
-                        self._leave_out(turn, decision.job, State.CANCELLED, decision.reason, now)
+                    case Drop(name, reason):
+                        self._leave_out(turn, name, State.CANCELLED, reason, now)
                         settled = True
                     case Stop():
-                        turn.stops.append(decision)
+                        todo.stops.append(decision)
                     case Finish():
                         self._finish(turn, decision, now)
-            if not settled:
-                return
-            turn.stops.clear()
+                        todo.is_finished = True
+        return todo
 
-    def _start(self, turn: _Turn, start: Start, now: datetime) -> None:
-        job, token = self._jobs[start.job], self._token
+    def _start(self, turn: Turn, name: str, reason: str, now: datetime) -> None:
+        job = self._jobs[name]
         directory = self._tools.directory(job)
         # The directory is there before the row says so: one that is missing afterwards was taken away.
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise disk_error(error, f"the directory of '{job.name}' could not be made") from error
+            raise disk_error(error, f"the directory of '{name}' could not be made") from error
         if self._run.state is State.QUEUED:
-            turn.writes.append(_always(lambda tx: runs.begin_run(tx, self._run.id, token, now)))
+            turn.begin_run()
             self._run = replace(self._run, state=State.RUNNING, started_at=now)
-        turn.writes.append(
-            lambda tx: jobs.start_job(
-                tx, job.id, token, reason=start.reason, directory=str(directory), now=now
-            )
+        turn.start_job(job, reason, directory)
+        self._jobs[name] = replace(
+            job, state=State.RUNNING, reason=reason, directory=str(directory), started_at=now
         )
-        self._jobs[start.job] = replace(
-            job, state=State.RUNNING, reason=start.reason, directory=str(directory), started_at=now
-        )
-        turn.starts.append(start.job)
 
-    def _leave_out(self, turn: _Turn, name: str, state: State, reason: str, now: datetime) -> None:
-        job, token = self._jobs[name], self._token
-        turn.writes.append(lambda tx: jobs.end_job(tx, job.id, token, state=state, reason=reason, now=now))
-        self._jobs[name] = replace(job, state=state, reason=reason, finished_at=now)
+    def _leave_out(self, turn: Turn, name: str, state: State, reason: str, now: datetime) -> None:
+        turn.leave_out(self._jobs[name], state, reason)
+        self._jobs[name] = replace(self._jobs[name], state=state, reason=reason, finished_at=now)
 
-    def _finish(self, turn: _Turn, finish: Finish, now: datetime) -> None:
-        run, token = self._run, self._token
+    def _finish(self, turn: Turn, finish: Finish, now: datetime) -> None:
+        state, reason = finish.state, finish.reason
         release, note = None, ""
-        if finish.state is State.SUCCEEDED:
+        if state is State.SUCCEEDED:
             made = [(name, artifact) for name in self._jobs for artifact in self._artifacts.get(name, ())]
-            release, note = release_of(run, self._plan, made, by=self._tools.settings.user, now=now)
+            release, note = release_of(self._run, self._plan, made, by=self._tools.settings.user, now=now)
         if release is not None:
             try:
                 self._tools.artifacts.renew(release.artifacts)
             except ArtifactError as error:
-                release, finish = None, Finish(State.ERRORED, error.message)
-        reason = f"{finish.reason}; {note}" if note else finish.reason
-        if release is not None:
-            from headway.engine.releases import store_release
-
-            def keep(tx: Transaction) -> bool:
-                stored = store_release(tx, self._tools.artifacts, release, now=now)
-                runs.note_release(tx, run.id, stored.id)
-                return True
-
-            turn.writes.append(keep)
-        turn.writes.append(
-            lambda tx: runs.finish_run(tx, run.id, token, state=finish.state, reason=reason, now=now)
-        )
-        turn.writes.append(_always(lambda tx: owners.release(tx, KIND, run.id, token)))
-        turn.finish = Finish(finish.state, reason)
+                release, state, reason = None, State.ERRORED, error.message
+        reason = f"{reason}; {note}" if note else reason
+        turn.finish(state, reason, release, self._tools.artifacts)
         self._run = replace(
-            run,
-            state=finish.state,
+            self._run,
+            state=state,
             reason=reason,
             finished_at=now,
             due_at=None,
             release=release.id if release else None,
         )
 
-    async def _store(self, turn: _Turn) -> None:
-        writes = turn.writes
-
+    async def _store(self, turn: Turn) -> None:
         def work(tx: Transaction) -> None:
-            for write in writes:
-                if not write(tx):
-                    # Raised within, so that nothing of this turn is stored.
-                    raise self._tenure.taken_over()
+            # Raised within, so that nothing of this turn is stored.
+            if not turn.store(tx):
+                raise self._tenure.taken_over()
 
         await self._tools.database.perform(work)
 
@@ -409,16 +353,6 @@ def ready(
     plan = begun.plan or load_plan(tools.database, begun.run.id)
     secrets = load_secrets(plan.secrets(), begun.run.service, None, tools.settings)
     return Drive(tools, runner, begun, look, plan, secrets=secrets, limit=limit, on_change=on_change)
-
-
-def _always(write: Callable[[Transaction], object]) -> Write:
-    """A write whose answer does not tell whether the run is ours."""
-
-    def work(tx: Transaction) -> bool:
-        write(tx)
-        return True
-
-    return work
 
 
 async def _end(tasks: Sequence["asyncio.Task[Outcome] | asyncio.Task[None]"]) -> None:

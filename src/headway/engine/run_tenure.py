@@ -6,6 +6,7 @@ from headway.base.errors import Errored
 from headway.domain.run import Run
 from headway.engine.runs import KIND, LEASE, Tools
 from headway.store import owners, runs
+from headway.store.errors import DatabaseUnavailable
 
 #: Seconds between two looks for a wish.
 _LOOK_EVERY = 0.5
@@ -28,9 +29,13 @@ class Tenure:
         renewed_at = clock.monotonic()
         while True:
             await clock.sleep(_LOOK_EVERY)
-            reason, held = await self._tools.database.fetch(
-                lambda tx: (runs.cancel_reason(tx, run_id), runs.is_held(tx, run_id, token))
-            )
+            try:
+                reason, held = await self._tools.database.fetch(
+                    lambda tx: (runs.cancel_reason(tx, run_id), runs.is_held(tx, run_id, token))
+                )
+            except DatabaseUnavailable:
+                # A look that fails loses nothing; a write that fails is told by the run's loop.
+                continue
             if not held:
                 raise self.taken_over()
             if reason is not None:
