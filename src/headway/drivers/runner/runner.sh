@@ -68,11 +68,10 @@ hw_runner_alive() {
 # $1: pids of the runner's own helpers; they and their children are spared, as is the runner itself.
 hw_scan() {
     hw_targets=' ' hw_strangers='' hw_unknown='' hw_files='' hw_list='' hw_unclear='' hw_alive=' '
-    hw_elders
     hw_candidates
     for hw_pid in $hw_list; do
-        hw_process "$hw_pid" || continue
         case " $1 $hw_runner " in *" $hw_pid "*) continue ;; esac
+        hw_process "$hw_pid" || continue
         case " $1 " in *" $hw_parent "*) continue ;; esac
         # What is older than the runner is not its child's child; all reapers of its orphans are.
         [ "$hw_start" -lt "$hw_runner_start" ] && continue
@@ -83,6 +82,7 @@ hw_scan() {
             hw_strangers="$hw_strangers $hw_pid:$hw_parent"
         fi
     done
+    [ -n "$hw_strangers" ] && hw_elders
     for hw_pair in $hw_strangers; do
         case "$hw_reapers" in
         any) case $hw_alive in *" ${hw_pair#*:} "*) continue ;; esac ;;
@@ -404,8 +404,6 @@ hw_write_log() {
 hw_watch() {
     hw_sleeper='' hw_seen=''
     trap '[ -n "$hw_sleeper" ] && kill -s TERM "$hw_sleeper" 2>/dev/null; exit 0' TERM
-    hw_process self
-    hw_me=$hw_pid
     hw_seen_at=$hw_cs
     while :; do
         hw_now
