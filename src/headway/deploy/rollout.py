@@ -79,7 +79,9 @@ def next_actions(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts)
     if facts.asked is Asked.PAUSE:
         return _pause(deployment, facts, hosts)
     if facts.asked is Asked.STAY:
-        return _leave(deployment, hosts, facts)
+        return _stand_still(
+            deployment, hosts, facts, DeploymentState.CANCELLED, "stopped, as it was asked for"
+        )
     if facts.asked is Asked.BACK or (failed and not (one_way and all(r.state == S.BROKEN for r in failed))):
         return _turn_back(deployment, hosts, facts, failed)
     return _go_forward(deployment, hosts, facts)
@@ -141,20 +143,34 @@ def _turn_back(
     """A host failed, or the person wants to go back: what is under way ends first, then all that was switched goes back."""
     reason = _failures(failed) if failed else "asked to go back"
     touched = [row for row in hosts if row.state in TOUCHED]
+    if touched and facts.has_once and not facts.once_compatible:
+        return _stand_still(
+            deployment,
+            hosts,
+            facts,
+            DeploymentState.FAILED,
+            f'{reason}; cannot go back: `once` has run and is declared rollback = "incompatible"; go on with a '
+            f"repaired release: headway deploy {deployment.environment}",
+        )
     asking = frozenset(row.host for row in hosts if row.state in ASKS and row.host in facts.active)
-    if facts.active:
-        return Decision(deployment.state, reason, stop=asking)
+    # Begun by an owner who was killed: followed to its end, so that nothing goes on behind our back.
+    left = _start([row for row in hosts if row.state in (S.PREPARING, S.MIGRATING)], facts)
+    if facts.active or left:
+        return Decision(deployment.state, reason, left, stop=asking)
     if not touched:
         state = DeploymentState.FAILED if failed else DeploymentState.CANCELLED
         return Decision(state, f"{reason}; no host was switched")
-    if facts.has_once and not facts.once_compatible:
-        return Decision(
-            DeploymentState.FAILED,
-            f'{reason}; cannot go back: `once` has run and is declared rollback = "incompatible"; '
-            f"{what_stands(deployment, hosts)}; go on with a repaired release: headway deploy {deployment.environment}",
-        )
-    turned = Decision(DeploymentState.ROLLING_BACK, reason, automatic=bool(failed))
-    return Decision(turned.state, reason, _back_actions(hosts, facts), automatic=turned.automatic)
+    return Decision(DeploymentState.ROLLING_BACK, reason, _back_actions(hosts, facts), automatic=bool(failed))
+
+
+def _stand_still(
+    deployment: Deployment, hosts: Sequence[HostRow], facts: Facts, end: DeploymentState, reason: str
+) -> Decision:
+    """No way back and none forward: hosts whose switch has begun are brought to serve, no other one is begun."""
+    unfinished = [row for row in hosts if row.state in TOUCHED - {S.BROKEN, S.LIVE}]
+    if unfinished or facts.active:
+        return Decision(deployment.state, reason, _start(unfinished, facts))
+    return Decision(end, f"{reason}; {what_stands(deployment, hosts)}")
 
 
 def _go_back(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
@@ -187,12 +203,6 @@ def _back_actions(hosts: Sequence[HostRow], facts: Facts) -> tuple[Action, ...]:
 def _pause(deployment: Deployment, facts: Facts, hosts: Sequence[HostRow]) -> Decision:
     asking = frozenset(row.host for row in hosts if row.state in ASKS and row.host in facts.active)
     return Decision(deployment.state, "finishing the step at hand", stop=asking, ask=not facts.active)
-
-
-def _leave(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
-    if facts.active:
-        return Decision(deployment.state, "finishing the step at hand")
-    return Decision(DeploymentState.CANCELLED, f"stopped where it was; {what_stands(deployment, hosts)}")
 
 
 def _failures(failed: Sequence[HostRow]) -> str:

@@ -1,0 +1,291 @@
+"""What a deployment does next, by examples that read like the table, and by playing it to its end a thousand ways."""
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headway.deploy.host_states import (
+    ASKS,
+    GOES_ON,
+    MOVES,
+    SERVES,
+    TOUCHED,
+    ActionKind,
+    HostState,
+    IllegalMove,
+    Outcome,
+    begin,
+    finish,
+)
+from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of, what_stands
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from tests.deploy.examples import NOW, deployment, rows
+
+S, A, D = HostState, ActionKind, DeploymentState
+GOOD, BAD = Outcome(True, switched=True), Outcome(False, "exit 1 in activate")
+
+
+def decide(states: str, *, facts: Facts | None = None, batch: int = 1, **changes: object) -> Decision:
+    return next_actions(
+        deployment(**changes), rows([HostState(s) for s in states.split()], batch), facts or Facts()
+    )
+
+
+def actions(decision: Decision) -> str:
+    return " ".join(f"{action.kind}:{action.host}" for action in decision.actions)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ("waiting waiting", "prepare:web1 prepare:web2"),
+        ("prepared waiting", "prepare:web2"),
+        ("prepared preparing", "prepare:web2"),
+        ("prepared prepared", "switch:web1"),
+        ("switching prepared", "switch:web1"),
+        ("checking prepared", "check:web1"),
+        ("undraining prepared", "undrain:web1"),
+        ("watching prepared", "watch:web1"),
+        ("live prepared", "switch:web2"),
+        ("live live", "finish:web1 finish:web2"),
+        ("finished finishing", "finish:web2"),
+    ],
+)
+def test_the_way_forward(states: str, expected: str) -> None:
+    decision = decide(states)
+    assert (decision.state, actions(decision)) == (D.RUNNING, expected)
+
+
+def test_several_hosts_of_a_batch_at_once_and_nothing_twice() -> None:
+    assert actions(decide("prepared prepared prepared", batch=2)) == "switch:web1 switch:web2"
+    busy = Facts(active=frozenset({"web1"}))
+    assert actions(decide("switching prepared prepared", batch=2, facts=busy)) == "switch:web2"
+    assert actions(decide("switching live prepared", batch=2, facts=busy)) == ""
+
+
+def test_once_comes_after_all_are_prepared_and_before_the_first_switch() -> None:
+    facts = Facts(has_once=True)
+    assert actions(decide("prepared waiting", facts=facts)) == "prepare:web2"
+    assert actions(decide("prepared prepared", facts=facts)) == "once:web1"
+    assert actions(decide("migrated prepared", facts=facts)) == "switch:web1"
+
+
+def test_the_end() -> None:
+    assert decide("finished finished").state is D.SUCCEEDED
+    assert decide("live live").verified
+    assert not decide("live checking").verified
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ("live broken prepared", "revert:web2 revert:web1"),
+        ("live live broken", "revert:web3 revert:web2"),
+        ("broken prepared prepared", "revert:web1"),
+        ("live live checking broken", "revert:web4 revert:web3"),
+    ],
+)
+def test_a_failing_host_takes_all_switched_ones_back_in_reverse(states: str, expected: str) -> None:
+    decision = decide(states)
+    assert (decision.state, actions(decision), decision.automatic) == (D.ROLLING_BACK, expected, True)
+
+
+def test_what_is_under_way_ends_first_and_what_only_asks_is_broken_off() -> None:
+    facts = Facts(active=frozenset({"web1", "web3"}))
+    decision = decide("checking broken switching", batch=3, facts=facts)
+    assert (decision.state, actions(decision), decision.stop) == (D.RUNNING, "", frozenset({"web1"}))
+
+
+@pytest.mark.parametrize(
+    ("states", "active", "expected", "state"),
+    [
+        ("reverting live live", "web1", "revert:web3", D.ROLLING_BACK),
+        ("rechecking readmitting live", "", "recheck:web1 readmit:web2", D.ROLLING_BACK),
+        ("reverted broken prepared", "", "revert:web2", D.ROLLING_BACK),
+        ("switching reverted prepared", "", "revert:web1", D.ROLLING_BACK),
+        ("reverted reverted prepared", "", "", D.ROLLED_BACK),
+        ("reverted stuck prepared", "", "", D.FAILED),
+    ],
+)
+def test_the_way_back(states: str, active: str, expected: str, state: DeploymentState) -> None:
+    decision = decide(
+        states, state=D.ROLLING_BACK, reason="why", facts=Facts(active=frozenset(active.split()))
+    )
+    assert (actions(decision), decision.state) == (expected, state)
+
+
+def test_a_failed_way_back_is_shouted_with_what_stands_where() -> None:
+    found = rows([S.REVERTED, S.STUCK, S.PREPARED])
+    found[1] = replace(found[1], reason="exit 3 in back-activate")
+    decision = next_actions(deployment(state=D.ROLLING_BACK, reason="web2: unwell"), found, Facts())
+    assert decision.reason == (
+        "web2: unwell; GOING BACK FAILED: web2: exit 3 in back-activate; "
+        "rel-a on web1, web3; half-way between rel-b and rel-a on web2"
+    )
+
+
+def test_before_any_switch_there_is_nothing_to_take_back() -> None:
+    assert decide("unprepared prepared").state is D.FAILED
+    assert "no host was switched" in decide("unprepared prepared").reason
+    waits = decide("unprepared preparing", facts=Facts(active=frozenset({"web2"})))
+    assert (waits.state, actions(waits)) == (D.RUNNING, "")
+
+
+def test_an_incompatible_once_cannot_be_passed() -> None:
+    decision = decide("live broken", facts=Facts(has_once=True, once_compatible=False))
+    assert decision.state is D.FAILED
+    assert "cannot go back" in decision.reason
+    assert "go on with a repaired release: headway deploy production" in decision.reason
+    assert decide("live broken", facts=Facts(has_once=True)).state is D.ROLLING_BACK
+
+
+def test_a_rollback_goes_on_past_a_broken_host() -> None:
+    kind = DeploymentKind.ROLLBACK
+    assert actions(decide("live broken prepared", kind=kind)) == "switch:web3"
+    end = decide("finished broken finished", kind=kind)
+    assert end.state is D.FAILED
+    assert "web2" in end.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "states", "active", "state", "expected"),
+    [
+        (Asked.PAUSE, "live switching prepared", "web2", D.RUNNING, ""),
+        (Asked.BACK, "live checking prepared", "", D.ROLLING_BACK, "revert:web2 revert:web1"),
+        (Asked.BACK, "prepared prepared prepared", "", D.CANCELLED, ""),
+        (Asked.STAY, "live switching prepared", "web2", D.RUNNING, ""),
+        (Asked.STAY, "live checking prepared", "", D.RUNNING, "check:web2"),
+        (Asked.STAY, "live live prepared", "", D.CANCELLED, ""),
+    ],
+)
+def test_ctrl_c(asked: Asked, states: str, active: str, state: DeploymentState, expected: str) -> None:
+    decision = decide(states, facts=Facts(asked=asked, active=frozenset(active.split())))
+    assert (decision.state, actions(decision), decision.automatic) == (state, expected, False)
+    assert decision.ask is (asked is Asked.PAUSE and not active)
+
+
+def test_what_stands_where() -> None:
+    found = rows([S.LIVE, S.WATCHING, S.BROKEN, S.PREPARED, S.REVERTED])
+    found[2] = replace(found[2], switched_at=NOW)
+    assert what_stands(deployment(), found) == (
+        "rel-b on web1, web2; rel-b, not verified, on web3; rel-a on web4, web5"
+    )
+
+
+def test_a_canary_is_watched_before_it_counts() -> None:
+    row = replace(rows([S.UNDRAINING])[0])
+    watched = finish(row, A.UNDRAIN, GOOD, watch=timedelta(minutes=2), now=NOW)
+    assert (watched.state, watched.due_at, watched.verified_at) == (
+        S.WATCHING,
+        NOW + timedelta(minutes=2),
+        None,
+    )
+    live = finish(watched, A.WATCH, GOOD, watch=timedelta(minutes=2), now=NOW)
+    assert (live.state, live.verified_at, live.due_at) == (S.LIVE, NOW, None)
+
+
+def test_moves_that_are_not_in_the_table_are_refused() -> None:
+    with pytest.raises(IllegalMove):
+        begin(rows([S.REVERTED])[0], A.SWITCH)
+    assert begin(rows([S.SWITCHING])[0], A.SWITCH) == rows([S.SWITCHING])[0]
+    assert set(MOVES) == set(S)
+
+
+class Play:
+    """A deployment played by chance: outcomes, the order in which hosts end, kills in between."""
+
+    def __init__(
+        self, seed: int, total: int, batch: int, *, facts: Facts, kind: DeploymentKind, failing: float
+    ) -> None:
+        self.random = random.Random(seed)
+        self.rows = {row.host: row for row in rows([S.WAITING] * total, batch)}
+        self.deployment: Deployment = deployment(kind=kind)
+        self.facts, self.failing = facts, failing
+        self.active: dict[str, Action] = {}
+        self.switched_order: list[str] = []
+
+    def run(self) -> Deployment:
+        for _ in range(2000):
+            if self.random.random() < 0.1:
+                self.active.clear()  # killed: whoever comes next has the rows alone
+            decision = self.decide()
+            if decision.state.is_final:
+                assert not self.active
+                return self.deployment
+            for host in decision.stop:
+                self.active.pop(host)
+            assert self.active or decision.stop or decision.actions, decision
+            if self.active:
+                self.end_one()
+        raise AssertionError("it never ends")
+
+    def decide(self) -> Decision:
+        facts = replace(self.facts, active=frozenset(self.active))
+        decision = next_actions(self.deployment, list(self.rows.values()), facts)
+        for action in decision.actions:
+            assert action.host not in self.active
+            if action.kind is A.SWITCH:
+                self.check_switch(action.host)
+            self.rows[action.host] = begin(self.rows[action.host], action.kind)
+            self.active[action.host] = action
+        self.deployment = replace(self.deployment, state=decision.state, reason=decision.reason)
+        return decision
+
+    def check_switch(self, host: str) -> None:
+        assert all(row.state not in (S.WAITING, S.PREPARING, S.UNPREPARED) for row in self.rows.values())
+        batch = self.rows[host].batch
+        before = [row for row in self.rows.values() if row.batch < batch]
+        one_way = self.deployment.kind is DeploymentKind.ROLLBACK
+        assert all(row.state in SERVES or (one_way and row.state == S.BROKEN) for row in before)
+        if self.facts.has_once:
+            assert self.rows["web1"].state not in (S.PREPARED, S.MIGRATING)
+
+    def end_one(self) -> None:
+        host = self.random.choice(sorted(self.active))
+        action = self.active.pop(host)
+        outcome = BAD if self.random.random() < self.failing else GOOD
+        row = self.rows[host]
+        self.rows[host] = finish(row, action.kind, outcome, watch=watch_of(row, self.facts), now=NOW)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([0.0, 0.02, 0.1]),
+    st.sampled_from([DeploymentKind.PLANNED, DeploymentKind.ROLLBACK]),
+)
+def test_whatever_happens_it_ends_and_leaves_no_host_between(
+    seed: int, total: int, batch: int, has_once: bool, compatible: bool, failing: float, kind: DeploymentKind
+) -> None:
+    facts = Facts(
+        has_once=has_once and kind is not DeploymentKind.ROLLBACK,
+        once_compatible=compatible,
+        watch=timedelta(seconds=1),
+    )
+    play = Play(seed, total, batch, facts=facts, kind=kind, failing=failing)
+    end = play.run()
+    states = {HostState(row.state) for row in play.rows.values()}
+    assert not states & set(GOES_ON)
+    match end.state:
+        case D.SUCCEEDED:
+            assert states == {S.FINISHED}
+        case D.ROLLED_BACK:
+            assert states <= {S.REVERTED, S.PREPARED, S.MIGRATED}
+        case D.FAILED if kind is DeploymentKind.PLANNED and not (facts.has_once and not compatible):
+            assert S.STUCK in states or not states & TOUCHED
+        case D.FAILED:
+            assert states & {S.BROKEN, S.STUCK, S.UNPREPARED}
+        case _:
+            raise AssertionError(end.state)
+    if failing == 0:
+        assert end.state is D.SUCCEEDED
+    assert set(GOES_ON) >= ASKS
+    assert isinstance(next(iter(play.rows.values())), HostRow)
