@@ -1,7 +1,6 @@
 """`headway check --hosts` on real OpenSSH hosts: what it proves, and that it leaves nothing."""
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from headway.engine.host_checks import HostFinding, check_hosts
 from headway.engine.projects import find_project
+from tests.support.powers import bound_program
 from tests.support.projects_with_hosts import HostedProject, make_project
 from tests.support.sshd import Farm, needs_sshd, sshd_farm
 
@@ -50,10 +50,10 @@ def test_a_root_that_stands_or_cannot_be_made_is_said(sshd_farm: Farm, tmp_path:
     assert not found.ok and "is not a folder" in found.detail and found.hint is not None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_root_without_permission_is_said(sshd_farm: Farm, tmp_path: Path) -> None:
-    sshd_farm.start(1)
-    project = make_project(tmp_path / "shop", sshd_farm, deploy='root = "/usr/headway-shop"')
+    (server,) = sshd_farm.start(1, program=bound_program())
+    (server.home / "closed").mkdir(mode=0o500)
+    project = make_project(tmp_path / "shop", sshd_farm, deploy='root = "closed/shop"')
     found = one(checked(project), "root")
     assert not found.ok and "cannot be written" in found.detail
 

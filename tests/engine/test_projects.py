@@ -1,6 +1,5 @@
 """Finding the repository, its headway.toml and its contract; each way it can be missing says what to do next."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from headway.engine.projects import (
     service_name,
 )
 from headway.wire.contract import ContractInvalid
+from tests.support.powers import bound_by_permissions
 
 TEXT = 'contract = 1\n[service]\nname = "tickets"\n'
 
@@ -84,11 +84,10 @@ def test_a_file_that_is_not_utf_8(repository: Path) -> None:
         ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(repository: Path) -> None:
     (repository / "headway.toml").write_text(TEXT)
     (repository / "headway.toml").chmod(0)
-    with pytest.raises(ContractUnreadable) as caught:
+    with bound_by_permissions(), pytest.raises(ContractUnreadable) as caught:
         find_project(repository)
     assert caught.value.message == f"{repository / 'headway.toml'} cannot be read: permission denied"
 

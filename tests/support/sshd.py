@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,8 +128,12 @@ def start_sshd(
     extra: str = "",
     client_key: Path | None = None,
     fake_home: bool = True,
+    program: Sequence[str] = (),
 ) -> Sshd:
-    """Starts a server in the folder and waits until it answers. A folder that has keys keeps them."""
+    """Starts a server in the folder and waits until it answers. A folder that has keys keeps them.
+
+    `program` are words to put before the server's own, such as those of `powers.bound_program`.
+    """
     assert SSHD is not None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "home").mkdir(exist_ok=True)
@@ -183,7 +187,7 @@ Host *
     )
     log = (folder / "sshd.log").open("ab")
     process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
+        [*program, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=log,

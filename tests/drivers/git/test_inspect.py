@@ -1,6 +1,7 @@
 """What a run is of: the commit, the branch, and the content as it is."""
 
 import os
+import shutil
 import stat
 import subprocess
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from headway.drivers.git import (
     UnreadableTree,
     UnsafeOwnership,
 )
+from tests.support.powers import bound_program
 from tests.support.repositories import ENVIRONMENT, Repository, snapshot
 
 
@@ -273,8 +275,12 @@ def test_an_inner_repository_without_commits(git: Git, repository: Repository) -
     assert not list(git.mirror_of(str(repository.folder)).folder.glob("incoming*"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file(git: Git, repository: Repository) -> None:
+def test_an_unreadable_file(repository: Repository, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").write_text(f'#!/bin/sh\nexec {" ".join(bound_program())} {shutil.which("git")} "$@"\n')
+    (programs / "git").chmod(0o755)
+    git = Git({**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}, tmp_path / "mirrors")
     repository.commit({"a": "1"})
     repository.write({"secret": "x"})
     (repository.folder / "secret").chmod(0)

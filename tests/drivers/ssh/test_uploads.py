@@ -14,6 +14,7 @@ import pytest
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import ConnectionLost, DiskFullOnHost, UploadRefused
 from headway.drivers.ssh.session import HostSession
+from tests.support.powers import bound_program
 from tests.support.sshd import Farm, Sshd, needs_sshd, start_sshd
 
 pytestmark = needs_sshd
@@ -107,12 +108,14 @@ async def test_a_folder_that_cannot_be_made_is_said(session: HostSession, sshd: 
             await session.upload(source, sha256, "file/below")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_folder_without_permission_is_said(session: HostSession, sshd: Sshd, tmp_path: Path) -> None:
-    (sshd.home / "closed").mkdir(mode=0o500)
+async def test_a_folder_without_permission_is_said(sshd_farm: Farm, tmp_path: Path) -> None:
+    (server,) = sshd_farm.start(1, program=bound_program())
+    (server.home / "closed").mkdir(mode=0o500)
     source, sha256 = made(tmp_path, RANDOM)
-    with pytest.raises(UploadRefused, match="no permission"):
-        await session.upload(source, sha256, "closed/file")
+    async with Connections(sshd_farm.settings()) as connections:
+        session = await connections.session(server.host())
+        with pytest.raises(UploadRefused, match="no permission"):
+            await session.upload(source, sha256, "closed/file")
 
 
 async def test_secret_bytes_are_private_from_the_first_moment(session: HostSession, sshd: Sshd) -> None:
