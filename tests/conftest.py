@@ -1,5 +1,6 @@
 """Fixtures of every test. `database` runs a test on SQLite and on PostgreSQL."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -32,3 +33,12 @@ def database(database_url: str) -> Iterator[Database]:
     """An open, migrated, empty database; the test runs on both kinds."""
     with opened(database_url) as database:
         yield database
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where nothing may be skipped (`HEADWAY_TESTS_SKIP_NOTHING`, set by CI), a skipped test fails the session."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("HEADWAY_TESTS_SKIP_NOTHING") and skipped and exitstatus == 0:
+        reporter.write_line(f"{len(skipped)} tests were skipped, and nothing may be skipped here", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
