@@ -1,6 +1,7 @@
 """The runner on a host, over anything that runs a shell script there and brings back what it printed."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -34,12 +35,11 @@ class Session(Protocol):
     async def call(self, script: str, *, timeout: float) -> Reply: ...
 
 
+@cache
 def _compact(name: str) -> str:
     """A script of ours without its comments and indentation: it travels with the jobs."""
-    lines = Path(__file__).with_name(name).read_text().splitlines()
-    return "\n".join(
-        line for line in (line.strip() for line in lines) if line and not line.startswith("#")
-    ).join(("", "\n"))
+    lines = [line.strip() for line in Path(__file__).with_name(name).read_text().splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 
 
 @dataclass
