@@ -1,6 +1,7 @@
 """Short ways to run a job in a test and to see all of it."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,11 @@ async def until(condition: Callable[[], Any], within: float = 10) -> Any:
         assert time.monotonic() < end, "it did not happen"
         await asyncio.sleep(0.005)
     return found
+
+
+def unmistakable_minute() -> str:
+    """An argument of `sleep` that no other process has."""
+    return f"60.{secrets.randbelow(10**15):015d}"
 
 
 def processes_with(text: str) -> Sequence[int]:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from headway.domain.job import JobSpec
 from headway.domain.states import State
 from headway.drivers.runner import local, over_session
 from headway.drivers.runner.verbs import Runner
-from tests.support.jobs import follow, job, processes_with, run, until
+from tests.support.jobs import follow, job, processes_with, run, unmistakable_minute, until
 
 # The script is the same in both places; how it is started there, test_jobs shows under all shells.
 pytestmark = pytest.mark.parametrize(
@@ -26,13 +25,12 @@ pytestmark = pytest.mark.parametrize(
 
 @pytest.fixture
 def sign() -> str:
-    """Goes into a command's arguments, so that its processes can be told from all others."""
-    return f"job-test-{uuid.uuid4().hex}"
+    """A minute in its own digits: in a command's arguments it tells its process from all others."""
+    return unmistakable_minute()
 
 
 def sleeper(sign: str) -> str:
-    """A command that sleeps and carries the sign."""
-    return f"sh -c 'sleep 60; : {sign}'"
+    return f"sleep {sign}"
 
 
 async def test_cancel_ends_the_whole_tree(runner: Runner, tmp_path: Path, sign: str) -> None:
@@ -41,7 +39,7 @@ async def test_cancel_ends_the_whole_tree(runner: Runner, tmp_path: Path, sign: 
         f"""
         setsid {sleeper(sign)} &
         env -i {sleeper(sign)} &
-        sh -c 'setsid env -i {sleeper(sign).replace("'", '"')} & wait' &
+        sh -c 'setsid env -i {sleeper(sign)} & wait' &
         (trap '' TERM; {sleeper(sign)}) &
         touch started
         {sleeper(sign)}
@@ -164,8 +162,8 @@ async def test_who_cannot_be_found_does_not_hold_the_job(runner: Runner, tmp_pat
 
 
 async def test_a_service_may_stay(runner: Runner, tmp_path: Path, sign: str) -> None:
-    service = "while :; do echo tick; sleep 0.05; done"
-    spec = job(tmp_path, f"sh -c '{service} # {sign}' & echo began", keep_background=True)
+    service = f"while :; do echo tick; sleep 0.05; done # {sign}"
+    spec = job(tmp_path, f"sh -c '{service}' & echo began", keep_background=True)
     try:
         seen = await run(runner, spec, within=5)
         assert seen.result.state is State.SUCCEEDED

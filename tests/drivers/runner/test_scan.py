@@ -1,20 +1,18 @@
 """Which processes are a job's."""
 
 import subprocess
-import sys
-import uuid
 from pathlib import Path
 
 from headway.domain.states import State
 from headway.drivers.runner.local import LocalRunner
-from tests.support.jobs import follow, job, processes_with, until
+from tests.support.jobs import follow, job, processes_with, unmistakable_minute, until
 
 
 async def test_an_old_job_finds_its_processes_among_all(tmp_path: Path) -> None:
     """After two seconds the runner no longer trusts the order of pids, and looks at the whole machine."""
-    sign = f"job-test-{uuid.uuid4().hex}"
+    sign = unmistakable_minute()
     runner = LocalRunner()
-    script = f"setsid sh -c 'sleep 60; : {sign}' & sleep 2.1; touch waited"
+    script = f"setsid sleep {sign} & sleep 2.1; touch waited"
     spec = job(tmp_path, script, "sleep 60")
     await runner.start(spec)
     await until((tmp_path / "waited").exists)
@@ -25,7 +23,7 @@ async def test_an_old_job_finds_its_processes_among_all(tmp_path: Path) -> None:
 
 async def test_strangers_are_left_alone(tmp_path: Path) -> None:
     """Others of the same user, one with an empty environment, orphans, and another job of the same Headway."""
-    sign = f"job-test-{uuid.uuid4().hex}"
+    sign = unmistakable_minute()
     runner = LocalRunner()
     started = "touch started; until [ -e go ]; do sleep 0.02 || :; done"
     spec = job(tmp_path, started)
@@ -35,10 +33,9 @@ async def test_strangers_are_left_alone(tmp_path: Path) -> None:
     other = job(tmp_path / "other", started)
     await runner.start(other)
     await until((tmp_path / "other" / "started").exists)
-    sleep = f"import time; time.sleep(60) # {sign}"
-    child = subprocess.Popen([sys.executable, "-c", sleep])
-    empty = subprocess.Popen(["env", "-i", sys.executable, "-c", sleep], start_new_session=True)
-    subprocess.run(["sh", "-c", f"setsid sh -c 'sleep 60; : {sign}' >/dev/null 2>&1 &"], check=True)
+    child = subprocess.Popen(["sleep", sign])
+    empty = subprocess.Popen(["env", "-i", "sleep", sign], start_new_session=True)
+    subprocess.run(["sh", "-c", f"setsid sleep {sign} >/dev/null 2>&1 &"], check=True)
     try:
         await until(lambda: len(processes_with(sign)) == 3)
         await runner.cancel(spec.directory, "only this one")

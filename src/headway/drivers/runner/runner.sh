@@ -403,7 +403,8 @@ hw_write_log() {
 # Ends the job when its time is over or when it has been silent too long.
 hw_watch() {
     hw_sleeper='' hw_seen=''
-    trap '[ -n "$hw_sleeper" ] && kill -s TERM "$hw_sleeper" 2>/dev/null; exit 0' TERM
+    # A TERM may come between the start of a command and whatever would keep its pid: hence $!.
+    trap '[ -n "$hw_sleeper" ] && kill -s TERM "${!:-}" 2>/dev/null; exit 0' TERM
     hw_seen_at=$hw_cs
     while :; do
         hw_now
@@ -422,13 +423,13 @@ hw_watch() {
         # Whoever was ending the job may have died over it.
         if [ -e cancel ] && [ ! -e ended ]; then hw_stop_from_watch "cancelled"; fi
         [ "$hw_left" -gt 3000 ] && hw_left=3000
+        hw_sleeper=yes
         if [ "$hw_left" -ge 200 ]; then
             sleep "$((hw_left / 100))" &
         else
             sleep "$((hw_left / 100)).$((hw_left % 100 / 10))$((hw_left % 10))" &
         fi
-        hw_sleeper=$!
-        wait "$hw_sleeper" || hw_nap 100
+        wait $! || hw_nap 100
         hw_sleeper=''
         # Without its runner a job has no end of its own.
         hw_process "$hw_runner" && [ "$hw_start" = "$hw_runner_start" ] || {
