@@ -1,0 +1,247 @@
+"""`deploy`, `rollback` and `status` as people and scripts call them: the real command in a process of its own."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headway.cli.root import run_command_line
+from headway.engine.settings import Settings
+from headway.main.settings import read_settings
+from headway.store.database import open_database
+from tests.support.deploying import Shop
+from tests.support.headway_process import Headway
+from tests.support.sshd import Sshd, needs_sshd, start_sshd
+
+pytestmark = needs_sshd
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    started = start_sshd(tmp_path / "host")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def headway(server: Sshd, tmp_path: Path) -> Iterator[Headway]:
+    (tmp_path / "data").mkdir()
+    url = f"sqlite:///{tmp_path}/data/headway.db"
+    with open_database(url) as database:
+        yield Headway(Shop(tmp_path, [server], database, "apps/shop"), url)
+
+
+def commit(headway: Headway) -> str:
+    git = ["git", "-C", str(headway.folder), "-c", "user.name=ana", "-c", "user.email=ana@example.org"]
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "first"], check=True)
+    return subprocess.run(
+        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_a_dry_run_prints_every_command_and_touches_nothing(headway: Headway, server: Sshd) -> None:
+    release = headway.shop.release("one")
+    server.stop()
+    code, plan = headway.json("deploy", "production", "--release", release.id, "--dry-run")
+    assert code == 0
+    (host,) = plan["hosts"]
+    assert (host["host"], host["root"], host["before"]) == ("web1", "apps/shop", None)
+    assert [(c["step"], c["directory"]) for c in host["commands"]] == [
+        ("unpack", "."),
+        ("prepare", f"releases/{release.id}"),
+        ("switch", "."),
+        ("activate", f"releases/{release.id}"),
+        ("undrain", f"releases/{release.id}"),
+    ]
+    assert plan["settings"] == ["GREETING"]
+    code, text, _ = headway.call("deploy", "production", "--release", release.id[:10], "--dry-run")
+    assert code == 0
+    for command in host["commands"]:
+        assert all(line in text for line in command["script"].splitlines())
+    assert list(server.home.iterdir()) == []
+
+
+def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None:
+    sha = commit(headway)
+    code, _, err = headway.call("deploy", "production")
+    assert code == 2
+    assert f"HEAD ({sha[:12]}) has no release" in err
+    assert "headway run" in err
+    assert headway.call("status")[1] == "shop\n  nothing was deployed yet: headway deploy ENVIRONMENT\n"
+    code, _, err = headway.call("rollback", "production")
+    assert (code, "no good release before" in err) == (2, True)
+    code, _, err = headway.call("deploy", "prodution", "--release", headway.shop.release("one").id)
+    assert (code, "did you mean production" in err) == (2, True)
+
+    one, two = headway.shop.release("one"), headway.shop.release("two")
+    code, out, err = headway.call("deploy", "production", "--release", one.id)
+    assert code == 0, err
+    assert f"deployment 1 of {one.id} to production: succeeded" in out
+    assert "web1  live" in out
+    code, out, _ = headway.call("deploy", "production", "--release", one.id)
+    assert (code, out.startswith(f"already live: {one.id}")) == (0, True)
+    code, answer = headway.json("deploy", "production", "--release", two.id, "--hotfix")
+    assert (code, answer["deployment"]["kind"], answer["deployment"]["previous_release"]) == (
+        0,
+        "hotfix",
+        one.id,
+    )
+    assert [host["state"] for host in answer["hosts"]] == ["finished"]
+    code, out, _ = headway.call("status", "--from-hosts")
+    assert (code, two.id in out) == (0, True)
+    code, answer = headway.json("rollback", "production")
+    assert (code, answer["deployment"]["release"], answer["deployment"]["kind"]) == (0, one.id, "rollback")
+    code, answer = headway.json("rollback", "production", "--to", two.id[:9])
+    assert (code, answer["error"]["exit_code"]) == (2, 2)
+    code, status = headway.json("status", "production")
+    (environment,) = status["environments"]
+    assert (code, environment["live"]["release"], environment["lock"]) == (0, one.id, None)
+
+
+def test_an_approval_is_held_without_a_terminal(headway: Headway) -> None:
+    headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
+    headway.write()
+    release = headway.shop.release("one")
+    code, _, err = headway.call("deploy", "production", "--release", release.id)
+    assert code == 4
+    assert "team:storefront" in err
+    assert "--approved-by" in err
+    code, answer = headway.json("deploy", "production", "--release", release.id, "--approved-by", "eve")
+    assert (code, answer["deployment"]["approved_by"], answer["deployment"]["approval_verified"]) == (
+        0,
+        "eve",
+        False,
+    )
+
+
+def test_a_host_that_is_down_is_named(
+    headway: Headway, server: Sshd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = headway.shop.release("one")
+    server.stop()
+    patient = Settings.ssh.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Settings, "ssh", property(lambda self: replace(patient(self), connect_within=0.3)))
+    monkeypatch.chdir(headway.folder)
+
+    def call(*words: str) -> tuple[int, str]:
+        code = run_command_line(words, lambda: read_settings(headway.environment))
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    code, said = call("status", "--from-hosts", "--json")
+    assert code == 3
+    assert "cannot be reached" in json.loads(said)["hosts"][0]["error"]
+    code, said = call("deploy", "production", "--release", release.id)
+    assert code == 3
+    assert "web1" in said
+    assert "cannot be reached" in said
+    assert json.loads(call("status", "--json")[1])["environments"] == []
+
+
+def test_a_missing_secret_stops_before_anything(headway: Headway, server: Sshd) -> None:
+    headway.shop.extra_environment = 'secrets = ["TOKEN"]'
+    headway.write()
+    release = headway.shop.release("one")
+    code, _, err = headway.call("deploy", "production", "--release", release.id)
+    assert code == 2
+    assert "TOKEN" in err
+    assert list(server.home.iterdir()) == []
+
+
+def test_a_full_disk_on_a_host_stops_before_any_switch(headway: Headway, server: Sshd) -> None:
+    """A file system of 1 MiB of its own; needs root."""
+    import shutil
+
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount a small file system")
+    apps = server.home / "apps"
+    apps.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(apps)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        small = headway.shop.release("one")
+        assert headway.call("deploy", "production", "--release", small.id)[0] == 0
+        noise = "".join(chr(33 + (n * n * 31 + n // 7) % 90) for n in range(900_000))
+        big = headway.shop.release("two", {"noise": noise})
+        code, answer = headway.json("deploy", "production", "--release", big.id)
+        assert (code, answer["deployment"]["state"]) == (1, "failed")
+        assert "no host was switched" in answer["deployment"]["reason"]
+        assert "full" in answer["deployment"]["reason"].lower() or "space" in answer["deployment"]["reason"]
+        assert headway.shop.current() == [small.id]
+    finally:
+        subprocess.run(["umount", "-l", str(apps)], check=True)
+
+
+SLOW = {"bin/activate": 'echo begun >> "$HEADWAY_ROOT/begun"; sleep 1; cp VERSION "$HEADWAY_ROOT/serving"'}
+
+
+class Terminal:
+    """The command at a terminal that a test types on."""
+
+    def __init__(self, headway: Headway, *words: str) -> None:
+        self.said, self._open = "", True
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "headway", *words],
+            cwd=headway.folder,
+            env={**headway.environment, "TERM": "dumb"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + 40
+        while not condition():
+            assert time.monotonic() < until, self.said
+            if self._open and select.select([self._master], [], [], 0.02)[0]:
+                try:
+                    self.said += os.read(self._master, 4096).decode("utf-8", "replace")
+                except OSError:  # the other side is closed: the command is ending
+                    self._open = False
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def end(self) -> int:
+        self.wait_for(lambda: self.process.poll() is not None)
+        os.close(self._master)
+        return self.process.wait()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "state"), [("s", 130, "cancelled"), ("b", 1, "rolled_back"), ("o", 0, "succeeded")]
+)
+def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state: str) -> None:
+    shop = headway.shop
+    first, second = shop.release("one"), shop.release("two", SLOW)
+    assert headway.call("deploy", "production", "--release", first.id)[0] == 0
+    terminal = Terminal(headway, "deploy", "production", "--release", second.id)
+    terminal.wait_for((shop.place("web1") / "begun").exists)
+    os.kill(terminal.process.pid, 2)
+    terminal.wait_for(lambda: "without me" in terminal.said)
+    # The step at hand was finished first.
+    assert shop.serving() == ["two"]
+    terminal.type(f"{answer}\n")
+    assert terminal.end() == code
+    until = time.monotonic() + 40
+    while (found := headway.json("status", "production")[1]["environments"][0])["unfinished"] or found[
+        "lock"
+    ]:
+        assert time.monotonic() < until
+    last = found["last"] or found["live"]
+    assert (last["release"], last["state"]) == (second.id, state)
+    assert shop.serving() == (["one"] if answer == "b" else ["two"])
+    assert (shop.place("web1") / "begun").read_text() == "begun\n"
