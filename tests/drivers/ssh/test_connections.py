@@ -16,6 +16,7 @@ from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import (
     AuthenticationRefused,
     ChangedHostKey,
+    CommandTimedOut,
     ConnectionLost,
     HostUnreachable,
     NoShell,
@@ -331,3 +332,31 @@ async def test_what_a_login_shell_prints_is_no_output(tmp_path: Path) -> None:
             assert b"".join(pieces) == b"mine\n"
     finally:
         server.stop()
+
+
+async def test_a_host_that_froze_is_given_up_and_connected_to_anew(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.drivers.ssh.session._KILL_TIMEOUT", 0.3)
+    async with Connections(sshd.settings()) as connections:
+        session = await connections.session(sshd.host())
+        frozen = sshd.child_pids()
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(CommandTimedOut) as caught:
+                await session.call("echo never", timeout=0.3)
+            assert caught.value.survivors is None, "nobody could look"
+            assert (await session.call("echo again", timeout=10)).text == "again\n"
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+
+async def test_more_commands_than_a_connection_may_carry_wait_for_their_turn(sshd: Sshd) -> None:
+    async with Connections(sshd.settings()) as connections:
+        session = await connections.session(sshd.host())
+        pieces: list[bytes] = []
+        runs = [session.run(["echo", str(number)], on_output=pieces.append) for number in range(25)]
+        assert all(ended.ok for ended in await asyncio.gather(*runs))
+        assert sorted(b"".join(pieces).split(), key=int) == [b"%d" % number for number in range(25)]

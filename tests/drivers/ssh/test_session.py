@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.drivers.ssh import running
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost
 from headway.drivers.ssh.session import Exit, HostSession
@@ -135,6 +136,24 @@ async def test_a_cancelled_asker_ends_what_was_started(sshd: Sshd, way: str) -> 
             await asked
     # Leaving the connections has waited for it.
     assert not any(alive(pid) for pid in pids)
+
+
+async def test_a_run_given_up_before_its_first_word_came_is_ended(
+    session: HostSession, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = running._Output.take
+
+    def late(output: running._Output, data: bytes) -> None:
+        asyncio.get_running_loop().call_later(0.3, take, output, data)
+
+    monkeypatch.setattr(running._Output, "take", late)
+    asked = asyncio.ensure_future(run(session, "echo $$ >pids; sleep 66"))
+    (pid,) = await pids_in(sshd.home / "pids", 1)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await session.connections.close()
+    assert not alive(pid)
 
 
 async def test_what_detached_itself_is_not_ended(session: HostSession, sshd: Sshd) -> None:

@@ -1,6 +1,7 @@
 """One channel of a connection: bytes out with back-pressure, bytes in by callback, how it ended."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,7 +76,9 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     # We call these.
     def write(self, data: bytes) -> None:
-        self._channel.write(data)
+        """Sends, unless the other side is gone; `ended` tells that."""
+        with contextlib.suppress(BrokenPipeError):
+            self._channel.write(data)
 
     async def drain(self) -> None:
         """Waits until the host takes more, or the channel has ended."""
@@ -83,7 +86,7 @@ class Channel(asyncssh.SSHClientSession[bytes]):
             await self._flowing.wait()
 
     def write_eof(self) -> None:
-        if not self.ended.done():
+        with contextlib.suppress(BrokenPipeError):
             self._channel.write_eof()
 
     def close(self) -> None:

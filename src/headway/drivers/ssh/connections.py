@@ -88,6 +88,11 @@ class Connections:
             made = self._open[key] = await self._connect(self._resolver.resolve(host))
             return made
 
+    def drop(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Cuts a connection off; whoever asks next gets another."""
+        connection.abort()
+        self._open = {key: one for key, one in self._open.items() if one is not connection}
+
     def later(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
         """Work that goes on when its asker was cancelled; `close` waits for it."""
         task: asyncio.Task[object] = asyncio.ensure_future(work)

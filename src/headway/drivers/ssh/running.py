@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.drivers.ssh.channels import Channel, Ending, open_channel
+from headway.drivers.ssh.channels import Channel, Ending
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, exports, quote, quote_all
-from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
-from headway.drivers.ssh.library import asyncssh
+from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, parse_identity
 
 if TYPE_CHECKING:
     from headway.drivers.ssh.session import HostSession
 
 #: After the command has ended, a silence this long means that only something in the background still holds its output.
 _SILENCE = 0.5
-_KILL_TIMEOUT = 6.0
+#: How long a command that is given up is waited for to say which process it is.
+_FIRST_LINE = 3.0
 _LOGIN_NOISE = 65536
 
 
@@ -53,11 +53,7 @@ async def run(
     # A terminal is the command's input as it is its output; without one the input is empty.
     place = "stty sane 2>/dev/null" if pty else "exec </dev/null 2>&1"
     line = bootstrap_line(f"printf '%s ' {nonce}; {IDENTIFY}\n{place}\n{exports(env)}{script}\n")
-    connection = await session.connection()
-    try:
-        channel = await open_channel(connection, BOOTSTRAP, pty=pty)
-    except (asyncssh.Error, OSError) as error:
-        raise ConnectionLost(session.host.name, f"{session.host.name} opens no channel: {error}") from error
+    channel = await session.channel(BOOTSTRAP, pty=pty)
     output = _Output(nonce.encode(), on_output)
     channel.on_output = output.take
     channel.write(line)
@@ -65,7 +61,7 @@ async def run(
         async with asyncio.timeout(timeout):
             ending = await _ended(channel, output)
     except TimeoutError:
-        survivors = await _end(session, channel, output.process)
+        survivors = await _end(session, channel, output)
         raise CommandTimedOut(
             session.host.name,
             f"the command on {session.host.name} took longer than {timeout:g}s and was ended"
@@ -73,7 +69,7 @@ async def run(
             survivors=survivors,
         ) from None
     except asyncio.CancelledError:
-        session.connections.later(_end(session, channel, output.process))
+        session.connections.later(_end(session, channel, output))
         raise
     return _exit(session, channel, ending, output)
 
@@ -83,6 +79,7 @@ class _Output:
 
     def __init__(self, nonce: bytes, on_output: Callable[[bytes], None]) -> None:
         self.process: RemoteProcess | None = None
+        self.identified = asyncio.Event()
         self.noise = b""
         self.pieces = 0
         self._nonce = nonce
@@ -100,6 +97,7 @@ class _Output:
             self.noise = self.noise[-_LOGIN_NOISE:]
             return
         self.process = parse_identity(self.noise[found + len(self._nonce) : newline])
+        self.identified.set()
         rest = self.noise[newline + 1 :]
         self.noise = b""
         if rest:
@@ -119,17 +117,17 @@ async def _ended(channel: Channel, output: _Output) -> Ending:
     return channel.ended.result()
 
 
-async def _end(session: "HostSession", channel: Channel, process: RemoteProcess | None) -> int | None:
+async def _end(session: "HostSession", channel: Channel, output: "_Output") -> int | None:
     """Ends the command on its host. None: the host could not be asked."""
     try:
-        async with asyncio.timeout(_KILL_TIMEOUT):
-            if process is not None:
-                return await end_processes(await session.connection(), process)
-    except (TimeoutError, OSError, asyncssh.Error, ConnectionLost):
-        pass
+        # Given up before its first line came: without it nobody knows which process it is.
+        first = asyncio.ensure_future(output.identified.wait())
+        ends: set[asyncio.Future[Any]] = {channel.ended, first}
+        await asyncio.wait(ends, timeout=_FIRST_LINE, return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        return await session.end(output.process) if output.process is not None else None
     finally:
         channel.close()
-    return None
 
 
 def _exit(session: "HostSession", channel: Channel, ending: Ending, output: _Output) -> Exit:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.channels import Channel, Ending, open_channel
-from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
+from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell, SshError
 from headway.drivers.ssh.framing import Frame, Reply
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
 from headway.drivers.ssh.library import asyncssh
@@ -26,6 +26,9 @@ __all__ = ["Exit", "HostSession", "Reply"]
 
 #: What one call keeps of an output unless it says otherwise.
 DEFAULT_LIMIT = 2**20
+#: Beside them there is room for the channels that end commands.
+_CHANNELS = 7
+_OPEN_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _GREETING_TIMEOUT = 20.0
 _KILL_TIMEOUT = 6.0
 
@@ -47,6 +50,7 @@ class HostSession:
         self.connections = connections
         self._shell: _Shell | None = None
         self._turn = asyncio.Lock()
+        self._channels = asyncio.Semaphore(_CHANNELS)
         self._nonce = secrets.token_hex(16)
 
     async def connection(self) -> asyncssh.SSHClientConnection:
@@ -76,7 +80,7 @@ class HostSession:
                     return await self._ask(shell, frame, script)
             except TimeoutError:
                 self.forget()
-                survivors = await self._end(shell)
+                survivors = await self.end(shell.process)
                 raise CommandTimedOut(
                     self.host.name,
                     f"a command on {self.host.name} took longer than {timeout:g}s and was ended"
@@ -87,7 +91,7 @@ class HostSession:
             except asyncio.CancelledError:
                 # Whoever asked does not wait; what they started must end all the same.
                 self.forget()
-                self.connections.later(self._end(shell))
+                self.connections.later(self.end(shell.process))
                 raise
             except ConnectionLost:
                 self.forget()
@@ -143,17 +147,52 @@ class HostSession:
                 raise OSError("the host's sshd forbids forwarding (AllowTcpForwarding)") from error
             raise OSError(error.reason) from error
 
-    async def _opened(self) -> _Shell:
-        if self._shell is not None and not self._shell.channel.ended.done():
-            return self._shell
-        self._shell = None
+    async def channel(self, command: str, *, pty: bool = False) -> Channel:
+        """Runs a command on a channel of its own; the caller closes it, or waits for its end.
+
+        A stock sshd allows ten at once on a connection (MaxSessions): more wait for their turn here.
+        Raises ConnectionLost when the host opens none, and what `Connections.connection` raises.
+        """
+        await self._channels.acquire()
+        try:
+            channel = await self._open_channel(command, pty)
+        except BaseException:
+            self._channels.release()
+            raise
+        channel.ended.add_done_callback(lambda _: self._channels.release())
+        return channel
+
+    async def _open_channel(self, command: str, pty: bool) -> Channel:
         connection = await self.connection()
         try:
-            channel = await open_channel(connection, "exec sh")
+            async with asyncio.timeout(_GREETING_TIMEOUT):
+                return await _open_patiently(connection, command, pty)
+        except TimeoutError:
+            # Nothing moves on it: the next asker makes another.
+            self.connections.drop(connection)
+            why = f"has not answered for {_GREETING_TIMEOUT:g}s"
         except (asyncssh.Error, OSError) as error:
-            connection.abort()
-            raise ConnectionLost(self.host.name, f"{self.host.name} opens no session: {error}") from error
-        self._shell = await self._greet(channel)
+            why = f"opens no session: {error}"
+        raise ConnectionLost(self.host.name, f"{self.host.name} {why}")
+
+    async def end(self, process: RemoteProcess) -> int | None:
+        """Ends what a command started, through a fresh channel. How many are left; None: the host could not be asked."""
+        connection = None
+        try:
+            async with asyncio.timeout(_KILL_TIMEOUT):
+                connection = await self.connection()
+                return await end_processes(connection, process)
+        except TimeoutError:
+            if connection is not None:
+                self.connections.drop(connection)  # nothing moves on it any more
+        except (OSError, asyncssh.Error, SshError):
+            pass
+        return None
+
+    async def _opened(self) -> _Shell:
+        if self._shell is None or self._shell.channel.ended.done():
+            self._shell = None
+            self._shell = await self._greet(await self.channel("exec sh"))
         return self._shell
 
     async def _greet(self, channel: Channel) -> _Shell:
@@ -192,14 +231,15 @@ class HostSession:
             )
         return answer
 
-    async def _end(self, shell: _Shell) -> int | None:
-        """Ends what the shell was running, through a fresh channel. None: the host could not be asked."""
+
+async def _open_patiently(connection: asyncssh.SSHClientConnection, command: str, pty: bool) -> Channel:
+    """Again after a moment when it is refused: sshd frees a session's place only once its process is reaped."""
+    for pause in _OPEN_PAUSES:
         try:
-            async with asyncio.timeout(_KILL_TIMEOUT):
-                connection = await self.connection()
-                return await end_processes(connection, shell.process)
-        except (TimeoutError, OSError, asyncssh.Error, ConnectionLost):
-            return None
+            return await open_channel(connection, command, pty=pty)
+        except asyncssh.ChannelOpenError:
+            await asyncio.sleep(pause)
+    return await open_channel(connection, command, pty=pty)
 
 
 async def _exchange(

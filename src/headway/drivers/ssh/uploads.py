@@ -1,7 +1,6 @@
 """Files to a host: by content, checked, whole or not at all."""
 
 import asyncio
-import contextlib
 import hashlib
 import posixpath
 import secrets
@@ -9,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.base.durations import format_size
-from headway.drivers.ssh.channels import Channel, Ending, open_channel
+from headway.drivers.ssh.channels import Channel, Ending
 from headway.drivers.ssh.errors import ConnectionLost, DiskFullOnHost, UploadRefused
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, printable, quote
-from headway.drivers.ssh.library import asyncssh
 
 if TYPE_CHECKING:
     from headway.drivers.ssh.session import HostSession
@@ -155,13 +153,7 @@ def _full(session: "HostSession", destination: str, size: int, free: int | None)
 
 async def _send(session: "HostSession", script: str, source: Path | bytes) -> str:
     """Streams the source through a channel of its own; the script's last line."""
-    connection = await session.connection()
-    try:
-        channel = await open_channel(connection, BOOTSTRAP)
-    except (asyncssh.Error, OSError) as error:
-        raise ConnectionLost(
-            session.host.name, f"{session.host.name} opens no channel for an upload: {error}"
-        ) from error
+    channel = await session.channel(BOOTSTRAP)
     said = bytearray()
     channel.on_output = said.extend
     try:
@@ -187,7 +179,7 @@ async def _send(session: "HostSession", script: str, source: Path | bytes) -> st
 
 
 async def _pour(channel: Channel, source: Path) -> None:
-    with source.open("rb") as file, contextlib.suppress(BrokenPipeError):
+    with source.open("rb") as file:
         while not channel.ended.done() and (piece := file.read(_PIECE)):
             channel.write(piece)
             await channel.drain()
