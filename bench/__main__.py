@@ -16,6 +16,7 @@ PARTS = {
     "commandline": "The command line",
     "hosts": "Hosts over OpenSSH, connections cold, beside scp and Fabric 3.2",
 }
+WORK = ROOT / ".bench" / "work"
 COLUMNS = ["what", "Headway (median, p95)", "rival", "ahead by", "target", "note"]
 
 HEAD = """\
@@ -36,7 +37,9 @@ def table(rows: list[Row]) -> str:
 def main(wanted: list[str]) -> int:
     page = HEAD.format(machine=machine())
     for name in wanted or PARTS:
-        with tempfile.TemporaryDirectory(prefix="headway-bench-") as folder:
+        # Not in the machine's folder for temporary files, which may be of another make than where people work.
+        WORK.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=WORK) as folder:
             print(f"measuring: {name} …", file=sys.stderr)
             rows = importlib.import_module(f"bench.{name}").measure(Path(folder))
         page += f"\n## {PARTS[name]}\n\n{table(rows)}\n"
