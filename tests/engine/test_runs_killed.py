@@ -176,6 +176,17 @@ async def test_while_its_owner_lives_a_run_is_only_looked_at(workshop: Workshop)
     await workshop.drive(first, begun)
 
 
+async def test_of_several_that_begin_at_once_one_drives_and_the_others_look_on(workshop: Workshop):
+    workshop.write("[jobs.a]\nrun = 'echo a >> $OUTSIDE/ran'\n")
+    everybody = [workshop.tools() for _ in range(4)]
+    begun = await asyncio.gather(*(asyncio.to_thread(workshop.begin, tools) for tools in everybody))
+    assert sorted(str(one.how) for one in begun) == ["new", "watching", "watching", "watching"]
+    assert {one.run.number for one in begun} == {1}
+    [mine] = [(tools, one) for tools, one in zip(everybody, begun, strict=True) if one.token]
+    await workshop.drive(*mine)
+    assert workshop.happened("ran") == ["a"]
+
+
 async def test_a_directory_that_was_taken_away_is_an_error_not_a_second_run(workshop: Workshop):
     workshop.write("[jobs.a]\nrun = 'echo a >> $OUTSIDE/ran; sleep 0.2'\n")
     tools = workshop.tools(pid=1)

@@ -1,6 +1,7 @@
 """Bytes of a log on their way to a terminal: whatever could move its cursor, rename its window or make it answer stays out.
 
-Colours (SGR) may pass, and a lone carriage return does, for progress bars. Nothing is decoded: bytes that are no UTF-8 come through as they are.
+Colours (SGR) may pass, and a lone carriage return does, for progress bars. Nothing is decoded: bytes that are no
+UTF-8 come through as they are.
 """
 
 import re
