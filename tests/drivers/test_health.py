@@ -1,10 +1,9 @@
 """Health checks against real sockets: what counts as good, and that a bad answer says why in one line."""
 
 import asyncio
-import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,34 +13,10 @@ from headway.domain.contract import HealthKind
 from headway.drivers.health import probe
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.session import HostSession
+from tests.support.servers import saying, serving
 from tests.support.sshd import Sshd, free_port, needs_sshd, sshd
 
 __all__ = ["sshd"]
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def serving(answer: bytes | Handler, secure: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server that gives this answer to every request; its port."""
-    asked: list[bytes] = []
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if callable(answer):
-                await answer(reader, writer)
-            else:
-                asked.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(answer)
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=secure)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 def response(status: str, body: bytes = b"", more: str = "") -> bytes:
@@ -69,7 +44,7 @@ def response(status: str, body: bytes = b"", more: str = "") -> bytes:
     ],
 )
 async def test_http_answers(answer: bytes, good: bool, why: str) -> None:
-    async with serving(answer) as port:
+    async with serving(saying(answer)) as port:
         assert await probe(HealthKind.HTTP, f"http://127.0.0.1:{port}/health", None, 3) == (good, why)
 
 
@@ -108,7 +83,7 @@ async def test_an_endless_head_is_given_up() -> None:
 
 
 async def test_ports() -> None:
-    async with serving(b"") as port:
+    async with serving(saying(b"")) as port:
         good, why = await probe(HealthKind.TCP, f"127.0.0.1:{port}", None, 3)
         assert good and why == f"127.0.0.1:{port} accepts connections"
     closed = free_port()
@@ -133,7 +108,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_tls_on_the_host_itself_needs_no_name(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    async with serving(response("503 Oops", b"secure"), context) as port:
+    async with serving(saying(response("503 Oops", b"secure")), context) as port:
         found = await probe(HealthKind.HTTP, f"https://localhost:{port}/", None, 3)
         assert found == (False, "HTTP 503: secure")
 
@@ -142,7 +117,7 @@ async def test_tls_elsewhere_is_verified(certificate: Path, monkeypatch: pytest.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     monkeypatch.setattr("headway.drivers.health._LOOPBACK", ("none",))
-    async with serving(response("200 OK"), context) as port:
+    async with serving(saying(response("200 OK")), context) as port:
         good, why = await probe(HealthKind.HTTP, f"https://127.0.0.1:{port}/", None, 3)
     assert not good and why.startswith("TLS: ") and "self" in why
 
@@ -182,19 +157,19 @@ async def session(sshd: Sshd) -> AsyncIterator[HostSession]:
 @needs_sshd
 class TestThroughTheHost:
     async def test_http(self, session: HostSession) -> None:
-        async with serving(response("503 Oops", b"draining")) as port:
+        async with serving(saying(response("503 Oops", b"draining"))) as port:
             found = await probe(HealthKind.HTTP, f"http://localhost:{port}/", session, 5)
         assert found == (False, "HTTP 503: draining")
 
     async def test_https(self, session: HostSession, certificate: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        async with serving(response("200 OK"), context) as port:
+        async with serving(saying(response("200 OK")), context) as port:
             found = await probe(HealthKind.HTTP, f"https://127.0.0.1:{port}/", session, 5)
         assert found == (True, "HTTP 200")
 
     async def test_tcp(self, session: HostSession) -> None:
-        async with serving(b"") as port:
+        async with serving(saying(b"")) as port:
             assert (await probe(HealthKind.TCP, f"127.0.0.1:{port}", session, 5))[0]
         good, why = await probe(HealthKind.TCP, f"127.0.0.1:{free_port()}", session, 5)
         assert not good and "refused" in why

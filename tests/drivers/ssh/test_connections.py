@@ -23,6 +23,7 @@ from headway.drivers.ssh.errors import (
     SshConfigFault,
     UnknownHostKey,
 )
+from tests.support.servers import serving
 from tests.support.sshd import Farm, Sshd, free_port, make_key, needs_sshd, start_sshd
 
 pytestmark = needs_sshd
@@ -235,11 +236,9 @@ async def test_a_name_without_an_address_is_not_tried_again(sshd: Sshd) -> None:
 async def test_what_accepts_and_says_nothing_is_given_up_in_time(sshd: Sshd) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server:
-        host = dataclasses.replace(sshd.host(), port=server.sockets[0].getsockname()[1])
+    async with serving(silent) as port:
+        host = dataclasses.replace(sshd.host(), port=port)
         with pytest.raises(HostUnreachable, match=r"no answer within 0\.3s"):
             await ask(sshd, host, attempt_timeout=0.3, connect_within=0.5)
 
@@ -247,11 +246,9 @@ async def test_what_accepts_and_says_nothing_is_given_up_in_time(sshd: Sshd) -> 
 async def test_what_speaks_no_ssh_is_said(sshd: Sshd) -> None:
     async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(web, "127.0.0.1", 0)
-    async with server:
-        host = dataclasses.replace(sshd.host(), port=server.sockets[0].getsockname()[1])
+    async with serving(web) as port:
+        host = dataclasses.replace(sshd.host(), port=port)
         with pytest.raises(HostUnreachable):
             await ask(sshd, host, connect_within=0.3)
 

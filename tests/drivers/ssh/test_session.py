@@ -14,6 +14,7 @@ from headway.drivers.ssh import running
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost
 from headway.drivers.ssh.session import Exit, HostSession
+from tests.support.servers import serving
 from tests.support.sshd import Sshd, needs_sshd, start_sshd
 
 pytestmark = needs_sshd
@@ -311,11 +312,8 @@ async def test_any_sh_on_the_host_will_do(tmp_path: Path, program: str) -> None:
 async def test_a_port_on_the_host_is_reached_through_the_connection(session: HostSession) -> None:
     async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"hello\n")
-        writer.close()
 
-    server = await asyncio.start_server(hello, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving(hello) as port:
         reader, writer = await session.open_tcp("127.0.0.1", port)
         assert await reader.read() == b"hello\n"
         writer.close()

@@ -47,6 +47,7 @@ class Connections:
         self.settings = settings
         self._resolver = Resolver(settings)
         self._open: dict[_Key, asyncssh.SSHClientConnection] = {}
+        self._dropped: list[asyncssh.SSHClientConnection] = []
         self._doors: dict[_Key, asyncio.Lock] = {}
         self._sessions: dict[_Key, HostSession] = {}
         self._starts = asyncio.Semaphore(settings.starts)
@@ -91,6 +92,7 @@ class Connections:
     def drop(self, connection: asyncssh.SSHClientConnection) -> None:
         """Cuts a connection off; whoever asks next gets another."""
         connection.abort()
+        self._dropped.append(connection)
         self._open = {key: one for key, one in self._open.items() if one is not connection}
 
     def later(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
@@ -110,7 +112,7 @@ class Connections:
         # Those that lead to others come last: the ends close through them.
         for connection in reversed(connections):
             connection.close()
-        for connection in reversed(connections):
+        for connection in [*reversed(connections), *self._dropped]:
             try:
                 async with asyncio.timeout(2):
                     await connection.wait_closed()
