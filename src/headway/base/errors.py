@@ -14,7 +14,7 @@ class HeadwayError(Exception):
     """An error with a message for a person and, where there is one, what to do next.
 
     `message` is one sentence that names the thing and the place; `hint` is the next step,
-    often a command. `exit_code` is the process's exit code (see docs/exit-codes in the manual).
+    often a command. `exit_code` is the process's exit code (docs/settings.md lists them).
     """
 
     exit_code = 3

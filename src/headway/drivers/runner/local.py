@@ -30,7 +30,7 @@ class LocalRunner:
     """Starts jobs as processes of their own session; they go on when this process dies.
 
     `environment` is what jobs get besides what their spec says; None: this process's, without HEADWAY_ names.
-    `niceness` and `oom_score_adjust` make jobs yield to everything else (DESIGN: a job never takes the rest down).
+    `niceness` and `oom_score_adjust` make jobs yield to everything else (a build must never take down what else runs here).
     """
 
     environment: Mapping[str, str] | None = None

@@ -78,6 +78,7 @@ without quotes would be the number 3.1.
 A condition of a job or an environment, on one line:
 
 ```toml
+# in [jobs.image]
 when = "branch == 'main' and changed('src/**', 'pyproject.toml')"
 ```
 

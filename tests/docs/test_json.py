@@ -1,0 +1,208 @@
+"""docs/json.md against what commands print: the same keys, no more and no less."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headway.main.entry
+from headway.base.clock import SystemClock
+from headway.cli.root import COMMANDS
+from headway.store.database import open_database
+from tests.docs.pages import ROOT, blocks, sections, text_of
+from tests.support.command_line import Terminal
+from tests.support.deliveries import START, Story
+from tests.support.stored_deliveries import store
+
+assert headway.main.entry  # It puts the demo among the commands.
+PAGE = sections(text_of(ROOT / "docs" / "json.md"))
+CONTRACT = """
+[jobs.test]
+run = "echo colour=blue >> $HEADWAY_OUTPUT; cp junit report.xml; test ! -e bad"
+reports = { junit = "report.xml" }
+[jobs.build]
+run = "mkdir dist; echo bytes > dist/shop.tar.gz"
+artifacts = ["dist/shop.tar.gz"]
+[deploy]
+kind = "files"
+artifact = "dist/shop.tar.gz"
+activate = "true"
+[environments.staging]
+hosts = "web-1"
+[environments.production]
+hosts = "web-1"
+root = "elsewhere"
+[hosts.web-1]
+address = "127.0.0.1"
+"""
+REPORT = """<testsuite name="s" tests="2" failures="1">
+<testcase name="well" time="0.1"/><testcase name="ill" time="0.2"><failure message="no"/></testcase></testsuite>"""
+
+
+class Table(dict[str, str]):
+    """Key -> what the page says of it."""
+
+    @property
+    def always(self) -> set[str]:
+        return {
+            key for key, said in self.items() if " only: " not in f"{said}: " and " only" not in said[:30]
+        }
+
+
+def tables(section: str) -> dict[str, Table]:
+    """The tables of a section by the noun that they describe (`A RUN is`); the document's own has none."""
+    found: dict[str, Table] = {}
+    for noun, rows in re.findall(
+        r"^(?:.*?\bAn? ([A-Z]+) is|.*)\n\n\| key \| \|\n\|---\|---\|\n((?:\|.*\n?)+)", section, re.MULTILINE
+    ):
+        table = found.setdefault(noun, Table())
+        for names, said in re.findall(r"^\| (.*?) \| (.*) \|$", rows, re.MULTILINE):
+            table |= dict.fromkeys(re.findall(r"`([^`]+)`", names), said)
+    return found
+
+
+def inline(said: str) -> set[str]:
+    """The keys of a small object that a sentence shows: `{"number", "name"}`."""
+    shown = re.search(r"`\{(.*?)\}`", said)
+    assert shown, said
+    return set(re.findall(r'"(\w+)"', shown[1]))
+
+
+def same(real: Any, table: Table) -> None:
+    assert set(real) <= set(table), f"not on the page: {set(real) - set(table)}"
+    assert table.always <= set(real), f"not in the document: {table.always - set(real)}"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Terminal:
+    """A service with a contract, and the command."""
+    terminal = Terminal(tmp_path, f"sqlite:///{tmp_path}/data/headway.db")
+    terminal.repository.write({"junit": REPORT, "bad": "", ".gitignore": "dist\nreport.xml\n"})
+    terminal.write(CONTRACT)
+    return terminal
+
+
+def test_each_command_has_its_section_and_each_section_its_command() -> None:
+    assert {name.removeprefix("headway ") for names in PAGE for name in names.split(", ")} == set(COMMANDS)
+
+
+def test_what_looks_like_json_is_json() -> None:
+    for block in blocks("json"):
+        json.loads(re.sub(r"\b[A-Z]{3,}\b", "{}", block.text).replace(", …", ""))
+
+
+def test_runs_logs_and_releases(shop: Terminal) -> None:
+    of_run, of_release = tables(PAGE["headway run"]), tables(PAGE["headway release"])
+    failed = shop.call("run", "--json").document
+    (shop.repository.folder / "bad").unlink()
+    shop.repository.commit()
+    well = shop.call("run", "--json").document
+    assert (failed["run"]["state"], well["run"]["state"]) == ("failed", "succeeded")
+    for document in (failed, well):
+        same(document, of_run[""])
+        same(document["run"], of_run["RUN"])
+        for job in document["jobs"]:
+            same(job, of_run["JOB"])
+    assert set(failed["failed_tests"][0]) == inline(of_run[""]["failed_tests"])
+    assert set(well["artifacts"][0]) == inline(of_run[""]["artifacts"])
+    assert set(next(job["tests"] for job in well["jobs"] if job["tests"])) == inline(of_run["JOB"]["tests"])
+
+    logs, of_logs = shop.call("logs", "last", "--json").document, tables(PAGE["headway logs"])[""]
+    same(logs, Table({key: said for key, said in of_logs.items() if "[]" not in key}))
+    more = {key.removeprefix("jobs[]."): said for key, said in of_logs.items() if "[]" in key}
+    for job in logs["jobs"]:
+        same(job, Table({**of_run["JOB"], **more}))
+        assert {key for step in job["steps"] for key in step} == inline(more["steps"])
+
+    releases = shop.call("release", "--json").document
+    assert set(releases) == {"service", "releases"}
+    shown = shop.call("release", "show", "HEAD", "--json").document["release"]
+    for release in (*releases["releases"], shown):
+        same(release, of_release["RELEASE"])
+    assert set(shown["artifacts"][0]) == inline(of_release["RELEASE"]["artifacts"])
+
+
+def nested(section: str, noun: str) -> set[str]:
+    """The keys of a noun that one line describes, whatever stands in brackets inside of it."""
+    begin = re.search(rf"(?:^|[ `]){noun}[ `].*?`\{{", section, re.MULTILINE | re.DOTALL)
+    assert begin, noun
+    text, keys, depth = section[begin.end() :], set(), 1
+    for found in re.finditer(r'[][{}]|"(\w+)"(?!\w)', text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        if depth == 0:
+            return keys
+        if depth == 1 and found[1]:
+            keys.add(found[1])
+    raise AssertionError(f"{noun} never ends")
+
+
+def deliver(shop: Terminal) -> None:
+    """A deployment to production, as a row."""
+    story = Story()
+    hours = (SystemClock().now() - START).total_seconds() / 3600
+    story.add(hours - 48)
+    story.add(hours - 24, commits=[hours - 30])
+    with open_database(shop.environment["HEADWAY_DATABASE_URL"]) as database:
+        store(database, story.facts)
+
+
+def test_deployments(shop: Terminal) -> None:
+    shop.repository.write({"dist/shop.tar.gz": "bytes"})
+    assert shop.call("release", "add", "--commit", "HEAD", "dist/shop.tar.gz").code == 0
+    page = PAGE["headway deploy, headway rollback"]
+    plan = shop.call("deploy", "staging", "--dry-run", "--json").document
+    assert set(plan) == nested(page, "--dry-run --json")
+    deliver(shop)
+    section = PAGE["headway status"]
+    status = shop.call("status", "--json").document
+    assert set(status) == {"service", "environments", "runs"}
+    live = [found["live"] for found in status["environments"] if found["live"]]
+    assert {key for found in status["environments"] for key in found} == nested(section, "ENVIRONMENT is")
+    for deployment in live:
+        same(deployment, tables(page)["DEPLOYMENT"])
+    assert live
+
+
+def test_metrics(shop: Terminal) -> None:
+    deliver(shop)
+    of_metrics = tables(PAGE["headway metrics"])
+    document = shop.call("metrics", "--explain", "lead-time", "--json").document
+    same(document, Table({key: said.replace(" only", "") for key, said in of_metrics[""].items()}))
+    assert "explain" not in shop.call("metrics", "--json").document
+    assert set(document["metrics"]) == set(re.findall(r"`(\w+)`", of_metrics[""]["metrics"]))
+    for metric in document["metrics"].values():
+        same(metric, of_metrics["METRIC"])
+    assert document["explain"]["rows"]
+    for row in document["explain"]["rows"]:
+        same(row, of_metrics["ROW"])
+
+
+def test_check_and_init(shop: Terminal, tmp_path: Path) -> None:
+    of_check = tables(PAGE["headway check"])
+    document = shop.call("check", "--json").document
+    same(document, of_check[""])
+    for key in ("jobs", "environments", "hosts"):
+        assert set(document[key][0]) == inline(of_check[""][key]), key
+    assert set(shop.call("check", "--upgrade", "--json").document["upgrade"]) == inline(
+        of_check[""]["upgrade"]
+    )
+
+    shop.write("[jobs.test]\nrnu = 1\n")
+    answer = shop.call("check", "--json")
+    assert answer.code == 2
+    assert set(answer.document) == {"ok", "faults"}
+    for fault in answer.document["faults"]:
+        same(fault, of_check["FAULT"])
+
+    (shop.repository.folder / "headway.toml").unlink()
+    same(shop.call("init", "--print", "--json").document, tables(PAGE["headway init"])[""])
+
+
+def test_an_error(shop: Terminal) -> None:
+    answer = shop.call("logs", "99", "--json")
+    shown = json.loads(next(block.text for block in blocks("json") if "error" in block.text))
+    assert set(answer.document) == set(shown)
+    assert set(answer.document["error"]) == set(shown["error"])
+    assert answer.document["error"]["exit_code"] == answer.code == 2
