@@ -234,9 +234,14 @@ else
 fi"""
 
 
+def prepare_mark(plan: Plan) -> str:
+    """What a host remembers of the `prepare` that was run in a release's directory."""
+    return hashlib.sha256((plan.deploy.prepare or "").encode()).hexdigest()[:16]
+
+
 def _prepare_script(plan: Plan, text: str) -> str:
     """Once per release's directory, whichever deployment comes: going back to one that stands there costs nothing."""
-    mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+    mark = prepare_mark(plan)
     marker = prepared_marker(plan.release)
     return f"""\
 if [ "$(cat "$HEADWAY_ROOT/{marker}" 2>/dev/null)" = {mark} ]; then

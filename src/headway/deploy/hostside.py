@@ -89,7 +89,9 @@ look() {
   if l=$(readlink settings/current.env); then printf 'current-settings %s\n' "$l"; fi
   if read -r l 2>/dev/null <deployed.json; then printf 'deployed %s\n' "$l"; fi
   for f in releases/*; do [ -d "$f" ] && printf 'release %s\n' "${f#releases/}"; done
-  for f in prepared/*; do [ -f "$f" ] && printf 'prepared %s\n' "${f#prepared/}"; done
+  for f in prepared/*; do
+    if read -r l 2>/dev/null <"$f"; then printf 'prepared %s %s\n' "${f#prepared/}" "$l"; fi
+  done
   for f in settings/*.env; do [ -f "$f" ] && printf 'settings %s\n' "${f#settings/}"; done
   for f in bin/*; do [ -f "$f" ] && printf 'bin %s\n' "${f#bin/}"; done
   return 0

@@ -43,7 +43,7 @@ class HostRecord:
     current_settings: str | None = None
     deployed: Mapping[str, Any] | None = None
     releases: frozenset[str] = frozenset()
-    #: Releases in which a `prepare` was run to its end.
+    #: `RELEASE MARK` of each `prepare` that was run to its end; see `commands.prepare_mark`.
     prepared: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
     scripts: frozenset[str] = frozenset()
@@ -194,17 +194,18 @@ def _throw_away(plan: Plan, host: HostPlan) -> str:
     return f"""\
 touch {release_directory(plan.release)}
 count=0
-for r in $(ls -1t releases); do
+for r in $(cd releases && ls -1dt rel-* 2>/dev/null); do
   case " {" ".join(kept)} " in *" $r "*) continue ;; esac
   count=$((count + 1))
   if [ $count -gt {plan.deploy.keep} ]; then rm -rf "releases/$r" "prepared/$r"; fi
 done
 count=0
-for s in $(ls -1t settings); do
-  case " {" ".join(f"{name}.env" for name in kept_settings)} current.env " in *" $s "*) continue ;; esac
+for s in $(cd settings && ls -1t dep-*.env 2>/dev/null); do
+  case " {" ".join(f"{name}.env" for name in kept_settings)} " in *" $s "*) continue ;; esac
   count=$((count + 1))
   if [ $count -gt {2 * plan.deploy.keep} ]; then rm -f "settings/$s"; fi
 done
+find uploads -type f -mtime +1 -exec rm -f -- {{}} + 2>/dev/null || :
 own=${{HEADWAY_EPOCH##*/}}
 for d in epochs/*.closed; do
   n=${{d#epochs/}}; n=${{n%.closed}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from headway.base.clock import Clock
+from headway.base.errors import HeadwayError
 from headway.deploy.host_states import HostState, Outcome, begin, finish
 from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of
 from headway.domain.deployment import Deployment, DeploymentState, DeploymentStep, HostRow
@@ -184,7 +185,13 @@ class Drive:
     async def _renew(self) -> None:
         while True:
             await self.clock.sleep(BEAT)
-            if not await self.books.renew():
+            try:
+                renewed = await self.books.renew()
+            except HeadwayError as error:
+                # The hosts' lock is what counts; writing rows will tell in time whether the database is back.
+                self.watcher.note(error.message)
+                continue
+            if not renewed:
                 self.lock.lost_because = "another owner has taken the environment in the database"
                 self.lock.lost.set()
                 return

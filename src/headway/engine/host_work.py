@@ -7,18 +7,17 @@ from datetime import datetime
 from headway.base.clock import Clock
 from headway.base.errors import HeadwayError
 from headway.base.secret import Secret
-from headway.deploy.commands import Group, commands, settings_of, settings_text
+from headway.deploy.commands import Group, commands, prepare_mark, settings_of, settings_text
 from headway.deploy.host_states import ActionKind, Outcome
-from headway.deploy.hostside import framed_script, journal_key, journal_more
 from headway.deploy.layout import settings_file, upload_path
 from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.record import Job, finish_script
-from headway.domain.deployment import Deployment
+from headway.domain.deployment import Command, Deployment
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.engine.host_health import Health
 from headway.engine.host_jobs import HostJobs, JobEnd
-from headway.engine.host_link import CALL_TIMEOUT, HostLink
+from headway.engine.host_link import HostLink
 from headway.engine.host_lock import HostsLock
 
 A = ActionKind
@@ -76,15 +75,26 @@ class HostWork:
         # Where a job of it stands already, everything it needs was brought before.
         if not any(job.group == Group.PREPARE for job in self._known_jobs()):
             await self._bring()
+            if self._stands():
+                # Unpacked and prepared before: what is left needs no job.
+                quick = commands(self.plan, self.host, Group.PREPARE)
+                for command in (command for command in quick if command.step == "settings"):
+                    end = await self.jobs.quick(command)
+                    if end.state is not State.SUCCEEDED:
+                        return _outcome(end)
+                return Outcome(True)
         return _outcome(await self._run(Group.PREPARE))
+
+    def _stands(self) -> bool:
+        """The release is on the host, whole, and this `prepare` was run in it to its end."""
+        record, plan = self.link.record, self.plan
+        prepared = f"{plan.release} {prepare_mark(plan)}" in record.prepared
+        return plan.release in record.releases and (prepared or not plan.deploy.prepare)
 
     async def _bring(self) -> None:
         """The archive, unless the release stands here; the settings, unless they are taken over from an older deployment."""
         record, plan, root = self.link.record, self.plan, self.link.root
-        stands = plan.release in record.releases
-        if plan.deploy.prepare and stands:
-            stands = plan.release in record.prepared or record.live_release == plan.release
-        if plan.artifact is not None and not stands:
+        if plan.artifact is not None and not self._stands():
             artifact = plan.artifact
             source = self.artifacts.verified(artifact)
             destination = f"{root}/{upload_path(artifact.sha256, artifact.path)}"
@@ -109,29 +119,20 @@ class HostWork:
         return Outcome(end.state is State.SUCCEEDED, end.reason, switched="switch" in end.done)
 
     async def _finish(self) -> Outcome:
-        plan, host, token = self.plan, self.host, self.jobs.token
-        deployment = self.deployment
-        more = journal_more(
-            plan.release,
-            token,
-            1,
-            {
-                "commit": plan.commit,
-                "kind": str(deployment.kind),
-                "number": deployment.number,
-                "by": plan.requested_by,
-                "passable": plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible,
-            },
-        )
+        plan, host, deployment = self.plan, self.host, self.deployment
+        once = plan.deploy.once
+        extra = {
+            "commit": plan.commit,
+            "kind": str(deployment.kind),
+            "number": deployment.number,
+            "by": plan.requested_by,
+            "passable": plan.rollback or once is None or once.rollback_compatible,
+        }
         script = finish_script(plan, host, number=deployment.number, kind=str(deployment.kind))
-        key = journal_key(plan.deployment, host.spec.name, "finish")
-        reply = await self.link.call(
-            framed_script(self.link.root, token, key, more, script), timeout=5 * CALL_TIMEOUT
-        )
-        if reply.exit_code == 0:
+        end = await self.jobs.quick(Command(host.spec.name, "finish", script), extra)
+        if end.state is State.SUCCEEDED:
             return Outcome(True)
-        said = reply.output.decode("utf-8", "replace").strip()[-200:]
-        return Outcome(False, f"its record could not be written: {said or f'exit {reply.exit_code}'}")
+        return Outcome(False, f"its record could not be written: {end.reason}")
 
     async def _revert(self) -> Outcome:
         """What runs there ends first. Whether the switch was done is asked of the host, not of our rows."""
@@ -141,8 +142,10 @@ class HostWork:
         record = await self.link.look()
         begun = any(job.group == Group.BACK for job in self._known_jobs())
         own = f"{self.plan.deployment}.env"
-        end = await self._run(Group.BACK, switched=begun or record.current_settings == own)
-        return _outcome(end)
+        switched = begun or record.current_settings == own
+        end = await self._run(Group.BACK, switched=switched)
+        # Told here too: an owner who was killed in the switch has not stored that users met the release.
+        return Outcome(end.state is State.SUCCEEDED, end.reason, switched=switched)
 
     async def _recheck(self) -> Outcome:
         before = self.host.predecessor

@@ -70,6 +70,7 @@ async def test_rolling_reaches_every_host_and_the_next_one_knows_what_was_before
         "switch",
         "activate",
         "undrain",
+        "finish",
     ]
     assert {str(s.state) for s in steps} == {"succeeded"}
     assert [row.state for row in database.read(lambda tx: rows.hosts_of(tx, result.deployment.id))] == [
