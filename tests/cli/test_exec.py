@@ -12,7 +12,7 @@ import pytest
 
 from headway.cli.root import run_command_line
 from tests.support.projects_with_hosts import HostedProject, make_project
-from tests.support.sshd import Farm, needs_sshd, sshd_farm
+from tests.support.sshd import Farm, needs_sshd, needs_terminals, sshd_farm
 
 __all__ = ["sshd_farm"]
 pytestmark = needs_sshd
@@ -158,7 +158,9 @@ def test_a_time_limit_ends_the_command_there(
         os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("terminal", [[], ["--pty"]], ids=["pipes", "pty"])
+@pytest.mark.parametrize(
+    "terminal", [pytest.param([], id="pipes"), pytest.param(["--pty"], id="pty", marks=needs_terminals)]
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 def test_ctrl_c_ends_the_command_on_all_hosts(
     project: HostedProject, terminal: list[str], number: signal.Signals

@@ -44,6 +44,11 @@ needs_sshd = pytest.mark.skipif(
     reason="no OpenSSH server here (Debian: apt install openssh-server); the SSH driver is untested",
 )
 
+#: An unprivileged sshd ends the connection when a terminal is asked for: it may not write login records.
+needs_terminals = pytest.mark.skipif(
+    os.geteuid() != 0, reason="an OpenSSH server that is not root's gives no terminals"
+)
+
 
 @dataclass
 class Sshd:
@@ -92,9 +97,21 @@ class Sshd:
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
 
     def child_pids(self) -> list[int]:
-        """The processes of its open connections."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        """The sshd processes of its open connections: one each for root, with privileges separated two."""
+        found: list[int] = []
+        wanted = [self.process.pid]
+        while wanted:
+            parent = wanted.pop()
+            for pid in _children(parent):
+                with contextlib.suppress(OSError):
+                    if Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                        found.append(pid)
+                        wanted.append(pid)
+        return found
+
+    def connections(self) -> int:
+        """How many are open."""
+        return len(_children(self.process.pid))
 
     def stop(self) -> None:
         """Ends the server and the connections that it serves, by their pids."""
@@ -108,6 +125,13 @@ class Sshd:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def free_port() -> int:

@@ -183,7 +183,7 @@ async def test_a_jump_is_a_host_like_any_other(sshd_farm: Farm) -> None:
         for number, target in enumerate(targets, start=1):
             session = await connections.session(HostSpec(name=f"i{number}", address=f"inner-{number}"))
             assert str(target.port) in (await session.call("echo $SSH_CONNECTION", timeout=10)).text
-        assert len(jump.child_pids()) == 1, "the connection to the jump is shared"
+        assert jump.connections() == 1, "the connection to the jump is shared"
     # Its key counts as the target's does.
     known = [line for line in jump.known_hosts.read_text().splitlines() if f":{jump.port} " not in line]
     jump.known_hosts.write_text("\n".join(known))
@@ -282,7 +282,7 @@ async def one(connections: Connections, host: HostSpec) -> str:
 async def test_a_host_has_one_connection_whoever_asks(sshd: Sshd) -> None:
     async with Connections(sshd.settings()) as connections:
         await asyncio.gather(*(one(connections, sshd.host()) for _ in range(8)))
-        assert len(sshd.child_pids()) == 1
+        assert sshd.connections() == 1
 
 
 async def test_a_dropped_connection_is_said_and_the_next_call_makes_another(sshd: Sshd) -> None:

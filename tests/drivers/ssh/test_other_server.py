@@ -1,5 +1,6 @@
 """The driver with a server that is not OpenSSH: the demo's, made of asyncssh. Runs where no sshd is installed."""
 
+import asyncio
 import getpass
 import hashlib
 import random
@@ -34,8 +35,12 @@ async def session(tmp_path: Path) -> AsyncIterator[HostSession]:
     (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
     host = HostSpec("web-1", "127.0.0.1", port, getpass.getuser())
     settings = SshSettings(home=tmp_path / "person", config=tmp_path / "config")
-    async with serve(tmp_path, home, port), Connections(settings) as connections:
-        yield await connections.session(host)
+    async with serve(tmp_path, home, port):
+        async with Connections(settings) as connections:
+            yield await connections.session(host)
+        # The server's ends of the connections: their shells are reaped before the loop is gone.
+        if going := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(going, timeout=5)
 
 
 async def test_calls(session: HostSession) -> None:

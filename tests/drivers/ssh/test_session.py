@@ -15,9 +15,12 @@ from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost
 from headway.drivers.ssh.session import Exit, HostSession
 from tests.support.servers import serving
-from tests.support.sshd import Sshd, needs_sshd, start_sshd
+from tests.support.sshd import Sshd, needs_sshd, needs_terminals, start_sshd
 
 pytestmark = needs_sshd
+pipes_and_pty = pytest.mark.parametrize(
+    "pty", [pytest.param(False, id="pipes"), pytest.param(True, id="pty", marks=needs_terminals)]
+)
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ async def test_a_call_that_times_out_is_ended_on_the_host(session: HostSession, 
     assert (await session.call("echo fine", timeout=10)).text == "fine\n"
 
 
-@pytest.mark.parametrize("pty", [False, True], ids=["pipes", "pty"])
+@pipes_and_pty
 async def test_a_run_that_times_out_is_ended_on_the_host(session: HostSession, sshd: Sshd, pty: bool) -> None:
     await assert_all_end(sshd, 4, lambda: asyncio.ensure_future(run(session, STUBBORN, pty=pty, timeout=0.6)))
 
@@ -199,7 +202,7 @@ async def test_killing_by_descent_where_the_server_makes_no_session(session: Hos
 AWKWARD = {"A": "x & y", "B": 'it\'s "so"', "C": "$HOME `id`", "D": "two\nlines", "E": "ü", "F": ""}
 
 
-@pytest.mark.parametrize("pty", [False, True], ids=["pipes", "pty"])
+@pipes_and_pty
 async def test_an_environment_travels_as_data(session: HostSession, sshd: Sshd, pty: bool) -> None:
     script = 'printf \'%s|\' "$A" "$B" "$C" "$D" "$E" "$F"; tr \'\\0\' \'\\n\' </proc/$$/cmdline >argv'
     ended, output = await run(session, script, env=AWKWARD, pty=pty)
@@ -209,6 +212,7 @@ async def test_an_environment_travels_as_data(session: HostSession, sshd: Sshd, 
     assert "it's" not in arguments and "printf '%s|'" not in arguments
 
 
+@needs_terminals
 async def test_a_terminal_is_one(session: HostSession) -> None:
     script = "test -t 0 && test -t 1 && test -t 2 && stty -a | tr ' ' '\\n' | grep -c '^echo;*$'"
     ended, output = await run(session, script, pty=True)
