@@ -31,6 +31,13 @@ def test_a_mistyped_command_gets_the_near_word_and_exit_2(capsys):
     assert "'depoly' is not a headway command. Did you mean 'deploy'?" in err
 
 
+def test_wrong_words_are_a_document_too_with_json(capsys):
+    code, out, err = call("status", "--nope", "--json", capsys=capsys)
+    assert code == 2
+    assert json.loads(out)["error"] == {"message": "No such option '--nope'.", "hint": None, "exit_code": 2}
+    assert "Usage: headway status" in err
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_error_is_one_message_with_the_next_step(as_json, capsys):
     error = Held("production is locked by ana@desk since 14:02", hint="headway status production")

@@ -123,6 +123,36 @@ def test_an_approval_is_held_without_a_terminal(headway: Headway) -> None:
     )
 
 
+@pytest.mark.parametrize(("answer", "code", "said"), [("y\n", 0, "succeeded"), ("n\n", 4, "not approved")])
+def test_the_person_at_the_terminal_is_asked(headway: Headway, answer: str, code: int, said: str) -> None:
+    headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
+    headway.write()
+    terminal = Terminal(headway, "deploy", "production", "--release", headway.shop.release("one").id)
+    terminal.wait_for(lambda: "Approve?" in terminal.said)
+    terminal.type(answer)
+    assert terminal.end() == code
+    assert said in terminal.said
+
+
+def test_ctrl_c_at_the_question_leaves_everything(headway: Headway, server: Sshd) -> None:
+    """The event loop's handler of signals does not run while a person is asked."""
+    headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
+    headway.write()
+    terminal = Terminal(headway, "deploy", "production", "--release", headway.shop.release("one").id)
+    terminal.wait_for(lambda: "Approve?" in terminal.said)
+    os.kill(terminal.process.pid, 2)
+    assert terminal.end() == 130
+    assert "nothing was done" in terminal.said
+    assert list(server.home.iterdir()) == []
+
+
+def test_the_status_of_an_environment_that_is_nowhere(headway: Headway) -> None:
+    assert headway.call("status", "production")[:2] == (0, "shop\n  production: nothing is live\n")
+    code, out, err = headway.call("status", "prodution")
+    assert (code, out) == (2, "")
+    assert "did you mean production" in err
+
+
 def test_a_host_that_is_down_is_named(
     headway: Headway, server: Sshd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,18 @@
 """`headway deploy`: a release to an environment, host after host."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headway.base.errors import WrongUse
+from headway.base.errors import Cancelled, Held, WrongUse
 from headway.cli.output import emit_json, json_option
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.engine.deployment_gate import Approve, Permission
+    from headway.engine.deployment_gate import Approve
     from headway.engine.deployments import Wish
     from headway.engine.projects import Project
     from headway.store.database import Database
@@ -117,11 +118,25 @@ def _approval(settings: Settings, stated: str | None) -> "Approve | None":
     if not sys.stdin.isatty():
         return None
 
-    def ask(question: str) -> "Permission | None":
-        return (
-            Permission(settings.user, verified=True)
-            if click.confirm(f"{question}. Approve?", err=True)
-            else None
-        )
+    def ask(question: str) -> Permission:
+        if not _yes(f"{question}. Approve?"):
+            raise Held(
+                f"{question}: not approved", hint="nothing was done; call it again once somebody approves"
+            )
+        return Permission(settings.user, verified=True)
 
     return ask
+
+
+def _yes(question: str) -> bool:
+    """Asks in the main thread, where nothing goes on yet. Raises Cancelled for Ctrl-C and a closed input.
+
+    The event loop's handler of Ctrl-C runs only after the answer, so the plain one takes its place meanwhile.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        raise Cancelled("cancelled at the question; nothing was done") from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -83,6 +83,8 @@ def _code_of(error: Exception, *, as_json: bool) -> int:
         case click.Abort():
             return 130
         case click.ClickException():
+            if as_json:
+                _emit_error(error.format_message(), None, error.exit_code)
             error.show()
             return error.exit_code
         case HeadwayError() | OSError():
@@ -109,8 +111,11 @@ def _of_the_machine(error: OSError) -> Errored:
 
 def show_error(error: HeadwayError, *, as_json: bool) -> None:
     if as_json:
-        body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
-        click.echo(json.dumps({"error": body}))
+        _emit_error(error.message, error.hint, error.exit_code)
     click.echo(f"headway: {error.message}", err=True)
     if error.hint:
         click.echo(f"  next: {error.hint}", err=True)
+
+
+def _emit_error(message: str, hint: str | None, exit_code: int) -> None:
+    click.echo(json.dumps({"error": {"message": message, "hint": hint, "exit_code": exit_code}}))

@@ -145,7 +145,8 @@ class Session:
 
     def _left(self) -> int:
         run = self._begun.run
-        self._say(f"run {run.number} goes on without this process: what runs was left running")
+        # At a terminal a line of progress may stand there, which nobody will end.
+        self._say(f"\nrun {run.number} goes on without this process: what runs was left running")
         self._say(
             f"  next: headway run (on the same tree) takes it up; headway logs {run.number} --follow looks on"
         )

@@ -30,6 +30,12 @@ def command(settings: Settings, *, environment: str | None, from_hosts: bool, as
     service = service_name(Path.cwd())
     with open_database(settings.database_url) as database:
         status = read_status(database, service, environment)
+    if environment is not None and _is_blank(status):
+        # A name that was only typed wrong must not read as an environment without anything in it.
+        from headway.engine.deployment_plan import environment_of
+        from headway.engine.projects import find_project
+
+        environment_of(find_project(Path.cwd()).contract, environment)
     if as_json:
         emit_json(status_document(status))
     else:
@@ -61,6 +67,10 @@ def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -
         _show_hosts(project.contract.service.name, hosts)
     # A picture with holes is not the picture that was asked for.
     return 3 if any(host.error for host in hosts) else 0
+
+
+def _is_blank(status: "Status") -> bool:
+    return not any(found.live or found.unfinished or found.last for found in status.environments)
 
 
 def _show(status: "Status") -> None:

@@ -82,7 +82,7 @@ def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -
             raise NothingBefore(
                 f"there is no good release before the live one in {environment}",
                 hint=f"deploy a good one: headway deploy {environment}; "
-                "if this database is new, the hosts know more: headway rollback --direct",
+                f"headway status {environment} --from-hosts shows what the hosts have",
             )
     blocker = in_the_way(good, target.release)
     if blocker is not None and not force:

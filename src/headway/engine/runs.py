@@ -318,7 +318,8 @@ def find_run(database: Database, text: str, service: str | None) -> Run:
     if run is None:
         whose = f" of {service}" if service else ""
         said = f"there is no run{whose} yet" if text == "last" else f"there is no run '{text}'{whose}"
-        raise UnknownRun(said, hint="headway status lists runs; headway run makes one")
+        newest = "" if text == "last" else "headway logs last shows the newest; "
+        raise UnknownRun(said, hint=f"{newest}headway run makes one")
     return run
 
 
