@@ -116,4 +116,4 @@ def test_ten_thousand_deployments_are_counted_in_a_blink() -> None:
     print(f"10,000 deployments: {took:.2f} s")
     assert report[MetricName.LEAD_TIME].n > 17_000
     assert took < 5
-    assert report.window.length > timedelta(days=200)
+    assert report.window.end - report.window.start > timedelta(days=200)

@@ -21,12 +21,13 @@ from headway.engine.releases import (
     UnknownRelease,
     add_release,
     artifacts_for_release,
-    create_from_run,
+    compose_release,
     find_release,
     hold_release,
     list_releases,
     name_files,
     release_id,
+    store_release,
 )
 from headway.store.database import Database
 from headway.store.releases import get_release, mark_removed, put_release
@@ -89,28 +90,33 @@ def test_what_of_a_run_makes_the_release(artifact: str | None, chosen: tuple[Art
 # From a run
 
 
+def made_of(
+    database: Database, store: ArtifactStore, run: Run, artifacts: list[Artifact], *, by: str = "ana@laptop"
+) -> Release:
+    release = compose_release(run, artifacts, by=by, now=NOW)
+    return database.transact(lambda tx: store_release(tx, store, release, now=NOW))
+
+
 def test_a_run_makes_a_release_once(database: Database, tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path / "artifacts")
     (tmp_path / "file").write_text("x")
     artifact = store.keep(tmp_path / "file", "dist/a")
     run = run_of("a" * 40)
-    first = create_from_run(database, store, run, [artifact], by="ana@laptop", now=NOW)
-    again = create_from_run(database, store, run, [artifact], by="bo@server", now=NOW + DAY)
+    first = made_of(database, store, run, [artifact])
+    again = made_of(database, store, run, [artifact], by="bo@server")
     assert first == again == database.read(lambda tx: get_release(tx, first.id))
     assert (first.run, first.created_by, first.artifacts) == ("run-1", "ana@laptop", (artifact,))
 
 
 def test_a_dirty_tree_cannot_be_released(database: Database, tmp_path: Path) -> None:
     with pytest.raises(DirtyRelease, match="uncommitted changes") as caught:
-        create_from_run(
-            database, ArtifactStore(tmp_path), run_of("a" * 40, dirty=True), [], by="ana@laptop", now=NOW
-        )
+        made_of(database, ArtifactStore(tmp_path), run_of("a" * 40, dirty=True), [])
     assert caught.value.exit_code == 2
 
 
 def test_no_release_without_its_bytes(database: Database, tmp_path: Path) -> None:
     with pytest.raises(ArtifactGone):
-        create_from_run(database, ArtifactStore(tmp_path), run_of("a" * 40), [ONE], by="ana@laptop", now=NOW)
+        made_of(database, ArtifactStore(tmp_path), run_of("a" * 40), [ONE])
     assert database.read(lambda tx: get_release(tx, release_id("shop", "a" * 40, [ONE]))) is None
 
 

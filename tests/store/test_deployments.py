@@ -36,7 +36,6 @@ def test_comes_back_as_it_was_stored(database: Database) -> None:
     hosts = [replace(row, switched_at=NOW, due_at=NOW) for row in host_rows(["live", "prepared"])]
     database.transact(lambda tx: rows.insert_deployment(tx, whole, hosts, token=1))
     assert database.read(lambda tx: rows.get_deployment(tx, "dep-2")) == whole
-    assert database.read(lambda tx: rows.find_deployment(tx, "shop", 2)) == whole
     assert database.read(lambda tx: rows.hosts_of(tx, "dep-2")) == hosts
     assert database.read(lambda tx: rows.get_deployment(tx, "dep-9")) is None
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HEAD_LIMIT = 64 * 1024
 _WORDS = http.client.responses
 
 

@@ -17,14 +17,8 @@ from datetime import timedelta
 from headway.deploy.placeholders import Values, fill_path
 from headway.domain.contract import DeploySpec, EnvironmentSpec
 
-JOURNAL = "journal"
-DEPLOYED = "deployed.json"
-README = "README.txt"
-CURRENT = "current"
 EPOCHS = "epochs"
 UPLOADS = "uploads"
-BIN = "bin"
-CURRENT_SETTINGS = "settings/current.env"
 
 #: Archives that are unpacked; anything else is laid into the release's directory as it is.
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from headway.dora.intervals import Interval
@@ -81,10 +81,6 @@ class Window:
 
     def holds(self, instant: datetime | None) -> bool:
         return instant is not None and self.start <= instant <= self.end
-
-    @property
-    def length(self) -> timedelta:
-        return self.end - self.start
 
 
 def plural(count: int, noun: str) -> str:

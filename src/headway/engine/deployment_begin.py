@@ -10,12 +10,15 @@ from headway.deploy.plan import Plan, from_json, to_json
 from headway.deploy.record import predecessor
 from headway.deploy.rollout import what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.domain.release import Release
+from headway.drivers.artifacts import ArtifactStore
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Hold, World
 from headway.engine.deployment_plan import with_predecessors
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_link import HostLink, look_at_all
+from headway.engine.releases import hold_release
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
 from headway.store.counters import next_number
@@ -80,8 +83,13 @@ async def begin(
     *,
     repository: str,
     permission: Permission | None,
+    brought: Release | None,
 ) -> Begun:
-    """Takes the hosts, ends what is at hand there, stores the deployment with its hosts and commits."""
+    """Takes the hosts, ends what is at hand there, stores the deployment with its hosts and commits.
+
+    `brought` is the release whose bytes it may need; None when going back, which lives of what stands on the hosts.
+    Raises ReleaseGone when retention let it go meanwhile.
+    """
     assert hold.database is not None
     links = hold.world.links(plan.hosts)
     back = kind is DeploymentKind.ROLLBACK
@@ -109,6 +117,10 @@ async def begin(
     changes = await asyncio.to_thread(find_changes, git, deployment, base)
 
     def work(tx: Transaction) -> Deployment:
+        if brought is not None:
+            hold_release(
+                tx, ArtifactStore(hold.world.settings.artifacts), brought, now=deployment.requested_at
+            )
         if unfinished is not None:
             _supersede(tx, unfinished, deployment, hold)
         numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))

@@ -104,7 +104,14 @@ class Deployments:
                 return Result(None, already_live=live)
             kind = DeploymentKind.REDEPLOY if kind is DeploymentKind.PLANNED else kind
         begun = begin(
-            hold, self.git, plan, kind, unfinished, repository=str(self.project.root), permission=permission
+            hold,
+            self.git,
+            plan,
+            kind,
+            unfinished,
+            repository=str(self.project.root),
+            permission=permission,
+            brought=None if going_back else wish.release,
         )
         result = await self._drive(hold, self._or_let_go(hold, begun))
         return replace(result, differences=changes)

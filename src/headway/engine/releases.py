@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from headway.domain.commit import Commit
 from headway.domain.contract import DeploySpec
 from headway.domain.release import Artifact, Release
 from headway.domain.run import Run
-from headway.drivers.artifacts import ArtifactStore
+from headway.drivers.artifacts import ArtifactGone, ArtifactStore
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.settings import Settings
 from headway.store import releases as rows
@@ -115,27 +116,12 @@ def store_release(tx: Transaction, store: ArtifactStore, release: Release, *, no
 
 
 def hold_release(tx: Transaction, store: ArtifactStore, release: Release, *, now: datetime) -> None:
-    """For the transaction that begins a deployment: from here on no retention lets the release go.
-
-    Raises ReleaseGone, ArtifactGone.
-    """
-    store.renew(release.artifacts)
+    """For the transaction that begins a deployment: from here on no retention lets the release go. Raises ReleaseGone."""
+    # The hosts may have what this machine has not, such as a release that another one built.
+    with suppress(ArtifactGone):
+        store.renew(release.artifacts)
     if not rows.renew_release(tx, release.id, now=now):
         raise _gone(release, now)
-
-
-def create_from_run(
-    database: Database,
-    store: ArtifactStore,
-    run: Run,
-    artifacts: Sequence[Artifact],
-    *,
-    by: str,
-    now: datetime,
-) -> Release:
-    """`compose_release` and `store_release` in a transaction of their own. Raises DirtyRelease, ArtifactGone."""
-    release = compose_release(run, artifacts, by=by, now=now)
-    return database.transact(lambda tx: store_release(tx, store, release, now=now))
 
 
 def add_release(

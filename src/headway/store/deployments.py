@@ -102,15 +102,6 @@ def save_step(tx: Transaction, step: DeploymentStep) -> None:
     )
 
 
-def find_deployment(tx: Transaction, service: str, number: int) -> Deployment | None:
-    row = tx.one(
-        "SELECT * FROM deployments WHERE service = :service AND number = :number",
-        service=service,
-        number=number,
-    )
-    return _deployment(row) if row else None
-
-
 def get_deployment(tx: Transaction, deployment_id: str) -> Deployment | None:
     row = tx.one("SELECT * FROM deployments WHERE id = :id", id=deployment_id)
     return _deployment(row) if row else None

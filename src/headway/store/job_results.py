@@ -68,11 +68,6 @@ def put_artifacts(tx: Transaction, job_id: str, artifacts: Sequence[Artifact]) -
     )
 
 
-def artifacts_of_job(tx: Transaction, job_id: str) -> list[Artifact]:
-    rows = tx.all("SELECT * FROM job_artifacts WHERE job = :job ORDER BY path", job=job_id)
-    return [_artifact(row) for row in rows]
-
-
 def artifacts_of_run(tx: Transaction, run_id: str) -> list[tuple[str, Artifact]]:
     """(job's id, artifact) for all of the run's jobs, in the order of the jobs."""
     rows = tx.all(
@@ -120,11 +115,6 @@ def bad_test_cases(tx: Transaction, run_id: str, *, limit: int = 1000) -> list[t
         limit=limit,
     )
     return [(row["job_name"], _case(row)) for row in rows]
-
-
-def cases_of(tx: Transaction, job_id: str) -> list[TestCase]:
-    rows = tx.all("SELECT * FROM test_cases WHERE job = :job ORDER BY position", job=job_id)
-    return [_case(row) for row in rows]
 
 
 def _step(row: Row) -> Step:

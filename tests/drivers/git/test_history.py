@@ -51,17 +51,9 @@ def test_the_commits_between_two_releases(git: Git, repository: Repository) -> N
     assert len(git.commits_between(str(repository.folder), None, new)) == 4
 
 
-def test_whether_one_commit_holds_another(git: Git, repository: Repository) -> None:
-    old, new = repository.commit({"a": "1"}), repository.commit({"a": "2"})
-    place = str(repository.folder)
-    answers = [git.is_ancestor(place, *pair) for pair in ((old, new), (new, old), (new, new))]
-    assert answers == [True, False, True]
-
-
 def test_a_shallow_clone_answers_what_it_can(git: Git, shallow: str) -> None:
     new, old = git.resolve(shallow, "HEAD"), git.resolve(shallow, "HEAD~1")
     assert [commit.subject for commit in git.commits_between(shallow, old, new)] == ["Commit 3"]
-    assert git.is_ancestor(shallow, old, new)
 
 
 def test_a_shallow_clone_says_so_where_history_is_missing(
@@ -72,13 +64,8 @@ def test_a_shallow_clone_says_so_where_history_is_missing(
         git.commits_between(shallow, missing, new)
     assert caught.value.hint == "fetch the rest of its history: git fetch --unshallow"
     assert caught.value.exit_code == 2
-    for question in (
-        lambda: git.commits_between(shallow, None, new),
-        lambda: git.is_ancestor(shallow, missing, new),
-        lambda: git.is_ancestor(shallow, new, git.resolve(shallow, "HEAD~1")),
-    ):
-        with pytest.raises(ShallowClone):
-            question()
+    with pytest.raises(ShallowClone):
+        git.commits_between(shallow, None, new)
 
 
 def test_a_whole_clone_calls_a_missing_commit_unknown(git: Git, repository: Repository) -> None:

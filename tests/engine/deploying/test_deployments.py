@@ -15,9 +15,11 @@ from headway.engine.deployment_hold import EnvironmentHeld
 from headway.engine.deployment_rollback import CannotPass, NothingBefore, rollback
 from headway.engine.deployments import Result, Wish
 from headway.engine.host_lock import HostsHeld
+from headway.engine.releases import ReleaseGone
 from headway.store import deployments as rows
 from headway.store.database import Database
-from tests.support.deploying import Shop
+from headway.store.releases import mark_removed
+from tests.support.deploying import NOW, Shop
 from tests.support.sshd import Sshd, needs_sshd
 
 pytestmark = needs_sshd
@@ -347,3 +349,13 @@ async def test_unpublished_words_are_refused(shop: Shop) -> None:
     with pytest.raises(WrongUse, match="no environment 'prodution'"):
         async with shop.deployments() as deployments:
             await deployments.deploy(Wish("prodution", shop.release("one")))
+
+
+async def test_release_that_went_meanwhile_leaves_nothing_begun(shop: Shop) -> None:
+    release = shop.release("one")
+    shop.database.transact(lambda tx: mark_removed(tx, release.id, renewed_at=NOW, now=NOW))
+    with pytest.raises(ReleaseGone, match="is gone"):
+        await deploy(shop, release)
+    assert not shop.database.read(lambda tx: rows.unfinished(tx, "shop", "production"))
+    assert shop.current() == [None] * 3
+    assert shop.is_free()

@@ -18,7 +18,6 @@ PLACE_QUESTION = (
     "--show-toplevel",
     "--absolute-git-dir",
     "--git-common-dir",
-    "--is-shallow-repository",
     "--show-object-format",
 )
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -31,7 +30,6 @@ class Place:
     top: Path
     folder: Path
     common: Path
-    shallow: bool
     object_format: str
 
     @property
@@ -41,7 +39,7 @@ class Place:
 
 def place(output: bytes, asked_in: Path) -> Place:
     """From the answer to PLACE_QUESTION. Raises NotARepository for a path that no text column could hold."""
-    top, git_dir, common, shallow, object_format = os.fsdecode(output).splitlines()
+    top, git_dir, common, object_format = os.fsdecode(output).splitlines()
     try:
         top.encode()
     except UnicodeEncodeError:
@@ -52,7 +50,6 @@ def place(output: bytes, asked_in: Path) -> Place:
         top=Path(top),
         folder=Path(git_dir),
         common=Path(os.path.abspath(asked_in / common)),
-        shallow=shallow == "true",
         object_format=object_format,
     )
 

@@ -142,17 +142,6 @@ class Git:
             raise _too_shallow(repository, "its history ends within the commits that are asked for")
         return tuple(commit for commit, _ in found)
 
-    def is_ancestor(self, repository: str, old: str, new: str) -> bool:
-        """Whether `new` holds `old` (a commit holds itself). Raises UnknownCommit, ShallowClone."""
-        for sha in (old, new):
-            self._require(repository, sha)
-        code, _, complaint = self._start(["merge-base", "--is-ancestor", old, new], Path(repository)).finish()
-        if code not in (0, 1):
-            raise explain(complaint, repository)
-        if code == 1 and self._shallow_ends(repository):
-            raise _too_shallow(repository, "whether one commit holds the other is not known there")
-        return code == 0
-
     def change_base(self, source: Source) -> str:
         """What `changed()` compares with: a commit, or the empty tree for a repository's first commit.
 

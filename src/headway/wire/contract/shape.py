@@ -8,9 +8,6 @@ from headway.wire.contract.shape_delivery import Deploy, EnvironmentTable, Host,
 from headway.wire.contract.shape_jobs import Job, Model, Service
 from headway.wire.contract.values import Duration, Name, RelativePath, Target, Text
 
-#: The contracts that this program reads.
-CONTRACTS = (1,)
-
 
 class Indicator(Model):
     """What is measured. Its further keys belong to its kind."""

@@ -52,7 +52,6 @@ RESERVED_VARIABLES = frozenset(
 
 #: Tags of unions; they stand in pydantic's error paths and are taken out again.
 TEXT, NUMBER, LIST, TABLE = "§text", "§number", "§list", "§table"
-TAGS = frozenset({TEXT, NUMBER, LIST, TABLE})
 
 
 def tag_of(value: object) -> str | None:
