@@ -1,6 +1,10 @@
 """The `headway` command: settings in, exit code out."""
 
+import contextlib
+import gc
+import os
 import sys
+from typing import NoReturn
 
 from headway.cli.root import COMMANDS, run_command_line
 from headway.main.settings import read_settings
@@ -8,9 +12,25 @@ from headway.main.settings import read_settings
 # The demo stands on the same floor as the command line and uses it from outside, so it is joined on here.
 COMMANDS["demo"] = ("headway.demo.command", "Show the whole road on real parts, in about a minute.")
 
+#: New objects between two collections. The default of 700 looks at every class and function again and again while
+#: libraries are imported: 0.04 s of a command that talks to hosts.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
-def main() -> None:
-    sys.exit(run_command_line(sys.argv[1:], read_settings))
+
+def main() -> NoReturn:
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    leave(run_command_line(sys.argv[1:], read_settings))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which costs up to 0.06 s and brings nothing.
+
+    Whatever has to be kept was kept when it happened: Headway may be killed between any two lines.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
