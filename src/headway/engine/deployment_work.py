@@ -13,7 +13,7 @@ from headway.engine.deployment_books import Books, DatabaseBooks, NoBooks
 from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_hold import Hold, World
 from headway.engine.host_jobs import HostJobs
-from headway.engine.host_work import HostWork
+from headway.engine.host_work import HostWork, Sources
 from headway.engine.secrets import SecretsError, load_secrets
 
 
@@ -35,7 +35,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
         interruption=world.interruption,
     )
     secrets = _secrets_of(world, plan)
-    artifacts = ArtifactStore(world.settings.artifacts)
+    sources = Sources(ArtifactStore(world.settings.artifacts))
     drive.work = {
         link.name: HostWork(
             deployment=begun.deployment,
@@ -45,7 +45,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
             lock=lock,
             jobs=HostJobs(link, plan, lock.token, world.clock, _known(secrets), drive.on_steps),
             clock=world.clock,
-            artifacts=artifacts,
+            sources=sources,
             secrets=secrets,
         )
         for link in begun.links

@@ -41,11 +41,14 @@ class Health:
         Late (whoever watched was killed, and the time is over): one good answer is enough.
         """
         checks = self._checks(release, deployment)
+        # From here on by the monotonic clock: a wall clock that jumps neither ends the watch nor prolongs it.
+        left = max(0.0, (until - self.clock.now()).total_seconds())
         if not checks:
-            await self.clock.sleep(max(0.0, (until - self.clock.now()).total_seconds()))
+            await self.clock.sleep(left)
             return Outcome(True)
+        end = self.clock.monotonic() + left
         found = await asyncio.gather(
-            *(self._while_good(name, check, target, until) for name, check, target in checks)
+            *(self._while_good(name, check, target, end) for name, check, target in checks)
         )
         bad = [outcome for outcome in found if not outcome.good]
         return bad[0] if bad else Outcome(True)
@@ -91,12 +94,12 @@ class Health:
                 )
             await self.clock.sleep(pause)
 
-    async def _while_good(self, name: str, check: HealthCheck, target: str, until: datetime) -> Outcome:
+    async def _while_good(self, name: str, check: HealthCheck, target: str, end: float) -> Outcome:
         bad_in_a_row = 0
         while True:
             good, why = await self._ask(check, target)
             bad_in_a_row = 0 if good else bad_in_a_row + 1
-            left = (until - self.clock.now()).total_seconds()
+            left = end - self.clock.monotonic()
             if bad_in_a_row >= _BAD_IN_A_ROW:
                 return Outcome(False, self._unwell(name, check, f"{why} (while it was watched)"))
             if good and left <= 0:

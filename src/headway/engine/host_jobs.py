@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
-from headway.base.secret import MASK, Secret
+from headway.base.secret import Secret
 from headway.deploy.hostside import STEP_SCRIPT_PATH, framed_script, journal_key, journal_more
 from headway.deploy.layout import STOP_GRACE, epoch_directory, step_directory
 from headway.deploy.plan import Plan
 from headway.domain.deployment import Command, DeploymentStep
 from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
 from headway.domain.states import State
+from headway.drivers.runner.masking import mask
 from headway.engine.host_link import HostLink
 
 #: How long one question for news waits. Short, because several names may share one session.
@@ -163,7 +164,7 @@ class _Taker:
         """`row` is what all rows have in common."""
         self._row = row
         self._commands = commands
-        self._forms = sorted({form for secret in secrets for form in secret.forms()}, key=len, reverse=True)
+        self._secrets = secrets
         self._clock = clock
         self._open: DeploymentStep | None = None
         self._output = b""
@@ -218,10 +219,7 @@ class _Taker:
         return replace(closed, state=State.SUCCEEDED if good else State.FAILED, exit_code=mark.exit_code)
 
     def _close(self, row: DeploymentStep, at: datetime) -> DeploymentStep:
-        data = self._output
-        for form in self._forms:
-            data = data.replace(form, MASK)
-        text = data[-_OUTPUT_KEPT:].decode("utf-8", "replace")
+        text = mask(self._output, self._secrets)[-_OUTPUT_KEPT:].decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         self._last_words = lines[-1][-200:] if lines else ""
         return replace(row, finished_at=at, output=text)

@@ -1,8 +1,10 @@
 """What an action of the rollout means on one host. Each may be begun again by whoever comes after a killed owner."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from headway.base.clock import Clock
 from headway.base.errors import HeadwayError
@@ -13,8 +15,10 @@ from headway.deploy.layout import settings_file, upload_path
 from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.record import Job, finish_script
 from headway.domain.deployment import Command, Deployment
+from headway.domain.release import Artifact
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
+from headway.drivers.runner.masking import mask_text
 from headway.engine.host_health import Health
 from headway.engine.host_jobs import HostJobs, JobEnd
 from headway.engine.host_link import HostLink
@@ -23,6 +27,21 @@ from headway.engine.host_lock import HostsLock
 A = ActionKind
 #: Actions that are a job and nothing else.
 _GROUPS = {A.ONCE: Group.ONCE, A.UNDRAIN: Group.UNDRAIN, A.READMIT: Group.READMIT}
+
+
+class Sources:
+    """Where artifacts lie here: each is read and checked once, whatever the number of hosts, off the event loop."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._found: dict[str, asyncio.Future[Path]] = {}
+
+    async def of(self, artifact: Artifact) -> Path:
+        """Raises ArtifactGone, ArtifactCorrupt, ArtifactError."""
+        if artifact.sha256 not in self._found:
+            checking = asyncio.to_thread(self._store.verified, artifact)
+            self._found[artifact.sha256] = asyncio.ensure_future(checking)
+        return await asyncio.shield(self._found[artifact.sha256])
 
 
 @dataclass
@@ -34,7 +53,7 @@ class HostWork:
     lock: HostsLock
     jobs: HostJobs
     clock: Clock
-    artifacts: ArtifactStore
+    sources: Sources
     #: Values of the secrets that the environment names; asked for only when a file of settings is written.
     secrets: Callable[[], Sequence[Secret]]
 
@@ -47,7 +66,7 @@ class HostWork:
         if not outcome.good and not await self.lock.is_ours(self.link):
             # Whatever failed, failed because we are no longer the owner; the drive stops by itself now.
             return Outcome(False, self.lock.lost_because)
-        return outcome
+        return replace(outcome, reason=mask_text(outcome.reason, self.jobs.secrets))
 
     async def _act(self, action: ActionKind, due_at: datetime | None) -> Outcome:
         if action in _GROUPS:
@@ -96,7 +115,7 @@ class HostWork:
         record, plan, root = self.link.record, self.plan, self.link.root
         if plan.artifact is not None and not self._stands():
             artifact = plan.artifact
-            source = self.artifacts.verified(artifact)
+            source = await self.sources.of(artifact)
             destination = f"{root}/{upload_path(artifact.sha256, artifact.path)}"
 
             async def upload() -> bool:

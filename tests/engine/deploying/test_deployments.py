@@ -220,6 +220,16 @@ async def test_secrets_are_masked_and_in_no_argument_list(shop: Shop) -> None:
             assert b"s3cret-value" not in place.read_bytes(), place
 
 
+async def test_a_secret_in_the_answer_of_a_health_check_is_masked(shop: Shop) -> None:
+    shop.extra_environment = 'secrets = ["TOKEN"]'
+    shop.settings.environment["TOKEN"] = "s3cret-value"
+    shop.within = "100ms"
+    result = await deploy(shop, shop.release("one", {"bin/health": 'echo "not with $TOKEN"; exit 1'}))
+    assert result.deployment is not None
+    assert "not with [secret]" in result.deployment.reason
+    assert not any("s3cret-value" in row.reason for row in result.hosts)
+
+
 async def test_rollback_twice_goes_two_releases_back(shop: Shop) -> None:
     for version in ("one", "two", "three"):
         await deploy(shop, shop.release(version))
