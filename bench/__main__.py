@@ -17,7 +17,7 @@ PARTS = {
     "hosts": "Hosts over OpenSSH, connections cold, beside scp and Fabric 3.2",
 }
 WORK = ROOT / ".bench" / "work"
-COLUMNS = ["what", "Headway (median, p95)", "rival", "ahead by", "target", "note"]
+COLUMNS = ["what", "Headway (median, p95)", "rival", "ahead by", "target"]
 
 HEAD = """\
 # Benchmarks
@@ -26,6 +26,13 @@ Written by `make bench`: Headway and its rivals on the same work, in the same ru
 median; *ahead by* is the ratio of the medians, above 1 where Headway is ahead. Targets are what this version set out for.
 
 Machine: {machine}.
+
+- *Queued to finished* is read from the rows of the run (Headway) and asked over REST every 20 ms (Buildbot, one local worker, fresh
+  SQLite master). Buildbot's own overhead per step is the difference between a build of twenty steps and one of one.
+- The hosts are sshd processes of their own on loopback, with stock `MaxStartups`; the account's shell has no start-up files. A slow
+  `~/.bashrc` costs every SSH session its time, whoever opens it.
+- *Whole process* is what a person waits for: interpreter, configuration, connections and all.
+- These figures move by tens of percents from run to run on a shared machine; the ratios move less.
 """
 
 

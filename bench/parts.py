@@ -30,7 +30,6 @@ class Row:
     rival: str = ""
     target: str = ""
     higher_is_better: bool = False
-    note: str = ""
 
     def cells(self) -> list[str]:
         ours, theirs = _summary(self.ours, self.unit), _summary(self.theirs, self.unit)
@@ -39,7 +38,7 @@ class Row:
             mine, other = statistics.median(self.ours), statistics.median(self.theirs)
             if mine and other:
                 ratio = f"{mine / other if self.higher_is_better else other / mine:.1f}×"
-        return [self.what, ours, theirs and f"{self.rival}: {theirs}", ratio, self.target, self.note]
+        return [self.what, ours, theirs and f"{self.rival}: {theirs}", ratio, self.target]
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
