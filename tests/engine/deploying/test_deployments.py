@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from headway.engine.deployments import Result, Wish
 from headway.engine.host_lock import HostsHeld
 from headway.engine.releases import ReleaseGone
 from headway.store import deployments as rows
-from headway.store.database import Database
+from headway.store.database import Database, open_database
 from headway.store.releases import mark_removed
 from tests.support.deploying import NOW, Shop
 from tests.support.sshd import Sshd, needs_sshd
@@ -305,6 +306,28 @@ async def test_two_at_once_exclude_each_other(shop: Shop) -> None:
     assert state(result) is DeploymentState.SUCCEEDED
     assert shop.is_free()
     assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 1
+
+
+async def test_two_laptops_that_meet_go_one_after_the_other(
+    shop: Shop, servers: list[Sshd], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    with open_database(f"sqlite:///{tmp_path}/other.db") as database:
+        other = Shop(tmp_path / "other", servers, database, shop.root)
+        shop.strategy = other.strategy = '{ kind = "rolling", batch = "100%" }'
+        mine, theirs = shop.release("mine"), other.release("theirs")
+        async with shop.deployments(wait=True) as first, other.deployments(wait=True) as second:
+            results = await asyncio.gather(
+                first.deploy(Wish("production", mine)), second.deploy(Wish("production", theirs))
+            )
+    assert [state(result) for result in results] == [DeploymentState.SUCCEEDED] * 2
+    assert len(set(shop.serving())) == 1
+    assert shop.is_free()
+    for name in shop.names:
+        # Whoever came second began nothing before the first one had ended.
+        epochs = [line["epoch"] for line in shop.journal(name)]
+        assert epochs == sorted(epochs)  # type: ignore[type-var]
+        assert len(set(epochs)) == 2
 
 
 async def test_approval_is_asked_for(shop: Shop) -> None:
