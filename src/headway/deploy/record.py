@@ -1,6 +1,7 @@
 """What a host says of itself, and what is written there when a deployment is over."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from headway.deploy.layout import group_and_attempt, release_directory, settings
 from headway.deploy.plan import HostPlan, Plan, Predecessor
 from headway.domain.contract import DeployKind
 
+#: Ids of releases, commits and deployments as hosts tell them. They are put into scripts as they are, and those of
+#: one host (what most would go back to) into scripts for another: whoever owns one host must not own the others.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: Closed epochs that stay beside the owner's own, for those who want to see what ran.
 _EPOCHS_KEPT = 3
 
@@ -97,7 +101,7 @@ def read_record(output: bytes) -> HostRecord:
         ),
         current=first("current"),
         current_settings=first("current-settings"),
-        deployed=_object(first("deployed") or ""),
+        deployed=_told(first("deployed") or ""),
         releases=frozenset(found.get("release", ())),
         prepared=frozenset(found.get("prepared", ())),
         settings=frozenset(found.get("settings", ())),
@@ -122,6 +126,21 @@ def _object(text: str) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _told(text: str) -> Mapping[str, Any] | None:
+    """An object in which every id is one, also those of `previous`; None for anything else."""
+    value = _object(text)
+    if value is None:
+        return None
+    previous = value.get("previous")
+    held = [value, previous] if isinstance(previous, dict) else [value]
+    ids = (one.get(key) for one in held for key in ("release", "commit", "deployment"))
+    return value if all(id is None or id == "" or _is_id(id) for id in ids) else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
 def predecessor(record: HostRecord) -> Predecessor | None:
     """What the host goes back to: the last release with which a deployment was finished here.
 
@@ -144,9 +163,9 @@ def _predecessor(value: Mapping[str, Any]) -> Predecessor | None:
 
 
 def journal_entries(output: bytes) -> list[Mapping[str, Any]]:
-    """The journal's lines; one that a full disk cut off is left out."""
+    """The journal's lines; one that a full disk cut off, or whose ids are none, is left out."""
     lines = output.decode("utf-8", "replace").splitlines()
-    return [value for line in lines if (value := _object(line)) is not None]
+    return [value for line in lines if (value := _told(line)) is not None]
 
 
 def finish_script(plan: Plan, host: HostPlan, *, number: int, kind: str) -> str:

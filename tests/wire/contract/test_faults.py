@@ -494,6 +494,12 @@ def test_a_number_of_too_many_digits_is_a_fault() -> None:
                 "10:8 environments.e.root: '/' is no folder of the service's own; allowed is such as '/srv/{service}'",
             ],
         ),
+        (
+            SHORT + "[deploy]\nkind = 'script'\nrun = 'x'\nroot = '/srv/$(id)'\n",
+            [
+                "7:8 deploy.root: '/srv/$(id)' is no folder of the service's own; allowed is such as '/srv/{service}'",
+            ],
+        ),
         # Nothing that a terminal would act on is printed.
         (
             SHORT + '"\\u001b[2J\\u009b" = 1\n[jobs.a]\nrun = "x"\nneeds = ["\\u001b[2J"]\n',

@@ -174,7 +174,8 @@ def _root(value: str) -> str:
         raise ValueError(
             f"{show(value)} needs no '~'; what does not begin with '/' is relative to the user's home"
         )
-    if not value.strip("/. ") or "\n" in value or ".." in value.split("/"):
+    # The root stands in the hosts' README, between double quotes, as a person will type it.
+    if not value.strip("/. ") or ".." in value.split("/") or re.search(r'["$`\\|&\x00-\x1f\x7f]', value):
         raise ValueError(
             f"{show(value)} is no folder of the service's own; allowed is such as '/srv/{{service}}'"
         )
