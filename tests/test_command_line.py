@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from headway.base.errors import Held
@@ -36,6 +37,19 @@ def test_wrong_words_are_a_document_too_with_json(capsys):
     assert code == 2
     assert json.loads(out)["error"] == {"message": "No such option '--nope'.", "hint": None, "exit_code": 2}
     assert "Usage: headway status" in err
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"), [({}, None), ({"NO_COLOR": ""}, None), ({"NO_COLOR": "1"}, False)]
+)
+def test_no_color_is_heeded(variables, coloured, monkeypatch):
+    seen = []
+    asked = click.Command("ask", callback=lambda: seen.append(click.get_current_context().color))
+    monkeypatch.setattr(root.LazyGroup, "get_command", lambda *_: asked)
+    assert (
+        root.run_command_line(["ask"], lambda: read_settings({"HEADWAY_DATA": "/nowhere", **variables})) == 0
+    )
+    assert seen == [coloured]
 
 
 @pytest.mark.parametrize("as_json", [False, True])

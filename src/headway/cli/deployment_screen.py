@@ -48,7 +48,7 @@ class Lines(Watcher):
             return
         if not self._said:
             self.say(
-                f"deployment {deployment.number} of {deployment.release} "
+                f"{_number(deployment)} of {deployment.release} "
                 f"(commit {deployment.commit[:12]}) to {deployment.environment}"
             )
         self._said = text
@@ -82,10 +82,16 @@ def show_end(result: "Result") -> None:
     assert deployment is not None
     for line in result.differences:
         click.echo(f"  {line}")
-    number = f"deployment {deployment.number}" if deployment.number else "the rollback"
-    click.echo(f"{number} of {deployment.release} to {deployment.environment}: {styled(deployment.state)}")
+    click.echo(
+        f"{_number(deployment)} of {deployment.release} to {deployment.environment}: {styled(deployment.state)}"
+    )
     shout = deployment.state == "failed"
     click.echo(click.style(f"  {deployment.reason}", fg="red" if shout else None, bold=shout))
+
+
+def _number(deployment: Deployment) -> str:
+    """`rollback --direct` has no database that counts."""
+    return f"deployment {deployment.number}" if deployment.number else "the rollback"
 
 
 def show_plan(plan: "Plan") -> None:

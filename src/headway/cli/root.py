@@ -65,7 +65,12 @@ def headway() -> None:
 def run_command_line(arguments: Sequence[str], settings: Callable[[], Settings]) -> int:
     """The exit code of one call; errors become one message on standard error (and one JSON object with --json)."""
     try:
-        answer = headway.main(list(arguments), prog_name="headway", standalone_mode=False, obj=settings())
+        read = settings()
+        # https://no-color.org; None: colours where a terminal looks.
+        color = False if read.environment.get("NO_COLOR") else None
+        answer = headway.main(
+            list(arguments), prog_name="headway", standalone_mode=False, obj=read, color=color
+        )
         return answer if isinstance(answer, int) else 0
     except SystemExit:
         # Only Click leaves this way, when the reader of our output is gone (`headway logs | head`): commands

@@ -127,7 +127,8 @@ def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
     click.echo(click.style(service, bold=True))
     rows = []
     for host in hosts:
-        told = host.deployed or {}
+        # What was finished last says nothing of what stands there now, if that is another one.
+        told = {} if host.unfinished else host.deployed or {}
         notes = [
             *([host.error] if host.error else []),
             *(["not finished"] if host.unfinished else []),

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headway.base.errors import WrongUse
 from headway.base.ids import new_id
 from headway.deploy.history import Live, good_history
 from headway.deploy.hostside import journal_script
@@ -85,6 +86,8 @@ async def _target(links: Sequence[HostLink], environment: str, *, to: str | None
         ]
         if unfinished:
             return Counter(unfinished).most_common(1)[0][0]
+    if to is not None:
+        to = _whole(to, histories)
     targets: Counter[Live] = Counter()
     problem: Exception | None = None
     for good in histories:
@@ -95,6 +98,20 @@ async def _target(links: Sequence[HostLink], environment: str, *, to: str | None
     if targets:
         return targets.most_common(1)[0][0]
     raise problem or NothingBefore(f"no host of {environment} knows a release to go back to")
+
+
+def _whole(text: str, histories: Sequence[Sequence[Live]]) -> str:
+    """The whole id of the one release on the hosts that begins so; the text itself when there is none.
+
+    Raises WrongUse when there are several.
+    """
+    prefix = text if text.startswith("rel-") else f"rel-{text}"
+    found = sorted({live.release for good in histories for live in good if live.release.startswith(prefix)})
+    if len(found) > 1:
+        raise WrongUse(
+            f"'{text}' may be {len(found)} releases on the hosts", hint=f"one of {', '.join(found)}"
+        )
+    return found[0] if found else text
 
 
 async def _history(link: HostLink) -> list[Live]:

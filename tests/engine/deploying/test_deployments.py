@@ -271,7 +271,7 @@ async def test_direct_rollback_needs_no_database_and_is_taken_over_by_it(shop: S
     await deploy(shop, shop.release("two"))
     shop.settings = replace(shop.settings, database_url="sqlite:////nowhere/at/all")
     async with shop.world() as world:
-        result = await rollback_direct(world, shop.project(), "production", to=None)
+        result = await rollback_direct(world, shop.project(), "production", to=first.id[:9])
     assert state(result) is DeploymentState.SUCCEEDED
     assert shop.serving() == ["one"] * 3
     assert shop.is_free()
