@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.output import emit_json, json_option, print_table
+from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(settings: Settings, *, with_hosts: bool, upgrade: bool, as_json: boo
         return 0 if good else 1
     _tell_summary(project)
     if upgrade:
-        click.echo(f"contract {project.contract.version} is the newest; there is nothing to upgrade")
+        echo(f"contract {project.contract.version} is the newest; there is nothing to upgrade")
     if findings is not None:
         _tell_hosts(findings)
     return 0 if good else 1
@@ -66,9 +66,9 @@ def _tell_faults(error: "ContractInvalid", as_json: bool) -> int:
         return error.exit_code
     for fault in error.faults:
         place, _, said = str(fault).partition(" ")
-        click.echo(f"{click.style(place, bold=True)} {said}")
+        echo(f"{click.style(place, bold=True)} {said}")
     number = len(error.faults)
-    click.secho(f"{number} fault{'s' if number != 1 else ''}", fg="red", err=True)
+    echo(click.style(f"{number} fault{'s' if number != 1 else ''}", fg="red"), err=True)
     return error.exit_code
 
 
@@ -146,13 +146,13 @@ def _tell_summary(project: "Project") -> None:
         "environments": ", ".join(_environment(one) for one in said["environments"]) or "none",
         "hosts": ", ".join(host["name"] for host in said["hosts"]) or "none",
     }
-    click.secho(f"{project.file.name} is right", fg="green")
+    echo(click.style(f"{project.file.name} is right", fg="green"))
     for word, text in lines.items():
-        click.echo(f"  {word:<13} {text}")
+        echo(f"  {word:<13} {text}")
     if later := not_acted_on(project.contract):
-        click.echo("read and checked, but nothing acts on it yet:")
+        echo("read and checked, but nothing acts on it yet:")
         for part, purpose in later.items():
-            click.echo(f"  {part:<16} {purpose}")
+            echo(f"  {part:<16} {purpose}")
 
 
 def _environment(said: dict[str, Any]) -> str:
@@ -165,7 +165,7 @@ def _environment(said: dict[str, Any]) -> str:
 
 def _tell_hosts(findings: "list[HostFinding]") -> None:
     if not findings:
-        click.echo("there is no host to look at")
+        echo("there is no host to look at")
         return
     rows = [
         (
@@ -176,8 +176,8 @@ def _tell_hosts(findings: "list[HostFinding]") -> None:
         )
         for finding in findings
     ]
-    click.echo()
+    echo()
     print_table(("host", "check", "", "found"), rows)
     for finding in findings:
         if not finding.ok and finding.hint:
-            click.echo(f"  next, for {finding.host}: {finding.hint}")
+            echo(f"  next, for {finding.host}: {finding.hint}")

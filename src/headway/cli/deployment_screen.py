@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.cli.output import styled
-from headway.cli.terminal import clean
+from headway.cli.output import echo, styled
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.engine.deployment_drive import Watcher
 
@@ -38,7 +37,7 @@ class Lines(Watcher):
     def say(self, text: str) -> None:
         """A terminal that is gone is no reason to stop."""
         try:
-            click.echo(clean(text.encode(), colour=True).decode("utf-8", "replace"), err=self._err)
+            echo(text, err=self._err)
         except OSError:
             pass
 
@@ -76,17 +75,17 @@ def show_end(result: "Result") -> None:
     if result.already_live is not None:
         live = result.already_live
         when = f", since {live.verified_at:%Y-%m-%d %H:%M} UTC" if live.verified_at else ""
-        click.echo(f"already live: {live.release} in {live.environment}{when} (deployment {live.number})")
+        echo(f"already live: {live.release} in {live.environment}{when} (deployment {live.number})")
         return
     deployment = result.deployment
     assert deployment is not None
     for line in result.differences:
-        click.echo(f"  {line}")
-    click.echo(
+        echo(f"  {line}")
+    echo(
         f"{_number(deployment)} of {deployment.release} to {deployment.environment}: {styled(deployment.state)}"
     )
     shout = deployment.state == "failed"
-    click.echo(click.style(f"  {deployment.reason}", fg="red" if shout else None, bold=shout))
+    echo(click.style(f"  {deployment.reason}", fg="red" if shout else None, bold=shout))
 
 
 def _number(deployment: Deployment) -> str:
@@ -98,24 +97,24 @@ def show_plan(plan: "Plan") -> None:
     """Every command for every host, as it would be run."""
     from headway.deploy.commands import Group, commands
 
-    click.echo(
+    echo(
         f"{plan.release} (commit {plan.commit[:12]}) to {plan.environment.name}, as it would be; nothing is touched"
     )
     names = [*plan.environment.env, *plan.environment.secrets]
     if names:
-        click.echo(f"settings: {', '.join(names)}")
+        echo(f"settings: {', '.join(names)}")
     for host in plan.hosts:
         before = host.predecessor.release if host.predecessor else "nothing"
-        click.echo(
+        echo(
             click.style(f"\n{host.spec.name}", bold=True)
             + f"  batch {host.batch + 1}, {host.spec.user or ''}@{host.spec.address}:{host.root}, now {before}"
         )
         for group in (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN):
             for command in commands(plan, host, group):
                 settings = f", with {command.settings}" if command.settings else ""
-                click.echo(f"  {click.style(command.step, fg='cyan')}  in {command.directory}{settings}")
+                echo(f"  {click.style(command.step, fg='cyan')}  in {command.directory}{settings}")
                 for line in command.script.splitlines():
-                    click.echo(f"    {line}")
+                    echo(f"    {line}")
 
 
 def plan_document(plan: "Plan") -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli.host_lines import HostLines, as_text, run_interruptibly, seconds
-from headway.cli.output import emit_json, json_option, styled
+from headway.cli.output import echo, emit_json, json_option, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _show_merged(outcomes: "Sequence[Outcome]", lines: HostLines) -> None:
     for group in merged(outcomes):
         outcome = group.outcome
         count = f"{len(group.hosts)} hosts" if len(group.hosts) > 1 else "1 host"
-        click.secho(f"── {', '.join(group.hosts)} ({count}): {outcome.reason}", bold=True)
+        echo(click.style(f"── {', '.join(group.hosts)} ({count}): {outcome.reason}", bold=True))
         for line in outcome.output.splitlines():
             click.echo(lines.safe(line) + b"\n", nl=False)
 
@@ -160,21 +160,21 @@ def _sum_up(outcomes: "Sequence[Outcome]") -> None:
     several = f"{len(outcomes)} hosts" if len(outcomes) > 1 else outcomes[0].host
     if len(good) == len(outcomes):
         same = ", all with the same output" if len(groups) == 1 and len(outcomes) > 1 else ""
-        click.echo(f"{several}: {styled('succeeded')}{same}", err=True)
+        echo(f"{several}: {styled('succeeded')}{same}", err=True)
     elif len(outcomes) > 1:
-        click.echo(f"{several}: {len(good)} succeeded, {len(outcomes) - len(good)} did not", err=True)
+        echo(f"{several}: {len(good)} succeeded, {len(outcomes) - len(good)} did not", err=True)
     for outcome in outcomes:
         if outcome.state.value != "succeeded":
             padding = " " * (len("succeeded") - len(outcome.state.value))
-            click.echo(
+            echo(
                 f"  {styled(outcome.state.value)}{padding} {outcome.host:<{width}}  {outcome.reason}",
                 err=True,
             )
     for hint in dict.fromkeys(outcome.hint for outcome in outcomes if outcome.hint):
-        click.echo(f"  next: {hint}", err=True)
+        echo(f"  next: {hint}", err=True)
     if len(groups) > 1 and len(groups[0].hosts) > len(good) / 2:
         others = [host for group in groups[1:] for host in group.hosts]
-        click.echo(
+        echo(
             f"  differs: {', '.join(others)} printed something else than the other {len(groups[0].hosts)}",
             err=True,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from headway.base.errors import Errored, WrongUse
-from headway.cli.output import emit_json, json_option
+from headway.cli.output import echo, emit_json, json_option
 from headway.engine.settings import Settings
 
 
@@ -45,11 +45,11 @@ def command(settings: Settings, *, only_print: bool, as_json: bool) -> int:
     if only_print:
         click.echo(starter.text, nl=False)
     else:
-        click.echo(f"wrote {file}: {', '.join(starter.found)}; jobs {', '.join(starter.jobs)}")
+        echo(f"wrote {file}: {', '.join(starter.found)}; jobs {', '.join(starter.jobs)}")
     for program in starter.missing:
-        click.echo(f"  this machine has no '{program}', which the jobs call", err=True)
+        echo(f"  this machine has no '{program}', which the jobs call", err=True)
     if not only_print:
-        click.echo("  next: headway run")
+        echo("  next: headway run")
     return 0
 
 

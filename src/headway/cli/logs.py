@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from headway.base.errors import WrongUse
-from headway.cli.output import emit_json, json_option, styled
+from headway.cli.output import echo, emit_json, json_option, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def _show_all(tools: "Tools", jobs: "Sequence[Job]") -> None:
     """One job after the other, each below a line with its name and state."""
     for number, job in enumerate(jobs):
         if number:
-            click.echo()
+            echo()
         reason = f": {job.reason}" if job.reason else ""
-        click.echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
+        echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
         sys.stdout.flush()
         _copy(tools, tools.log(job, job.attempt), 0, None)
 
@@ -117,7 +117,7 @@ def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None)
     log = tools.log(job, attempt)
     if not log.exists():
         state = f"it is {job.state}" + (f": {job.reason}" if job.reason else "")
-        click.echo(f"'{job.name}' has no log; {state}", err=True)
+        echo(f"'{job.name}' has no log; {state}", err=True)
         return
     _copy(tools, log, start, end)
 
@@ -199,7 +199,7 @@ def _waiting(tools: "Tools", run: "Run") -> Callable[[], None]:
             check_at = clock.monotonic() + 2
             if nobody_drives(tools, run):
                 told = True
-                click.echo(
+                echo(
                     f"headway: the process that drove run {run.number} is gone; its jobs go on, and headway run "
                     "(on the same tree) takes it up",
                     err=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.base.durations import format_duration, parse_duration
-from headway.cli.output import emit_json, json_option, print_table
+from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.cli.terminal import clean
 from headway.engine.settings import Settings
 
@@ -107,15 +107,15 @@ def _service_here() -> str | None:
 
 def _print_report(report: "Report", service: str | None, environment: str | None, since: timedelta) -> None:
     place = f"to {environment}" if environment else "to production"
-    click.echo(click.style(f"{service or 'all services'}, {place}, last {format_duration(since)}", bold=True))
+    echo(click.style(f"{service or 'all services'}, {place}, last {format_duration(since)}", bold=True))
     for metric in report.metrics:
-        click.echo()
+        echo()
         title = TITLES[metric.name]
-        click.echo(f"{title:<33}{click.style(_headline(metric), bold=metric.value is not None)}")
+        echo(f"{title:<33}{click.style(_headline(metric), bold=metric.value is not None)}")
         for line in _lines(metric, report):
-            click.echo(f"  {line}")
-    click.echo()
-    click.echo("In brackets: 95 % intervals. What is behind a number: headway metrics --explain fail-rate")
+            echo(f"  {line}")
+    echo()
+    echo("In brackets: 95 % intervals. What is behind a number: headway metrics --explain fail-rate")
 
 
 def _headline(metric: "Metric") -> str:
@@ -188,12 +188,12 @@ def _spark(counts: list[int]) -> str:
 
 def _print_evidence(report: "Report", name: str) -> None:
     metric = _metric(report, name)
-    click.echo(click.style(f"{TITLES[name]}: {_headline(metric)}", bold=True))
+    echo(click.style(f"{TITLES[name]}: {_headline(metric)}", bold=True))
     for line in _lines(metric, report):
-        click.echo(line)
-    click.echo()
+        echo(line)
+    echo()
     if not metric.evidence:
-        click.echo("nothing in this time")
+        echo("nothing in this time")
         return
     print_table(
         ("when (UTC)", "where", "deployment", "commit", "time", "counted", "rule"),

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from headway.cli.terminal import clean
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 STATE_STYLE = {
@@ -30,6 +32,19 @@ def json_option(function: F) -> F:
     )
 
 
+def shown(text: str) -> str:
+    """`text` as a terminal may have it: colours pass, whatever could move its cursor, rename its window or make it
+    answer does not. Subjects of commits, branches, names of tests and what hosts say hold whatever somebody wrote.
+    """
+    plain = text.replace("\r", "").encode("utf-8", "backslashreplace")
+    return clean(plain, colour=True).decode("utf-8", "replace")
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """A line for people; every text that commands print goes this way."""
+    click.echo(shown(text), err=err)
+
+
 def emit_json(document: object) -> None:
     click.echo(json.dumps(document, indent=2, default=_plain))
 
@@ -49,8 +64,9 @@ def styled(state: str) -> str:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Left-aligned columns, as wide as they need; plain text, so that it can be cut and piped."""
-    widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
-    for number, line in enumerate([columns, *rows]):
+    lines = [[shown(cell) for cell in line] for line in (columns, *rows)]
+    widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(*lines, strict=True)]
+    for number, line in enumerate(lines):
         cells = [
             cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True)
         ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.base.durations import format_duration, format_size
-from headway.cli.output import emit_json, json_option, print_table
+from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def command(context: click.Context, *, limit: int, as_json: bool) -> int | None:
             ("RELEASE", "COMMIT", "MADE", "BY", "LIVE IN", "SUBJECT"), [_line(view, now) for view in views]
         )
     else:
-        click.echo(
-            f"{service} has no release yet: headway run makes one of a clean commit that passes", err=True
-        )
+        echo(f"{service} has no release yet: headway run makes one of a clean commit that passes", err=True)
     return 0
 
 
@@ -168,9 +166,9 @@ def _present(view: "ReleaseView", *, as_json: bool) -> None:
     ]
     for label, value in lines:
         if value:
-            click.echo(f"{label:<9} {value}")
+            echo(f"{label:<9} {value}")
     for artifact in release.artifacts:
-        click.echo(f"artifact  {artifact.path}  {format_size(artifact.size)}  sha256:{artifact.sha256}")
+        echo(f"artifact  {artifact.path}  {format_size(artifact.size)}  sha256:{artifact.sha256}")
 
 
 def _printable(text: str) -> str:

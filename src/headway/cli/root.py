@@ -10,6 +10,7 @@ import click
 
 from headway import __version__
 from headway.base.errors import Errored, HeadwayError
+from headway.cli.output import echo
 from headway.engine.settings import Settings
 
 #: Command -> (module, the line in `headway --help`). The function in the module is called `command`.
@@ -99,7 +100,7 @@ def _code_of(error: Exception, *, as_json: bool) -> int:
         case _:
             # Nothing a user did should end here: keep the whole trace, and the exit code of a failing platform.
             traceback.print_exception(error)
-            click.echo("headway: this is a fault in Headway itself; the lines above say where", err=True)
+            echo("headway: this is a fault in Headway itself; the lines above say where", err=True)
             return Errored.exit_code
 
 
@@ -117,9 +118,9 @@ def _of_the_machine(error: OSError) -> Errored:
 def show_error(error: HeadwayError, *, as_json: bool) -> None:
     if as_json:
         _emit_error(error.message, error.hint, error.exit_code)
-    click.echo(f"headway: {error.message}", err=True)
+    echo(f"headway: {error.message}", err=True)
     if error.hint:
-        click.echo(f"  next: {error.hint}", err=True)
+        echo(f"  next: {error.hint}", err=True)
 
 
 def _emit_error(message: str, hint: str | None, exit_code: int) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import click
 
 from headway.base.durations import format_duration
-from headway.cli.output import STATE_STYLE
+from headway.cli.output import STATE_STYLE, shown
 from headway.cli.terminal import TerminalFilter
 from headway.domain.run import Job
 from headway.domain.states import State
@@ -86,7 +86,7 @@ class Screen:
         queued = sum(job.state is State.QUEUED for job in jobs)
         parts = ["running: " + ", ".join(running)] if running else []
         parts += [f"{queued} queued"] if queued else []
-        self._set_status(" · ".join(parts)[: max(20, _columns() - 1)].encode())
+        self._set_status(shown(" · ".join(parts))[: max(20, _columns() - 1)].encode())
 
     def close(self) -> None:
         self._set_status(b"")
@@ -104,7 +104,7 @@ class Screen:
     def _lane(self, job: Job) -> "_Lane":
         if job.id not in self._lanes:
             colour = _COLOURS[len(self._lanes) % len(_COLOURS)] if self._colour else None
-            name = f"{_short(job.name):{self._width}} |"
+            name = f"{_short(shown(job.name)):{self._width}} |"
             prefix = (click.style(name, fg=colour) if colour else name).encode() + b" "
             self._lanes[job.id] = _Lane(prefix if self._prefixed else None, colour=self._colour)
         return self._lanes[job.id]
@@ -112,7 +112,7 @@ class Screen:
     def _say(self, job: Job, text: str) -> None:
         """A line of ours about a job."""
         if self._prefixed:
-            self._write(self._lane(job).prefix + b"==> " + text.encode() + b"\n")
+            self._write(self._lane(job).prefix + b"==> " + shown(text).encode() + b"\n")
 
     def _write(self, data: bytes) -> None:
         if data:

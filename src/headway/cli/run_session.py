@@ -11,9 +11,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-import click
-
 from headway.base.errors import HeadwayError
+from headway.cli.output import echo
 from headway.cli.run_screen import Output, Screen, screen_for, show_events
 from headway.cli.run_summary import show_summary
 from headway.domain.run import Run
@@ -78,7 +77,7 @@ class Session:
     def _say(self, text: str) -> None:
         """To whoever looks; a terminal that is gone is no reason to stop."""
         with contextlib.suppress(OSError):
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def _announce(self) -> None:
         run, owner = self._begun.run, self._begun.owner

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.base.durations import format_duration
-from headway.cli.output import emit_json, styled
+from headway.cli.output import echo, emit_json, styled
 from headway.cli.run_json import artifacts_json, case_json, job_json, run_json
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, TestCase
@@ -45,7 +45,7 @@ def show_summary(tools: "Tools", run: Run, project: "Project | None", *, as_json
         )
         return
     for line in _lines(run, found, cases, project):
-        click.echo(line)
+        echo(line)
 
 
 def _lines(

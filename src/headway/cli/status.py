@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.output import emit_json, json_option, print_table, styled
+from headway.cli.output import echo, emit_json, json_option, print_table, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,27 +74,27 @@ def _is_blank(status: "Status") -> bool:
 
 
 def _show(status: "Status") -> None:
-    click.echo(click.style(status.service, bold=True))
+    echo(click.style(status.service, bold=True))
     if not status.environments:
-        click.echo("  nothing was deployed yet: headway deploy ENVIRONMENT")
+        echo("  nothing was deployed yet: headway deploy ENVIRONMENT")
     for environment in status.environments:
         _show_environment(environment)
     for run in status.runs:
-        click.echo(f"  run {run.number} of {run.commit[:12]}: {styled(run.state)}  {run.reason}")
+        echo(f"  run {run.number} of {run.commit[:12]}: {styled(run.state)}  {run.reason}")
 
 
 def _show_environment(environment: "EnvironmentStatus") -> None:
     live = environment.live
     if live is None:
-        click.echo(f"  {environment.name}: nothing is live")
+        echo(f"  {environment.name}: nothing is live")
     else:
         since = f"{live.verified_at or live.finished_at:%Y-%m-%d %H:%M} UTC" if live.finished_at else "now"
-        click.echo(
+        echo(
             f"  {environment.name}: {click.style(live.release, fg='green')} (commit {live.commit[:12]}), "
             f"since {since}, by {live.requested_by}, deployment {live.number}"
         )
     for deployment, hosts in environment.unfinished:
-        click.echo(f"    {_line(deployment)}")
+        echo(f"    {_line(deployment)}")
         print_table(
             ["    host", "state", "since", "reason"],
             [
@@ -108,15 +108,13 @@ def _show_environment(environment: "EnvironmentStatus") -> None:
             ],
         )
     if environment.last is not None:
-        click.echo(f"    {_line(environment.last)}")
+        echo(f"    {_line(environment.last)}")
     lock = environment.lock
     if lock is not None:
         alive = {True: "", False: " (its process is dead: the next deployment takes over)", None: ""}[
             lock.alive
         ]
-        click.echo(
-            f"    locked by {lock.user} (process {lock.pid}): {lock.reason}, since {lock.since}{alive}"
-        )
+        echo(f"    locked by {lock.user} (process {lock.pid}): {lock.reason}, since {lock.since}{alive}")
 
 
 def _line(deployment: "Deployment") -> str:
@@ -124,7 +122,7 @@ def _line(deployment: "Deployment") -> str:
 
 
 def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
-    click.echo(click.style(service, bold=True))
+    echo(click.style(service, bold=True))
     rows = []
     for host in hosts:
         # What was finished last says nothing of what stands there now, if that is another one.

@@ -11,7 +11,7 @@ import click
 
 from headway.base.errors import Cancelled
 from headway.cli.host_lines import HostLines, run_interruptibly, seconds
-from headway.cli.output import emit_json, json_option, styled
+from headway.cli.output import echo, emit_json, json_option, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class _Tail:
             self._lines.show(self._names[id(task)], line)
 
     def trouble(self, task: "Task", reason: str) -> None:
-        click.echo(f"{self._names[id(task)]}: {reason}; trying again", err=True)
+        echo(f"{self._names[id(task)]}: {reason}; trying again", err=True)
 
     def finish(self, environment: str, outcomes: "Sequence[Outcome]") -> int:
         """Shows what was kept, host by host; the exit code."""
@@ -150,9 +150,9 @@ class _Tail:
             for line in self._kept[id(task)]:
                 self._lines.show(name, line)
             if outcome.state.value != "succeeded":
-                click.echo(f"{name}: {styled(outcome.state.value)}: {outcome.reason}", err=True)
+                echo(f"{name}: {styled(outcome.state.value)}: {outcome.reason}", err=True)
                 if outcome.hint:
-                    click.echo(f"  next: {outcome.hint}", err=True)
+                    echo(f"  next: {outcome.hint}", err=True)
         return code
 
     def _document(self, environment: str, outcomes: "Sequence[Outcome]", code: int) -> dict[str, object]:
