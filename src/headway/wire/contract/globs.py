@@ -14,6 +14,9 @@ def any_takes_in(globs: Iterable[str], path: str) -> bool:
 
 def _takes_in(glob: str, parts: Sequence[str]) -> bool:
     wanted = glob.split("/")
+    if wanted[-1] == "**":
+        # At the end it takes in what is below a folder: at least one part, the folder itself is no artifact.
+        wanted.append("*")
     # A folder that is met takes in what is below it, so every beginning of the path may be the one meant.
     lengths = [len(parts)] if "**" in wanted else range(1, len(parts) + 1)
     return any(_match(wanted, parts[:length]) for length in lengths)
