@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.parts import free_port, wait_for
+from bench.parts import wait_for
+from headway.demo.ports import free_ports
 
 MASTER = """\
 from buildbot.plugins import schedulers, steps, util, worker
@@ -113,7 +114,7 @@ def running_buildbot(environment: Path, folder: Path) -> Iterator[Buildbot]:
     """Start a master in `folder` with the programs of the virtual environment `environment`; stop it by its pid."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    port = free_port()
+    [port] = free_ports(1)
     program = environment / "bin" / "buildbot"
     subprocess.run(
         [program, "create-master", "--relocatable", "."], cwd=folder, check=True, capture_output=True

@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -57,12 +56,6 @@ def _summary(samples: Sequence[float], unit: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float) -> None:

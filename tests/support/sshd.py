@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.demo.ports import free_ports
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.settings import SshSettings
 
@@ -135,9 +136,7 @@ def _children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def make_key(path: Path, kind: str = "ed25519") -> None:

@@ -9,6 +9,15 @@ HeadwayError
 └── Cancelled   130    you asked for it to stop
 """
 
+import errno
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def wants_room(error: OSError) -> bool:
+    """Whether it is room that was missing: the disk, a quota, or the largest size that a file may have."""
+    return error.errno in _NO_ROOM
+
 
 class HeadwayError(Exception):
     """An error with a message for a person and, where there is one, what to do next.

@@ -1,6 +1,5 @@
 """The command group. Commands are imported when they are called: `headway --help` must not pay for asyncssh."""
 
-import errno
 import importlib
 import json
 import traceback
@@ -9,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from headway import __version__
-from headway.base.errors import Errored, HeadwayError
+from headway.base.errors import Errored, HeadwayError, wants_room
 from headway.cli.output import echo
 from headway.engine.settings import Settings
 
@@ -107,7 +106,7 @@ def _code_of(error: Exception, *, as_json: bool) -> int:
 def _of_the_machine(error: OSError) -> Errored:
     """A refusal of the operating system that no driver gave a name to: the file and the cause, without a trace."""
     place = f"{error.filename}: " if error.filename else ""
-    if error.errno == errno.ENOSPC:
+    if wants_room(error):
         return Errored(
             f"{place}the disk is full",
             hint="make room and call the same command again; it goes on where it stood",

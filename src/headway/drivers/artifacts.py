@@ -8,7 +8,6 @@ ArtifactMissing          1   a job made no file for one of its globs
 └── ArtifactNameInvalid  1   a name that no text can hold, or a glob that is none
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -21,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from headway.base.errors import DiskFull, Errored, Failed
+from headway.base.errors import DiskFull, Errored, Failed, wants_room
 from headway.domain.release import Artifact
 
 _CHUNK = 1 << 20
@@ -317,7 +316,7 @@ def _corrupt(artifact: Artifact, place: Path) -> ArtifactCorrupt:
 
 
 def _store_error(error: OSError, thing: str) -> DiskFull | ArtifactError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if wants_room(error):
         return DiskFull(
             f"the disk is full: {thing} could not be written", hint="free some space, then try again"
         )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.base.errors import WrongUse
+from headway.base.errors import HeadwayError, WrongUse
 from headway.base.ids import new_id
 from headway.deploy.history import Live, good_history
 from headway.deploy.hostside import journal_script
@@ -89,11 +89,11 @@ async def _target(links: Sequence[HostLink], environment: str, *, to: str | None
     if to is not None:
         to = _whole(to, histories)
     targets: Counter[Live] = Counter()
-    problem: Exception | None = None
+    problem: HeadwayError | None = None
     for good in histories:
         try:
             targets[choose(good, environment, to=to, force=force)] += 1
-        except Exception as error:
+        except HeadwayError as error:
             problem = error
     if targets:
         return targets.most_common(1)[0][0]
@@ -125,12 +125,18 @@ def _lives(entries: Sequence[Mapping[str, Any]]) -> list[Live]:
             str(entry.get("deployment")),
             str(entry.get("release")),
             str(entry.get("commit", "")),
-            DeploymentKind(str(entry.get("kind", "planned"))),
+            _kind(entry.get("kind")),
             bool(entry.get("passable", True)),
         )
         for entry in entries
         if entry.get("step") == "finish" and entry.get("event") == "end" and entry.get("exit") == 0
     ]
+
+
+def _kind(told: object) -> DeploymentKind:
+    """A word that this version does not know is no reason not to go back."""
+    word = str(told)
+    return DeploymentKind(word) if word in list(DeploymentKind) else DeploymentKind.PLANNED
 
 
 def _left_out(plan: Plan, links: Sequence[HostLink], unreachable: Mapping[str, Exception]) -> dict[str, str]:

@@ -1,13 +1,12 @@
 """One attempt of one job: its working copy, its start, its log, what it leaves behind. May be taken up half-way."""
 
 import asyncio
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from headway.base.errors import DiskFull, Errored, HeadwayError
+from headway.base.errors import DiskFull, Errored, HeadwayError, wants_room
 from headway.base.secret import Secret
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobResult, Piece
@@ -27,13 +26,12 @@ from headway.store.database import Transaction
 _WAIT = 5.0
 #: Seconds between commits of offsets while a job prints. Nothing is lost in between: the runner has it all.
 _COMMIT_EVERY = 0.5
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _GO_ON = "then headway run again: it goes on with this run, and no job starts anew"
 
 
 def disk_error(error: OSError, what: str) -> Errored:
     """The failed write as an error of ours. The run stays unfinished: whoever mends the disk goes on with it."""
-    if error.errno in _FULL:
+    if wants_room(error):
         return DiskFull(f"the disk is full: {what}", hint=f"free some space, {_GO_ON}")
     return Errored(f"{what}: {error.strerror}: {error.filename}", hint=f"see its owner and mode, {_GO_ON}")
 

@@ -1,6 +1,5 @@
 """A connection to SQLite: WAL, foreign keys, every commit synced, and writers that queue fairly."""
 
-import errno
 import os
 import sqlite3
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from headway.base.clock import SystemClock
-from headway.base.errors import HeadwayError
+from headway.base.errors import HeadwayError, wants_room
 from headway.store.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -48,7 +47,7 @@ def create_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if wants_room(error):
             raise _disk_full(path) from error
         raise DatabaseUnavailable(
             f"the database {path} cannot be opened: {error.strerror}",

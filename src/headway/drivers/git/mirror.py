@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from headway.base.errors import DiskFull
+from headway.base.errors import DiskFull, wants_room
 from headway.drivers.git.parse import Place
 from headway.drivers.git.process import GitCall, GitError, NotARepository, clean_home
 
@@ -256,7 +256,7 @@ def quoted(path: Path) -> str:
 
 
 def disk_error(error: OSError, thing: str) -> GitError | DiskFull:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if wants_room(error):
         return DiskFull(
             f"the disk is full: {thing} could not be written", hint="free some space, then try again"
         )
