@@ -1,5 +1,6 @@
 """`headway exec` from end to end, on real OpenSSH hosts."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from headway.base.errors import Cancelled
+from headway.cli.host_lines import run_interruptibly
 from headway.cli.root import run_command_line
 from tests.support.projects_with_hosts import HostedProject, make_project
 from tests.support.sshd import Farm, needs_sshd, needs_terminals, sshd_farm
@@ -181,6 +184,19 @@ def test_ctrl_c_ends_the_command_on_all_hosts(
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_second_ctrl_c_claims_nothing_about_the_hosts() -> None:
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(30)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(30)
+
+    with pytest.raises(Cancelled, match="may still go on there"):
+        run_interruptibly(work(), "ended on the hosts")
 
 
 def _pid_in(path: Path) -> int:

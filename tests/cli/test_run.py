@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +156,23 @@ def test_a_job_and_a_run_that_are_gone_from_view_are_told_of(sqlite_terminal: Te
     assert (answer.code, "run 1 of shop has ended already" in answer.complaint) == (2, True), answer
     answer = sqlite_terminal.call("logs", "1", "test", "--step", "5")
     assert (answer.code, "'test' has no step 5 that ran" in answer.complaint) == (2, True), answer
+
+
+def test_a_step_of_a_matrix_wants_one_of_its_jobs(sqlite_terminal: Terminal):
+    sqlite_terminal.write('[jobs.test]\nrun = "echo $MATRIX_A"\nmatrix = { a = ["x", "y"] }\n')
+    assert sqlite_terminal.call("run").code == 0
+    answer = sqlite_terminal.call("logs", "1", "test", "--step", "1")
+    assert (answer.code, answer.output) == (2, b"")
+    assert "name one of them: 'test (a=x)', 'test (a=y)'" in answer.complaint
+
+
+def test_a_log_that_went_with_its_age_is_told_of(sqlite_terminal: Terminal):
+    sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
+    assert sqlite_terminal.call("run").code == 0
+    (log,) = (Path(job["log"]) for job in sqlite_terminal.call("logs", "1", "--json").document["jobs"])
+    log.unlink()
+    answer = sqlite_terminal.call("logs", "1", "test")
+    assert (answer.code, "the log of 'test' is gone" in answer.complaint) == (0, True), answer
 
 
 def test_ctrl_c_cancels_the_run_and_leaves_no_process(terminal: Terminal):

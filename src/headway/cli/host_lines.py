@@ -53,6 +53,10 @@ def run_interruptibly(work: Coroutine[Any, Any, T], ended: str) -> T:
         try:
             return await work
         except asyncio.CancelledError:
+            if task.cancelling() > 1:
+                raise Cancelled(
+                    "cancelled without waiting for the hosts: the command may still go on there"
+                ) from None
             raise Cancelled(ended) from None
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -63,6 +63,9 @@ def command(
             return code
         if as_json:
             _emit(tools, look, chosen)
+        elif (step is not None or attempt is not None) and len(chosen) > 1:
+            names = ", ".join(f"'{job.name}'" for job in chosen)
+            raise WrongUse(f"'{job_name}' is {len(chosen)} jobs", hint=f"name one of them: {names}")
         elif job_name is not None and len(chosen) == 1:
             _show_one(tools, chosen[0], step, attempt)
         else:
@@ -111,10 +114,13 @@ def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None)
         if found is None or found.log_start is None:
             raise WrongUse(
                 f"'{job.name}' has no step {step} that ran",
-                hint="headway logs RUN JOB --json lists its steps",
+                hint=f"headway logs {job.run} '{job.name}' --json lists its steps",
             )
         start, end = found.log_start, found.log_end
     log = tools.log(job, attempt)
+    if not log.exists() and job.started_at is not None:
+        echo(f"the log of '{job.name}' is gone: logs are kept for a time only", err=True)
+        return
     if not log.exists():
         state = f"it is {job.state}" + (f": {job.reason}" if job.reason else "")
         echo(f"'{job.name}' has no log; {state}", err=True)
