@@ -96,6 +96,7 @@ if [ ! -e "$HEADWAY_ROOT"/shared/uploads ]; then
   if [ -e "$new"/uploads ]; then mv -T "$new"/uploads "$HEADWAY_ROOT"/shared/uploads; else mkdir -p "$HEADWAY_ROOT"/shared/uploads; fi
 fi
 rm -rf "$new"/uploads; ln -s ../../shared/uploads "$new"/uploads
+if [ -L "$new"/var ]; then echo 'var/cache files is shared, but var is a link in the artifact'; exit 1; fi
 mkdir -p "$new"/var "$HEADWAY_ROOT"/shared/var
 if [ ! -e "$HEADWAY_ROOT"/shared/'var/cache files' ]; then
   if [ -e "$new"/'var/cache files' ]; then mv -T "$new"/'var/cache files' "$HEADWAY_ROOT"/shared/'var/cache files'; else mkdir -p "$HEADWAY_ROOT"/shared/'var/cache files'; fi

@@ -133,7 +133,7 @@ async def _ask(environment: str, screen: Lines) -> Asked:
 def _leave(settings: Settings, again: Sequence[str], screen: Lines, environment: str) -> int:
     """Another process, of its own session, takes over once this one is gone."""
     folder = settings.logs / "deployments"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / f"{environment}-{SystemClock().now():%Y%m%dT%H%M%S}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from itertools import accumulate
 
 from headway.deploy.layout import (
     archive_kind,
@@ -309,6 +310,10 @@ def _share(path: str) -> Iterator[str]:
     parent, _, _ = clean.rpartition("/")
     up = "../" * (2 + clean.count("/"))
     shared = f'"$HEADWAY_ROOT"/shared/{word}'
+    for folder in accumulate(parent.split("/") if parent else (), "{}/{}".format):
+        # What is done below would be done wherever the link leads.
+        link = shlex.quote(folder)
+        yield f'if [ -L "$new"/{link} ]; then echo {shlex.quote(f"{clean} is shared, but {folder} is a link in the artifact")}; exit 1; fi'
     if parent:
         yield f'mkdir -p "$new"/{shlex.quote(parent)} "$HEADWAY_ROOT"/shared/{shlex.quote(parent)}'
     yield f"if [ ! -e {shared} ]; then"
