@@ -7,26 +7,10 @@ started on it goes too. So nothing is left behind, even when the demo itself is 
 
 import argparse
 import asyncio
-import os
-import sys
 from pathlib import Path
 
 from headway.demo.lifeline import until_released
 from headway.demo.processes import HOST_VARIABLE, end_carriers
-
-
-def host_environment(home: Path) -> dict[str, str]:
-    """What a command on this host finds in its environment: a login's few words, and the Python that runs us first in PATH."""
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "demo"
-    return {
-        "HOME": str(home),
-        "USER": user,
-        "LOGNAME": user,
-        "SHELL": "/bin/sh",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        HOST_VARIABLE: str(home),
-    }
 
 
 async def live(kind: str, folder: Path, home: Path, port: int) -> None:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from headway.demo.hosts import host_environment
+from headway.demo.processes import host_environment
 
 #: Where distributions put it; it is not in an ordinary user's PATH on Debian.
 _PLACES = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd", "/usr/lib/ssh/sshd")

@@ -6,6 +6,7 @@ that a host started names that host's folder, and only such processes are ended.
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -52,3 +53,17 @@ def send_signal(pid: int, number: int) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def host_environment(home: Path) -> dict[str, str]:
+    """What a command on this host finds in its environment: a login's few words, and the Python that runs us first in PATH."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "demo"
+    return {
+        "HOME": str(home),
+        "USER": user,
+        "LOGNAME": user,
+        "SHELL": "/bin/sh",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        HOST_VARIABLE: str(home),
+    }

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncssh
 
-from headway.demo.hosts import host_environment
+from headway.demo.processes import host_environment
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHUNK = 256 * 1024

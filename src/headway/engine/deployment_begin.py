@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headway.deploy.host_states import HostState
@@ -14,8 +14,9 @@ from headway.domain.release import Release
 from headway.drivers.artifacts import ArtifactStore
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_gate import Permission
-from headway.engine.deployment_hold import Hold, World
+from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_plan import with_predecessors
+from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_link import HostLink, look_at_all
 from headway.engine.releases import hold_release
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
 
 #: Somebody who goes back does not wait longer than this for another one's step.
 _PATIENCE_GOING_BACK = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    deployment: Deployment
-    hosts: tuple[HostRow, ...]
-    plan: Plan
-    links: tuple[HostLink, ...]
-    resumed: bool = False
 
 
 async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
@@ -220,8 +212,6 @@ def _supersede(tx: Transaction, old: Deployment, new: Deployment, hold: Hold) ->
 
 async def _let_it_finish(hold: Hold, unfinished: Deployment) -> None:
     """All its hosts serve and only their records are missing: it succeeded, whatever comes next."""
-    from headway.engine.deployment_work import make_drive
-
     begun = await resume(hold, unfinished)
     await make_drive(hold, begun).run()
     assert hold.lock is not None

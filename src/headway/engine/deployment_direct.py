@@ -13,8 +13,8 @@ from headway.deploy.plan import Plan
 from headway.deploy.record import journal_entries, predecessor
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.release import Release
-from headway.engine.deployment_begin import Begun, first_rows, settle
-from headway.engine.deployment_hold import Hold, World
+from headway.engine.deployment_begin import first_rows, settle
+from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, host_plans, with_predecessors
 from headway.engine.deployment_rollback import NothingBefore, choose
 from headway.engine.deployments import Result, drive_to_end

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
 from headway.base.errors import Held
-from headway.deploy.plan import HostPlan
+from headway.deploy.plan import HostPlan, Plan
+from headway.domain.deployment import Deployment, HostRow
 from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_books import KIND, LEASE
 from headway.engine.deployment_drive import Interruption, Watcher
@@ -37,6 +38,17 @@ class World:
 
     def links(self, hosts: Sequence[HostPlan]) -> list[HostLink]:
         return [HostLink(host.spec.name, host.spec, host.root, self.connections) for host in hosts]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A deployment that can be driven: new, or found unfinished."""
+
+    deployment: Deployment
+    hosts: tuple[HostRow, ...]
+    plan: Plan
+    links: tuple[HostLink, ...]
+    resumed: bool = False
 
 
 @dataclass

@@ -8,10 +8,9 @@ from headway.deploy.plan import Plan
 from headway.deploy.rollout import Facts
 from headway.domain.contract import StrategyKind
 from headway.drivers.artifacts import ArtifactStore
-from headway.engine.deployment_begin import Begun
 from headway.engine.deployment_books import Books, DatabaseBooks, NoBooks
 from headway.engine.deployment_drive import Drive
-from headway.engine.deployment_hold import Hold, World
+from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_work import HostWork, Sources
 from headway.engine.secrets import SecretsError, load_secrets

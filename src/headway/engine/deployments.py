@@ -9,10 +9,10 @@ from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, fro
 from headway.deploy.rollout import Asked
 from headway.domain.deployment import Deployment, DeploymentKind, HostRow
 from headway.domain.release import Release
-from headway.engine.deployment_begin import Begun, begin, is_live, resume
+from headway.engine.deployment_begin import begin, is_live, resume
 from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_gate import Approve, pass_gate
-from headway.engine.deployment_hold import EnvironmentHeld, Hold, World
+from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, with_predecessors
 from headway.engine.deployment_work import make_drive
 from headway.engine.secrets import load_secrets
