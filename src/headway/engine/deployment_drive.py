@@ -97,13 +97,21 @@ class Drive:
         self.watcher.steps(steps)
         self.interruption.changed.set()
 
+    def _now(self) -> datetime:
+        """Never before what is written already: a clock that jumps back would make times of recovery negative."""
+        deployment = self.deployment
+        known = [deployment.started_at, deployment.first_switched_at, deployment.verified_at]
+        for row in self.rows.values():
+            known += [row.switched_at, row.verified_at, row.reverted_at]
+        return max(self.clock.now(), *(instant for instant in known if instant is not None))
+
     def _decide(self) -> Decision:
         facts = replace(self.facts, active=frozenset(self._active), asked=self.interruption.asked)
         return next_actions(self.deployment, list(self.rows.values()), facts)
 
     async def _begin(self, decision: Decision) -> None:
         """Stores the decision, and only then acts on it."""
-        now = self.clock.now()
+        now = self._now()
         changed = []
         for action in decision.actions:
             row = self.rows[action.host]
@@ -152,7 +160,7 @@ class Drive:
         await self._take_in([(host, *entry) for host, entry in self._active.items() if entry[1].done()])
 
     async def _take_in(self, ended: Sequence[tuple[str, Action, "asyncio.Task[Outcome]"]]) -> None:
-        now, changed = self.clock.now(), []
+        now, changed = self._now(), []
         for host, action, task in ended:
             del self._active[host]
             if task.cancelled():

@@ -41,8 +41,9 @@ class Health:
         Late (whoever watched was killed, and the time is over): one good answer is enough.
         """
         checks = self._checks(release, deployment)
-        # From here on by the monotonic clock: a wall clock that jumps neither ends the watch nor prolongs it.
-        left = max(0.0, (until - self.clock.now()).total_seconds())
+        # From here on by the monotonic clock: a wall clock that jumps does not prolong the watch, whenever it does.
+        whole = self.plan.environment.strategy.watch.total_seconds()
+        left = min(whole, max(0.0, (until - self.clock.now()).total_seconds()))
         if not checks:
             await self.clock.sleep(left)
             return Outcome(True)
