@@ -17,7 +17,7 @@ SUMMARY = """\
 headway.toml is right
   service       tickets
   jobs          test (2), build
-  environments  staging (1 host), production (2 hosts, after staging)
+  environments  staging (2 hosts), production (3 hosts, after staging)
   hosts         front1, front2, back1, stage1
 read and checked, but nothing acts on it yet:
   service.team     whom to call and tell
@@ -104,7 +104,7 @@ def test_json(check: Shell) -> None:
         "production": True,
         "after": "staging",
         "promote": "ask",
-        "hosts": ["front1", "front2"],
+        "hosts": ["front1", "front2", "back1"],
     }
     assert document["hosts"][0] == {"name": "front1", "address": "10.0.0.11", "port": None, "user": None}
     assert set(document["not_acted_on"]) == {"service.team", "service.runbook", "objectives", "oncall"}

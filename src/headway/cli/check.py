@@ -9,7 +9,7 @@ from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.domain.contract import Contract
+    from headway.domain.contract import Contract, EnvironmentSpec
     from headway.engine.host_checks import HostFinding
     from headway.engine.projects import Project
     from headway.wire.contract import ContractInvalid
@@ -80,8 +80,17 @@ def _ask_hosts(contract: "Contract", settings: Settings) -> "list[HostFinding]":
     return asyncio.run(check_hosts(contract, settings))
 
 
-def _summary(contract: "Contract") -> dict[str, Any]:
+def _hosts_of(contract: "Contract", environment: "EnvironmentSpec") -> list[str]:
+    """All that a deployment there touches: also those of processes that name hosts of their own."""
     from headway.domain.selection import select_hosts
+    from headway.engine.deployment_plan import processes_by_host
+
+    if contract.deploy is None:
+        return [host.name for host in select_hosts(contract, environment.hosts)]
+    return [host.name for host, _ in processes_by_host(contract, contract.deploy, environment)]
+
+
+def _summary(contract: "Contract") -> dict[str, Any]:
     from headway.pipeline.matrix import count
 
     return {
@@ -97,7 +106,7 @@ def _summary(contract: "Contract") -> dict[str, Any]:
                 "production": environment.production,
                 "after": environment.after,
                 "promote": environment.promote.value,
-                "hosts": [host.name for host in select_hosts(contract, environment.hosts)],
+                "hosts": _hosts_of(contract, environment),
             }
             for name, environment in contract.environments.items()
         ],
