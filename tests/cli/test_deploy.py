@@ -17,6 +17,7 @@ from headway.cli.root import run_command_line
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
 from headway.store.database import open_database
+from tests.docs.shapes import PAGE, nested, same, tables
 from tests.support.deploying import Shop
 from tests.support.headway_process import Headway
 from tests.support.sshd import Sshd, needs_sshd, start_sshd
@@ -95,7 +96,14 @@ def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None
         "hotfix",
         one.id,
     )
+    page = PAGE["headway deploy, headway rollback"]
+    assert set(answer) == nested(page, "## headway deploy")
+    same(answer["deployment"], tables(page)["DEPLOYMENT"])
+    assert set(answer["hosts"][0]) == nested(page, "A HOST is")
     assert [host["state"] for host in answer["hosts"]] == ["finished"]
+    code, told = headway.json("status", "--from-hosts")
+    assert set(told) == nested(PAGE["headway status"], "--from-hosts --json")
+    assert set(told["hosts"][0]) == nested(PAGE["headway status"], "--from-hosts --json", within="hosts")
     code, out, _ = headway.call("status", "--from-hosts")
     assert (code, two.id in out) == (0, True)
     code, answer = headway.json("rollback", "production")

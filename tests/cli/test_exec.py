@@ -14,6 +14,7 @@ import pytest
 from headway.base.errors import Cancelled
 from headway.cli.host_lines import run_interruptibly
 from headway.cli.root import run_command_line
+from tests.docs.shapes import PAGE, nested, same, tables
 from tests.support.projects_with_hosts import HostedProject, make_project
 from tests.support.sshd import Farm, needs_sshd, needs_terminals, sshd_farm
 
@@ -118,6 +119,8 @@ def test_json_says_what_came_of_each_host(project: HostedProject, capsys: pytest
     assert found["command"] == ["sh", "-c", "printf 'a\\377'; kill -9 $$"]
     assert found["exit_code"] == 1
     (host,) = found["hosts"]  # type: ignore[misc]
+    same(host, tables(PAGE["headway exec"])["HOST"])
+    assert set(found) == nested(PAGE["headway exec"], "## headway exec")
     seconds = host.pop("seconds")  # type: ignore[attr-defined]
     assert 0 < seconds < 30
     assert host == {

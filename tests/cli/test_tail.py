@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from headway.cli.root import run_command_line
+from tests.docs.shapes import PAGE, nested
 from tests.support.projects_with_hosts import HostedProject, make_project
 from tests.support.sshd import Farm, needs_sshd, sshd_farm
 
@@ -63,7 +64,9 @@ def test_the_command_is_told_what_was_asked(make: Maker, capsys: pytest.CaptureF
     assert call(project, "production", "--since", "10m", "--lines", "50", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["environment"], found["exit_code"]) == ("production", 0)
+    assert set(found) == nested(PAGE["headway tail"], "## headway tail")
     host = found["hosts"][1]
+    assert set(host) == {"host", "process", "state", "reason", "lines"}
     assert (host["host"], host["process"], host["state"]) == ("web-2", "main", "succeeded")
     *pairs, placeholders = host["lines"]
     told = dict(pair.split("=", 1) for pair in pairs)

@@ -15,6 +15,7 @@ from headway.demo.keep import load_kept
 from headway.demo.layout import HOSTS, Layout
 from headway.demo.ports import is_free
 from headway.demo.processes import HOST_VARIABLE, carriers
+from tests.docs.shapes import PAGE, same, tables
 
 
 # A loaded machine takes three times as long as a free one. One test, so that no two workers play the same story.
@@ -38,6 +39,7 @@ def test_the_demo_goes_as_told_and_its_world_can_be_played_on_in(tmp_path: Path)
 
 
 def went_as_told(document: dict[str, Any], story: str) -> None:
+    same(document, tables(PAGE["headway demo"])[""])
     assert document["as_told"] is True
     assert document["commits"] == {"delivered": 3, "reverting": 2, "rolled_back": 1, "stopped": 1}
     assert document["runs"] == {"failed": 1, "succeeded": 4}

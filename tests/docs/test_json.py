@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,13 +10,13 @@ import headway.main.entry
 from headway.base.clock import SystemClock
 from headway.cli.root import COMMANDS
 from headway.store.database import open_database
-from tests.docs.pages import ROOT, blocks, sections, text_of
+from tests.docs.pages import blocks
+from tests.docs.shapes import PAGE, Table, inline, nested, same, tables
 from tests.support.command_line import Terminal
 from tests.support.deliveries import START, Story
 from tests.support.stored_deliveries import store
 
 assert headway.main.entry  # It puts the demo among the commands.
-PAGE = sections(text_of(ROOT / "docs" / "json.md"))
 CONTRACT = """
 [jobs.test]
 run = "echo colour=blue >> $HEADWAY_OUTPUT; cp junit report.xml; test ! -e bad"
@@ -39,40 +38,6 @@ address = "127.0.0.1"
 """
 REPORT = """<testsuite name="s" tests="2" failures="1">
 <testcase name="well" time="0.1"/><testcase name="ill" time="0.2"><failure message="no"/></testcase></testsuite>"""
-
-
-class Table(dict[str, str]):
-    """Key -> what the page says of it."""
-
-    @property
-    def always(self) -> set[str]:
-        return {
-            key for key, said in self.items() if " only: " not in f"{said}: " and " only" not in said[:30]
-        }
-
-
-def tables(section: str) -> dict[str, Table]:
-    """The tables of a section by the noun that they describe (`A RUN is`); the document's own has none."""
-    found: dict[str, Table] = {}
-    for noun, rows in re.findall(
-        r"^(?:.*?\bAn? ([A-Z]+) is|.*)\n\n\| key \| \|\n\|---\|---\|\n((?:\|.*\n?)+)", section, re.MULTILINE
-    ):
-        table = found.setdefault(noun, Table())
-        for names, said in re.findall(r"^\| (.*?) \| (.*) \|$", rows, re.MULTILINE):
-            table |= dict.fromkeys(re.findall(r"`([^`]+)`", names), said)
-    return found
-
-
-def inline(said: str) -> set[str]:
-    """The keys of a small object that a sentence shows: `{"number", "name"}`."""
-    shown = re.search(r"`\{(.*?)\}`", said)
-    assert shown, said
-    return set(re.findall(r'"(\w+)"', shown[1]))
-
-
-def same(real: Any, table: Table) -> None:
-    assert set(real) <= set(table), f"not on the page: {set(real) - set(table)}"
-    assert table.always <= set(real), f"not in the document: {table.always - set(real)}"
 
 
 @pytest.fixture
@@ -122,20 +87,6 @@ def test_runs_logs_and_releases(shop: Terminal) -> None:
     for release in (*releases["releases"], shown):
         same(release, of_release["RELEASE"])
     assert set(shown["artifacts"][0]) == inline(of_release["RELEASE"]["artifacts"])
-
-
-def nested(section: str, noun: str) -> set[str]:
-    """The keys of a noun that one line describes, whatever stands in brackets inside of it."""
-    begin = re.search(rf"(?:^|[ `]){noun}[ `].*?`\{{", section, re.MULTILINE | re.DOTALL)
-    assert begin, noun
-    text, keys, depth = section[begin.end() :], set(), 1
-    for found in re.finditer(r'[][{}]|"(\w+)"(?!\w)', text):
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
-        if depth == 0:
-            return keys
-        if depth == 1 and found[1]:
-            keys.add(found[1])
-    raise AssertionError(f"{noun} never ends")
 
 
 def deliver(shop: Terminal) -> None:
