@@ -129,6 +129,9 @@ def test_kind_script_runs_the_users_command_for_both_ways() -> None:
     assert back[0] == Command("web1", "back-run", "./release.sh rel-a web1", **OLD)
     undone = replace(whole, deploy=replace(spec, rollback="./undo.sh {release}"))
     assert commands(undone, host("web1"), Group.BACK)[0].script == "./undo.sh rel-a"
+    assert commands(undone, host("web1"), Group.SWITCH)[0].script == "./release.sh rel-b web1"
+    asked_for = replace(undone, rollback=True)
+    assert commands(asked_for, host("web1"), Group.SWITCH)[0].script == "./undo.sh rel-b"
 
 
 def test_settings_hold_what_the_platform_promises() -> None:

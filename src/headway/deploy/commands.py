@@ -150,8 +150,10 @@ def _switch(plan: Plan, host: HostPlan) -> Iterator[Command]:
         # What never ran here needs no draining.
         if process.drain and old:
             yield old.drain(_named("drain", process), process.drain, must=True)
-    if plan.deploy.kind is DeployKind.SCRIPT and plan.deploy.run:
-        yield new.user("run", plan.deploy.run)
+    # A person's rollback goes forward through the hosts, but back in releases.
+    text = (plan.deploy.rollback if plan.rollback else None) or plan.deploy.run
+    if plan.deploy.kind is DeployKind.SCRIPT and text:
+        yield new.user("run", text)
     yield new.own("switch", _switch_script(plan.release, plan.deployment))
     for process in processes:
         if process.activate:
