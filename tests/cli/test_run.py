@@ -69,6 +69,15 @@ def test_a_single_job_has_no_prefix(sqlite_terminal: Terminal):
     assert answer.output.startswith(b"onetwo\n\n  a  succeeded"), answer
 
 
+def test_jobs_yield_to_what_else_runs_here(sqlite_terminal: Terminal):
+    sqlite_terminal.write("[jobs.test]\nrun = 'nice; cat /proc/self/oom_score_adj'\n")
+    answer = sqlite_terminal.call("run")
+    assert answer.code == 0, answer
+    niceness, score = map(int, re.findall(r"^-?\d+$", answer.text, re.MULTILINE))
+    assert niceness >= 5
+    assert score >= 300
+
+
 def test_json_is_one_document(terminal: Terminal):
     commit = terminal.write(GOOD)
     answer = terminal.call("run", "--json")

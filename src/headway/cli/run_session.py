@@ -35,6 +35,10 @@ EXIT_CODES = {
 _LOOK_EVERY = 0.04
 #: Seconds between two looks whether its process still lives.
 _CHECK_EVERY = 1.0
+#: Jobs yield to the services of the machine, and to whoever works at it, but not to idle work.
+_NICENESS = 5
+#: Of 1,000: far enough above what services have for the kernel to end a job before them.
+_OOM_SCORE_ADJUST = 300
 
 
 class Session:
@@ -107,7 +111,7 @@ class Session:
 
     def _drive(self) -> Run | None:
         """The run as it ended; None when we were told to leave it."""
-        runner = LocalRunner(clock=self._tools.clock)
+        runner = LocalRunner(clock=self._tools.clock, niceness=_NICENESS, oom_score_adjust=_OOM_SCORE_ADJUST)
         drive = ready(self._tools, runner, self._begun, limit=self._limit, on_change=self._changed.set)
         self._watcher.look = lambda: drive.look
         self._stopped.clear()
