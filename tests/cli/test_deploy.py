@@ -283,3 +283,17 @@ def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state:
     assert (last["release"], last["state"]) == (second.id, state)
     assert shop.serving() == (["one"] if answer == "b" else ["two"])
     assert (shop.place("web1") / "begun").read_text() == "begun\n"
+
+
+def test_a_rollback_that_was_taken_back_is_no_success(headway: Headway) -> None:
+    shop = headway.shop
+    first, second = shop.release("one", SLOW), shop.release("two")
+    for release in (first, second):
+        assert headway.call("deploy", "production", "--release", release.id)[0] == 0
+    begun = shop.place("web1") / "begun"
+    terminal = Terminal(headway, "rollback", "production")
+    terminal.wait_for(lambda: begun.read_text() == "begun\n" * 2)
+    os.kill(terminal.process.pid, 2)
+    terminal.wait_for(lambda: "without me" in terminal.said)
+    terminal.type("b\n")
+    assert (terminal.end(), shop.serving()) == (1, ["two"])

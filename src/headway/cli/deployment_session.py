@@ -16,7 +16,7 @@ from headway.cli.deployment_screen import Lines, show_end
 from headway.cli.output import emit_json
 from headway.cli.status import deployment_document, host_row_document
 from headway.deploy.rollout import Asked
-from headway.domain.deployment import DeploymentState
+from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_hold import World
 from headway.engine.settings import Settings
@@ -48,7 +48,7 @@ def play(
 ) -> int:
     """Runs `work` to its end. `again` are the words of the command that goes on with it, should we leave.
 
-    `going_back`: a deployment that was taken back is what was asked for.
+    `going_back`: a deployment that was taken back is what was asked for, but not a rollback that was.
     """
     screen = Lines(err=as_json)
     try:
@@ -67,6 +67,7 @@ def play(
     if result.deployment is None:
         return 0
     state = result.deployment.state
+    going_back = going_back and result.deployment.kind is not DeploymentKind.ROLLBACK
     if going_back and state in (DeploymentState.ROLLED_BACK, DeploymentState.CANCELLED):
         return 0
     return EXIT_CODES[state]
