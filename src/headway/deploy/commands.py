@@ -53,14 +53,6 @@ def commands(plan: Plan, host: HostPlan, group: Group, *, switched: bool = True)
             return tuple(_readmit(plan, host))
 
 
-def all_commands(plan: Plan) -> tuple[Command, ...]:
-    """Every command of the way forward, host by host, in the order in which each host meets them."""
-    groups = (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN)
-    return tuple(
-        command for host in plan.hosts for group in groups for command in commands(plan, host, group)
-    )
-
-
 def settings_of(plan: Plan, host: HostPlan, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables with which everything of this deployment runs on this host."""
     return {

@@ -93,7 +93,6 @@ look() {
     if read -r l 2>/dev/null <"$f"; then printf 'prepared %s %s\n' "${f#prepared/}" "$l"; fi
   done
   for f in settings/*.env; do [ -f "$f" ] && printf 'settings %s\n' "${f#settings/}"; done
-  for f in bin/*; do [ -f "$f" ] && printf 'bin %s\n' "${f#bin/}"; done
   return 0
 }
 """

@@ -6,7 +6,7 @@ prepared/<release>      the checksum of the `prepare` that was run in it
 shared/                 what outlives releases
 settings/<deployment>.env (0600), settings/current.env -> the live one
 uploads/                archives on their way to releases/
-bin/                    Headway's two scripts, named by their content
+bin/                    Headway's frame of a step, named by its content
 epochs/<n>/             one number an owner: owner.json, beat, steps/<deployment>.<host>.<group>.<attempt>/
 epochs/<n>.closed/      an owner who is gone
 """

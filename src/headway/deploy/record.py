@@ -50,7 +50,6 @@ class HostRecord:
     #: `RELEASE MARK` of each `prepare` that was run to its end; see `commands.prepare_mark`.
     prepared: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
-    scripts: frozenset[str] = frozenset()
 
     @property
     def highest(self) -> int:
@@ -105,7 +104,6 @@ def read_record(output: bytes) -> HostRecord:
         releases=frozenset(found.get("release", ())),
         prepared=frozenset(found.get("prepared", ())),
         settings=frozenset(found.get("settings", ())),
-        scripts=frozenset(found.get("bin", ())),
     )
 
 
