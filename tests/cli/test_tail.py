@@ -57,7 +57,7 @@ def test_logs_come_host_by_host(make: Maker, capsys: pytest.CaptureFixture[str])
 
 def test_the_command_is_told_what_was_asked(make: Maker, capsys: pytest.CaptureFixture[str]) -> None:
     project = make(
-        'env | grep -e ^HEADWAY_ -e ^LEVEL | sort; echo {host} {address} {labels.zone} "{release}"',
+        'env | grep -e ^HEADWAY_ -e ^LEVEL | sort; release=own; echo {host} {address} {labels.zone} "{release}" ${release}',
         more='env = { LEVEL = "a & b" }',
     )
     before = datetime.now(UTC).timestamp()
@@ -82,7 +82,7 @@ def test_the_command_is_told_what_was_asked(make: Maker, capsys: pytest.CaptureF
         "HEADWAY_FOLLOW": "",
         "LEVEL": "a & b",
     }
-    assert placeholders == "web-2 127.0.0.1 b "
+    assert placeholders == "web-2 127.0.0.1 b  own"
 
 
 def test_only_the_last_lines_and_only_those_that_hold_the_text(

@@ -1,6 +1,7 @@
 """The service's own logs on its hosts: which command to run where, and what of it is new when it is run again."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -74,8 +75,9 @@ def log_tasks(
 
 
 def _log_script(process: ProcessSpec, root: str, values: Values) -> str:
-    # Which release is live, only the host knows.
-    command = fill_command((process.logs or "").replace("{release}", '"$HEADWAY_RELEASE"'), values)
+    # Which release is live, only the host knows. `${release}` is the shell's own.
+    asked = re.sub(r"(?<!\$)\{release\}", '"$HEADWAY_RELEASE"', process.logs or "")
+    command = fill_command(asked, values)
     return (
         f"cd -- {quote(root if root.startswith('/') else './' + root)} 2>/dev/null || :\n"
         "HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}; export HEADWAY_RELEASE\n"

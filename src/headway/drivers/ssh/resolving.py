@@ -163,6 +163,7 @@ class Resolver:
                 try:
                     key = asyncssh.read_private_key(path)
                 except asyncssh.KeyImportError as error:
+                    # Only the text tells a key that a passphrase locks from one that is damaged.
                     # The agent may hold it; a public key in this place says which of the agent's keys to use.
                     if "assphrase" not in str(error) and not _is_public(path):
                         raise
