@@ -105,3 +105,31 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
         env=os.environ | {"HEADWAY_DATA": str(tmp_path)},
     )
     assert done.stderr == "exit 0\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "redirection", "code"),
+    [
+        ("status", ">&-", 2),
+        ("status --json", ">&- <&-", 2),
+        ("status", "2>&-", 2),
+        ("--version", "<&- >&- 2>&-", 0),
+        ("status --json", ">/dev/full", 2),
+        ("--version", ">/dev/full", 3),
+    ],
+)
+def test_streams_that_are_closed_or_full_leave_the_exit_code(words, redirection, code, tmp_path):
+    line = f"exec {sys.executable} -m headway {words} {redirection}"
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False), ended.stderr
+
+
+def test_closed_streams_keep_their_numbers(tmp_path):
+    """What is opened after them must not be printed into."""
+    script = (
+        "from headway.main.entry import open_what_is_closed; open_what_is_closed(); "
+        "assert open('x', 'w').fileno() > 2"
+    )
+    line = f'exec {sys.executable} -c "{script}" <&- >&-'
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

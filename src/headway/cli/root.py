@@ -1,5 +1,6 @@
 """The command group. Commands are imported when they are called: `headway --help` must not pay for asyncssh."""
 
+import contextlib
 import importlib
 import json
 import traceback
@@ -123,4 +124,6 @@ def show_error(error: HeadwayError, *, as_json: bool) -> None:
 
 
 def _emit_error(message: str, hint: str | None, exit_code: int) -> None:
-    click.echo(json.dumps({"error": {"message": message, "hint": hint, "exit_code": exit_code}}))
+    # Where there is no room for the answer there is none for this; standard error still tells.
+    with contextlib.suppress(OSError):
+        click.echo(json.dumps({"error": {"message": message, "hint": hint, "exit_code": exit_code}}))

@@ -18,8 +18,23 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def main() -> NoReturn:
+    open_what_is_closed()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     leave(run_command_line(sys.argv[1:], read_settings))
+
+
+def open_what_is_closed() -> None:
+    """Lead standard streams that the caller closed (`>&-`) nowhere.
+
+    Else a database or a log would be opened under their numbers, and a program that we start would print into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def leave(code: int) -> NoReturn:
