@@ -131,6 +131,18 @@ def test_an_approval_is_held_without_a_terminal(headway: Headway) -> None:
     )
 
 
+def test_an_unknown_host_key_stops_before_anything(headway: Headway, server: Sshd) -> None:
+    release = headway.shop.release("one")
+    server.known_hosts.write_text("")
+    code, answer = headway.json("deploy", "production", "--release", release.id)
+    assert (code, answer["error"]["exit_code"]) == (3, 3)
+    assert "key of web1 (127.0.0.1" in answer["error"]["message"]
+    assert f"{server.host_key}' >> {server.known_hosts}" in answer["error"]["hint"]
+    assert list(server.home.iterdir()) == []
+    code, status = headway.json("status", "production")
+    assert (status["environments"][0]["last"], status["environments"][0]["lock"]) == (None, None)
+
+
 @pytest.mark.parametrize(("answer", "code", "said"), [("y\n", 0, "succeeded"), ("n\n", 4, "not approved")])
 def test_the_person_at_the_terminal_is_asked(headway: Headway, answer: str, code: int, said: str) -> None:
     headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
