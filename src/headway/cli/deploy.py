@@ -1,5 +1,7 @@
 """`headway deploy`: a release to an environment, host after host."""
 
+import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.base.errors import Cancelled, Held, WrongUse
-from headway.cli.output import emit_json, json_option
+from headway.cli.output import echo, emit_json, json_option
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,12 +133,25 @@ def _approval(settings: Settings, stated: str | None) -> "Approve | None":
 def _yes(question: str) -> bool:
     """Asks in the main thread, where nothing goes on yet. Raises Cancelled for Ctrl-C and a closed input.
 
-    The event loop's handler of Ctrl-C runs only after the answer, so the plain one takes its place meanwhile.
+    The event loop's handler of Ctrl-C runs only after the answer, so the plain one takes its place meanwhile. It is
+    waited for with a pipe besides the input: a signal that comes just before a plain read would not end it.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loops_own = signal.set_wakeup_fd(wake)
     try:
-        return click.confirm(question, err=True)
-    except click.Abort:
+        echo(f"{question} [y/N]: ", err=True, nl=False)
+        ready, _, _ = select.select([sys.stdin, awake], [], [])
+        answer = "" if awake in ready else sys.stdin.readline()
+        if not answer:
+            raise KeyboardInterrupt
+        return answer.strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        echo("", err=True)
         raise Cancelled("cancelled at the question; nothing was done") from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.set_wakeup_fd(loops_own)
+        signal.signal(signal.SIGINT, handler)
+        os.close(awake)
+        os.close(wake)

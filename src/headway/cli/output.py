@@ -40,9 +40,9 @@ def shown(text: str) -> str:
     return clean(plain, colour=True).decode("utf-8", "replace")
 
 
-def echo(text: str = "", *, err: bool = False) -> None:
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """A line for people; every text that commands print goes this way."""
-    click.echo(shown(text), err=err)
+    click.echo(shown(text), err=err, nl=nl)
 
 
 def emit_json(document: object) -> None:

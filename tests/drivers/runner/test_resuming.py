@@ -38,7 +38,11 @@ asyncio.run(main())
 
 
 async def test_no_byte_is_lost_or_doubled(tmp_path: Path) -> None:
-    script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line $i; printf hun; echo ter2; done"
+    # The pauses make it last a second at least: no follower can be through before the first one is killed.
+    script = (
+        "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line $i; printf hun; echo ter2; "
+        "[ $((i % 400)) -ne 0 ] || sleep 0.05; done"
+    )
     await LocalRunner().start(job(tmp_path, script, script))
     chance = random.Random(7)
     kills = 0
