@@ -117,6 +117,20 @@ def test_logs_show_a_job_a_step_and_all(sqlite_terminal: Terminal):
     assert (followed.code, followed.output) == (1, b"three\n")
 
 
+def test_logs_without_a_run_list_the_latest(sqlite_terminal: Terminal):
+    sqlite_terminal.write("[jobs.test]\nrun = 'test -e good'\n")
+    assert sqlite_terminal.call("logs").text == "there is no run yet; headway run makes one\n"
+    assert sqlite_terminal.call("run").code == 1
+    (sqlite_terminal.repository.folder / "good").touch()
+    assert sqlite_terminal.call("run").code == 0
+    heads, *lines = sqlite_terminal.call("logs").text.splitlines()
+    assert heads.split() == ["run", "state", "commit", "branch", "began", "took", "reason"]
+    assert [line.split()[:2] for line in lines] == [["2", "succeeded"], ["1", "failed"]]
+    runs = json.loads(sqlite_terminal.call("logs", "--json").text)["runs"]
+    assert [(run["number"], run["state"]) for run in runs] == [(2, "succeeded"), (1, "failed")]
+    assert sqlite_terminal.call("logs", "--follow").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [

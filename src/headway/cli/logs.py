@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from headway.base.durations import format_duration
 from headway.base.errors import WrongUse
-from headway.cli.output import echo, emit_json, json_option, styled
+from headway.cli.output import echo, emit_json, json_option, print_table, styled
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 @click.command()
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="[RUN]", required=False)
 @click.argument("job_name", metavar="[JOB]", required=False)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run ends, and exit as it does.")
 @click.option("--step", type=click.IntRange(1), help="Only this step of the job, counted from 1.")
@@ -34,14 +35,14 @@ _CHUNK = 1 << 20
 def command(
     settings: Settings,
     *,
-    run_name: str,
+    run_name: str | None,
     job_name: str | None,
     follow: bool,
     step: int | None,
     attempt: int | None,
     as_json: bool,
 ) -> int:
-    """The log of a run, or of one of its jobs.
+    """The log of a run, or of one of its jobs; without RUN the latest runs, newest first.
 
     RUN is a number, an id, or 'last'. JOB is a job's name, such as 'test (python=3.12)'. --json gives the jobs and
     steps with their times and their places in the log files.
@@ -51,8 +52,12 @@ def command(
 
     if (step is not None or attempt is not None) and (job_name is None or follow):
         raise WrongUse("--step and --attempt show a part of one job's log; name the job, without --follow")
+    if follow and run_name is None:
+        run_name = "last"
     tools = open_tools(settings)
     try:
+        if run_name is None:
+            return _list_runs(tools, service_here(), as_json=as_json)
         run = find_run(tools.database, run_name, service_here())
         look = look_at(tools.database, run.id)
         chosen = _choose(look, job_name)
@@ -73,6 +78,28 @@ def command(
     finally:
         tools.database.close()
     return 0
+
+
+def _list_runs(tools: "Tools", service: str | None, *, as_json: bool) -> int:
+    from headway.cli.run_json import run_json
+    from headway.store.runs import latest_runs
+
+    runs = tools.database.read(lambda tx: latest_runs(tx, service))
+    if as_json:
+        emit_json({"runs": [run_json(run) for run in runs]})
+    elif not runs:
+        echo("there is no run yet; headway run makes one")
+    else:
+        columns = ["run", "state", "commit", "branch", "began", "took", "reason"]
+        print_table(columns, [_run_line(run) for run in runs])
+    return 0
+
+
+def _run_line(run: "Run") -> list[str]:
+    took = format_duration(run.finished_at - run.created_at) if run.finished_at else ""
+    commit = f"{run.commit[:10]}{', dirty' if run.dirty else ''}"
+    began = f"{run.created_at:%Y-%m-%d %H:%M} UTC"
+    return [str(run.number), styled(run.state), commit, run.branch or "", began, took, run.reason]
 
 
 def _choose(look: "Look", name: str | None) -> "tuple[Job, ...]":
