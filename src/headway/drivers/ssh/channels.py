@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from headway.drivers.ssh.library import asyncssh
+from headway.drivers.ssh.trimmed import asyncssh
 
 #: What we take before the host has to wait. Large, so that a burst of output costs no round trips.
 WINDOW = 4 * 2**20

@@ -11,11 +11,11 @@ from typing import Any
 
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
-from headway.drivers.ssh.library import asyncssh
 from headway.drivers.ssh.packing import PackedFiles
 from headway.drivers.ssh.resolving import Resolver, Target, refusal
 from headway.drivers.ssh.session import HostSession
 from headway.drivers.ssh.settings import SshSettings
+from headway.drivers.ssh.trimmed import asyncssh
 
 _FIRST_PAUSE = 0.15
 _LONGEST_PAUSE = 3.0

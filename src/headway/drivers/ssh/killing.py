@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from headway.drivers.ssh.channels import open_channel
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line
-from headway.drivers.ssh.library import asyncssh
+from headway.drivers.ssh.trimmed import asyncssh
 
 #: Prints `PID STAT-LINE` of the shell that runs it (`$$` is the same in a subshell).
 IDENTIFY = 'stat=; read -r stat </proc/$$/stat 2>/dev/null; printf "%s %s\\n" "$$" "$stat"'

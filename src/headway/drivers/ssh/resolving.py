@@ -27,8 +27,8 @@ from headway.drivers.ssh.known_hosts import (
     read_known_keys,
     read_lines,
 )
-from headway.drivers.ssh.library import asyncssh
 from headway.drivers.ssh.settings import SshSettings
+from headway.drivers.ssh.trimmed import asyncssh
 
 #: AES-GCM first: one pass for cipher and checksum, in hardware; 50 MB take a third less time than with chacha20.
 CIPHERS = (

@@ -15,8 +15,8 @@ from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell, SshError
 from headway.drivers.ssh.framing import Frame, Reply
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
-from headway.drivers.ssh.library import asyncssh
 from headway.drivers.ssh.running import Exit, run
+from headway.drivers.ssh.trimmed import asyncssh
 from headway.drivers.ssh.uploads import upload, upload_bytes
 
 if TYPE_CHECKING:
