@@ -62,7 +62,7 @@ def test_opening_again_is_fast(path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_what_was_stored_stays(path: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.writers", "fill", f"sqlite:///{path}", "400000"]
+    command = [sys.executable, "-m", "tests.support.writers", "fill", f"sqlite:///{path}", "2000000"]
     told = subprocess.run(
         command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60
     ).stdout
@@ -80,7 +80,7 @@ def small_disk(tmp_path: Path):  # type: ignore[no-untyped-def]
     folder = tmp_path / "small"
     folder.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True
     )
     if made.returncode:
         pytest.skip("mounting a small disk needs root; the limit on a file's size is tested beside it")
@@ -100,25 +100,25 @@ def test_a_disk_without_any_room_is_told_when_opening_and_when_writing(small_dis
         assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
         filler = small_disk / "filler"
         with pytest.raises(OSError, match="No space left"):
-            filler.write_bytes(bytes(500_000))
+            filler.write_bytes(bytes(3_000_000))
         with pytest.raises(DiskFull, match="no room left") as caught:
             fill(database)
         assert str(small_disk / "data") in str(caught.value.hint)
         filler.unlink()
         assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 2
     with pytest.raises(OSError, match="No space left"):
-        filler.write_bytes(bytes(500_000))
+        filler.write_bytes(bytes(3_000_000))
     with pytest.raises(DiskFull):
         open_database(f"sqlite:///{small_disk}/another/headway.db")
 
 
 def test_sqlites_own_word_for_a_full_disk(path: Path) -> None:
     with open_database(f"sqlite:///{path}") as database:
-        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 20"))
+        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 400"))
         with pytest.raises(Exception, match="no room left") as caught:
-            database.transact(lambda tx: next_number(tx, "x" * 200_000, "run"))
+            database.transact(lambda tx: next_number(tx, "x" * 2_000_000, "run"))
         assert type(caught.value).__name__ == "DiskFull"
-        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 1000"))
+        database.transact(lambda tx: tx.execute("PRAGMA max_page_count = 10000"))
         assert database.transact(lambda tx: next_number(tx, "shop", "run")) == 1
 
 

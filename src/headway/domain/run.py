@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from headway.domain.states import State
 
@@ -31,6 +32,66 @@ class Run:
     requested_by: str = ""
     #: Jobs that were asked for by name; empty for all.
     selection: tuple[str, ...] = ()
+    #: What a server began it for; None for a run of a command on this machine.
+    trigger: "Trigger | None" = None
+
+    @property
+    def is_held(self) -> bool:
+        """A person has to say that it may start."""
+        return self.trigger is not None and bool(self.trigger.held_for) and not self.state.is_final
+
+
+class TriggerEvent(StrEnum):
+    PUSH = "push"
+    TAG = "tag"
+    PULL_REQUEST = "pull_request"
+    CRON = "cron"
+    MANUAL = "manual"
+    #: A green release of another service.
+    RELEASE = "release"
+    RERUN = "rerun"
+    #: Somebody's working tree, sent here.
+    TRY = "try"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why and for whom a server runs something, and in which order."""
+
+    event: TriggerEvent
+    #: Two of one key are one run.
+    key: str
+    #: `domain.intake.Repository.id`
+    repository: str
+    #: The whole name of the branch, tag or head of a pull request; empty where there is none.
+    ref: str = ""
+    #: The higher starts first; 0 if nothing was said.
+    priority: int = 0
+    #: Why it may not start until a person says so; empty: it may.
+    held_for: str = ""
+    approved_by: str | None = None
+    #: Of a pull request from another repository: it sees no secret.
+    fork: bool = False
+    pull_request: int | None = None
+    rerun_of: str | None = None
+    superseded_by: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Of a headway.toml that could not be read: each with its place.
+    faults: tuple["FileFault", ...] = ()
+    #: Runs of one group wait for each other; None: in no group.
+    group: str | None = None
+    group_limit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """One fault of a file, as a person mends it. Lines and columns count from 1."""
+
+    file: str
+    key: str
+    line: int
+    column: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +130,11 @@ class Job:
     outputs: Mapping[str, str] = field(default_factory=dict)
     #: Counts of its JUnit reports; None without any.
     tests: TestSummary | None = None
+    #: How many of its builder's slots it takes.
+    slots: int = 1
+    #: Jobs of one group wait for each other, across runs; None: in no group.
+    group: str | None = None
+    group_limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)

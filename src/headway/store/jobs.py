@@ -36,6 +36,9 @@ def add_jobs(tx: Transaction, jobs: Sequence[Job]) -> None:
                 "taken": job.taken,
                 "kept": job.kept,
                 "outputs": json.dumps(dict(job.outputs)),
+                "slots": job.slots,
+                "concurrency_group": job.group,
+                "concurrency_limit": job.group_limit if job.group else None,
             }
             for position, job in enumerate(jobs)
         ],
@@ -175,6 +178,9 @@ def _job(row: Row) -> Job:
         kept=row["kept"],
         outputs=json.loads(row["outputs"]),
         tests=tests,
+        slots=row["slots"],
+        group=row["concurrency_group"],
+        group_limit=row["concurrency_limit"] or 1,
     )
 
 

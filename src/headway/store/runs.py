@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.domain.run import Run
+from headway.domain.run import FileFault, Run, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.store.database import Row, Transaction
 
@@ -18,9 +19,13 @@ def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
         tx.execute(
             """
             INSERT INTO runs (id, number, service, repository, commit_sha, tree, dirty, branch, tag, selection, plan,
-                state, reason, requested_by, created_at, started_at, finished_at, due_at, token)
+                state, reason, requested_by, created_at, started_at, finished_at, due_at, token,
+                event, trigger_key, repository_id, ref, priority, held_for, fork, pull_request, rerun_of,
+                superseded_by, parameters, faults, concurrency_group, concurrency_limit)
             VALUES (:id, :number, :service, :repository, :commit_sha, :tree, :dirty, :branch, :tag, :selection, :plan,
-                :state, :reason, :requested_by, :created_at, :started_at, :finished_at, :due_at, :token)
+                :state, :reason, :requested_by, :created_at, :started_at, :finished_at, :due_at, :token,
+                :event, :trigger_key, :repository_id, :ref, :priority, :held_for, :fork, :pull_request, :rerun_of,
+                :superseded_by, :parameters, :faults, :concurrency_group, :concurrency_limit)
             ON CONFLICT DO NOTHING
             """,
             id=run.id,
@@ -42,6 +47,7 @@ def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
             finished_at=_milliseconds(run.finished_at),
             due_at=_milliseconds(run.due_at),
             token=token,
+            **_trigger_columns(run.trigger),
         )
     )
 
@@ -204,6 +210,55 @@ def _run(row: Row) -> Run:
         finished_at=_instant(row["finished_at"]),
         due_at=_instant(row["due_at"]),
         release=row["release_id"],
+        trigger=_trigger(row),
+    )
+
+
+def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
+    if trigger is None:
+        nothing = (
+            "trigger_key repository_id ref held_for pull_request rerun_of superseded_by"
+            " concurrency_group concurrency_limit"
+        )
+        plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "parameters": "{}", "faults": "[]"}
+        return plain | dict.fromkeys(nothing.split())
+    return {
+        "event": trigger.event,
+        "trigger_key": trigger.key,
+        "repository_id": trigger.repository,
+        "ref": trigger.ref,
+        "priority": trigger.priority,
+        "held_for": trigger.held_for or None,
+        "fork": trigger.fork,
+        "pull_request": trigger.pull_request,
+        "rerun_of": trigger.rerun_of,
+        "superseded_by": trigger.superseded_by,
+        "parameters": json.dumps(dict(trigger.parameters)),
+        "faults": json.dumps([asdict(fault) for fault in trigger.faults]),
+        "concurrency_group": trigger.group,
+        "concurrency_limit": trigger.group_limit if trigger.group else None,
+    }
+
+
+def _trigger(row: Row) -> Trigger | None:
+    if not row["event"]:
+        return None
+    return Trigger(
+        event=TriggerEvent(row["event"]),
+        key=row["trigger_key"],
+        repository=row["repository_id"],
+        ref=row["ref"] or "",
+        priority=row["priority"],
+        held_for=row["held_for"] or "",
+        approved_by=row["approved_by"],
+        fork=bool(row["fork"]),
+        pull_request=row["pull_request"],
+        rerun_of=row["rerun_of"],
+        superseded_by=row["superseded_by"],
+        parameters=json.loads(row["parameters"]),
+        faults=tuple(FileFault(**fault) for fault in json.loads(row["faults"])),
+        group=row["concurrency_group"],
+        group_limit=row["concurrency_limit"] or 1,
     )
 
 

@@ -1,0 +1,1 @@
+"""api: JSON over HTTP, webhooks and git over HTTP. Translates only."""

@@ -1,0 +1,1 @@
+"""web: pages for people, complete without JavaScript. Translates only."""
