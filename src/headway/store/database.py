@@ -46,11 +46,13 @@ def open_database(url: str) -> "Database":
 class Transaction:
     """What a statement may use, for the time of one transaction."""
 
-    __slots__ = ("_connection", "dialect")
+    __slots__ = ("_connection", "dialect", "has_news")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.dialect: Literal["sqlite", "postgresql"] = connection.dialect
+        #: Set by `store.events`: once this is committed, whoever waits for news is woken.
+        self.has_news = False
 
     def execute(self, sql: str, **parameters: object) -> int:
         """Run it; the number of rows changed (or returned, with RETURNING)."""
@@ -87,6 +89,8 @@ class Database:
         self._write_thread: ThreadPoolExecutor | None = None
         self._read_threads: ThreadPoolExecutor | None = None
         self._closed = False
+        #: Called after each commit that has news, in the thread that wrote it: a wake-up, nothing more.
+        self.on_news: Callable[[], None] | None = None
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one write transaction: all of it is stored, or (when it raises) nothing."""
@@ -150,13 +154,16 @@ class Database:
             connection = self._open_writer()
             try:
                 connection.begin()
+                tx = Transaction(connection)
                 try:
-                    answer = work(Transaction(connection))
+                    answer = work(tx)
                     connection.commit()
-                    return answer
                 except BaseException:
                     connection.rollback()
                     raise
+                if tx.has_news and self.on_news is not None:
+                    self.on_news()
+                return answer
             except TryAgain as error:
                 connection.close()
                 self._writer = None

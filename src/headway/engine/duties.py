@@ -1,0 +1,115 @@
+"""The loops of a server: each is a tick that is called again and again, and says when it wants to be called next.
+
+A tick that fails is logged and comes again; the loop survives. `Duties` knows when each was last on time, which is
+what `/readyz` and the top bar of the pages say: silence and a dead loop never look alike.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from headway.base.clock import Clock
+
+log = logging.getLogger("headway.duties")
+
+#: Called with `now`; answers when it wants to be called next, None for "when woken, or after `every`".
+Tick = Callable[[datetime], Awaitable[datetime | None]]
+
+#: A loop is late when its tick has not come for this long beyond its own interval.
+_LATE = timedelta(seconds=15)
+
+
+@dataclass(eq=False)
+class Duty:
+    name: str
+    tick: Tick
+    #: Seconds between two calls when nothing wakes it and nothing is due.
+    every: float
+    #: Seconds to wait after a tick that failed; it doubles up to `every` or 30 s, the longer.
+    pause: float = 1.0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    #: When the last tick began and ended, by the clock.
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    #: Of the last tick that failed; empty when the last one went well.
+    fault: str = ""
+    #: How often in a row it failed.
+    failures: int = 0
+
+
+class Duties:
+    """All duties of one server process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._duties: dict[str, Duty] = {}
+        self._stopping = asyncio.Event()
+
+    def add(self, name: str, tick: Tick, *, every: float) -> Duty:
+        duty = Duty(name, tick, every)
+        self._duties[name] = duty
+        return duty
+
+    @property
+    def all(self) -> tuple[Duty, ...]:
+        return tuple(self._duties.values())
+
+    @property
+    def is_stopping(self) -> bool:
+        """No new work is to be begun."""
+        return self._stopping.is_set()
+
+    def wake(self, name: str) -> None:
+        """From the loop's thread: its tick comes at once. Unknown names (a duty that runs elsewhere) are left alone."""
+        if duty := self._duties.get(name):
+            duty.wake.set()
+
+    def stop(self) -> None:
+        """Each finishes its tick and begins no other."""
+        self._stopping.set()
+        for duty in self._duties.values():
+            duty.wake.set()
+
+    def late(self, now: datetime) -> list[str]:
+        """One sentence for each loop that is behind its time."""
+        found = []
+        for duty in self._duties.values():
+            since = (
+                duty.ended_at if duty.began_at is None else max(duty.began_at, duty.ended_at or duty.began_at)
+            )
+            if since is None:
+                continue
+            silent = now - since
+            if silent > timedelta(seconds=duty.every) + _LATE:
+                found.append(f"{duty.name} has not looked for {silent.total_seconds():.0f} s")
+        return found
+
+    def looked_at(self) -> datetime | None:
+        """When the one that looked longest ago did; None before all have."""
+        instants = [duty.ended_at for duty in self._duties.values()]
+        known = [instant for instant in instants if instant is not None]
+        return min(known) if known and len(known) == len(instants) else None
+
+    async def keep_doing(self, duty: Duty) -> None:
+        """Until `stop`."""
+        while not self._stopping.is_set():
+            duty.wake.clear()
+            duty.began_at = self._clock.now()
+            wait = duty.every
+            try:
+                due_at = await duty.tick(duty.began_at)
+            except Exception as error:
+                duty.failures += 1
+                duty.fault = f"{type(error).__name__}: {error}"
+                wait = min(duty.pause * 2 ** min(duty.failures - 1, 10), max(duty.every, 30.0))
+                log.exception("%s: this tick failed, the next one comes in %.0f s", duty.name, wait)
+            else:
+                duty.failures, duty.fault = 0, ""
+                if due_at is not None:
+                    wait = max(0.0, min(wait, (due_at - self._clock.now()).total_seconds()))
+            duty.ended_at = self._clock.now()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(duty.wake.wait(), wait)

@@ -1,0 +1,56 @@
+"""What one server process is made of. Faces are handed this and nothing else; `main.serve` puts it together."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from headway.engine.duties import Duties
+from headway.engine.hub import Hub
+from headway.engine.runs import Tools
+from headway.engine.settings import Settings
+from headway.store.database import Database
+
+if TYPE_CHECKING:
+    from headway.engine.arrivals import Arrivals
+    from headway.engine.deployments_duty import DeploymentsDuty
+    from headway.engine.disk import DiskWatch
+    from headway.engine.org import OrgKeeper
+    from headway.engine.people import People
+    from headway.engine.repositories import Repositories
+    from headway.engine.runs_duty import RunsDuty
+    from headway.engine.slots import Slots
+    from headway.engine.vault import Vault
+
+
+@dataclass
+class Server:
+    tools: Tools
+    hub: Hub
+    duties: Duties
+    org: "OrgKeeper"
+    vault: "Vault"
+    people: "People"
+    repositories: "Repositories"
+    arrivals: "Arrivals"
+    slots: "Slots"
+    runs: "RunsDuty"
+    disk: "DiskWatch"
+    #: None where this server was told to leave deployments to another one.
+    deployments: "DeploymentsDuty | None"
+    #: How people reach it, without a slash at the end: `http://127.0.0.1:8080`.
+    base_url: str
+    started_at: datetime
+    #: Sentences that every page shows until they are no longer true, by their cause: `disk`, `org`.
+    warnings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        return self.tools.database
+
+    @property
+    def settings(self) -> Settings:
+        return self.tools.settings
+
+    def now(self) -> datetime:
+        """Read once per request, at the rim."""
+        return self.tools.clock.now()

@@ -1,0 +1,166 @@
+"""What repositories told of: stored before its teller is answered, worked on afterwards, each thing once."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.intake import Arrival, ArrivalKind, PullRequest
+from headway.store.counters import next_number
+from headway.store.database import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArrival:
+    #: In the order of their coming, over all repositories.
+    number: int
+    repository: str
+    key: str
+    arrival: Arrival
+    received_at: datetime
+    attempts: int
+    #: waiting, done, ignored (nothing was to be done; the note says why) or failed.
+    state: str = "waiting"
+    note: str = ""
+    run: str | None = None
+    delivery: str = ""
+
+
+def add_arrival(
+    tx: Transaction, repository: str, key: str, arrival: Arrival, *, delivery: str, now: datetime
+) -> int | None:
+    """Its number; None when the same thing was told before."""
+    known = tx.one(
+        "SELECT number FROM arrivals WHERE repository = :repository AND key = :key",
+        repository=repository,
+        key=key,
+    )
+    if known is not None:
+        return None
+    number = next_number(tx, "", "arrival")
+    added = tx.execute(
+        """
+        INSERT INTO arrivals (number, repository, key, delivery, kind, ref, body, received_at, state, due_at,
+            attempts, note)
+        VALUES (:number, :repository, :key, :delivery, :kind, :ref, :body, :now, 'waiting', :now, 0, '')
+        ON CONFLICT (repository, key) DO NOTHING
+        """,
+        number=number,
+        repository=repository,
+        key=key,
+        delivery=delivery,
+        kind=arrival.kind,
+        ref=arrival.ref,
+        body=json.dumps(_body(arrival)),
+        now=to_milliseconds(now),
+    )
+    return number if added else None
+
+
+def due_arrivals(tx: Transaction, now: datetime, *, limit: int = 500) -> list[StoredArrival]:
+    """In the order of their coming. A repository with one that waits for another try holds its later ones back."""
+    rows = tx.all(
+        """
+        SELECT * FROM arrivals WHERE due_at IS NOT NULL AND due_at <= :now
+            AND repository NOT IN (SELECT repository FROM arrivals WHERE due_at > :now)
+        ORDER BY number LIMIT :limit
+        """,
+        now=to_milliseconds(now),
+        limit=limit,
+    )
+    return [_stored(row) for row in rows]
+
+
+def next_arrival(tx: Transaction, now: datetime) -> datetime | None:
+    """When one that failed is to be tried again."""
+    row = tx.one("SELECT MIN(due_at) AS due_at FROM arrivals WHERE due_at > :now", now=to_milliseconds(now))
+    return None if row is None or row["due_at"] is None else from_milliseconds(row["due_at"])
+
+
+def end_arrival(tx: Transaction, number: int, state: str, *, note: str, run: str | None = None) -> bool:
+    """False when it had ended before: then nothing of this transaction may stay."""
+    return bool(
+        tx.execute(
+            """
+            UPDATE arrivals SET state = :state, due_at = NULL, note = :note, run = :run
+            WHERE number = :number AND state = 'waiting'
+            """,
+            number=number,
+            state=state,
+            note=note[:500],
+            run=run,
+        )
+    )
+
+
+def try_again(tx: Transaction, numbers: Sequence[int], due_at: datetime, note: str) -> None:
+    for number in numbers:
+        tx.execute(
+            """
+            UPDATE arrivals SET due_at = :due_at, attempts = attempts + 1, note = :note
+            WHERE number = :number AND state = 'waiting'
+            """,
+            number=number,
+            due_at=to_milliseconds(due_at),
+            note=note[:500],
+        )
+
+
+def latest_arrivals(tx: Transaction, repository: str, *, limit: int = 20) -> list[StoredArrival]:
+    """Newest first: what the settings page shows of a webhook that is being set up."""
+    rows = tx.all(
+        "SELECT * FROM arrivals WHERE repository = :repository ORDER BY number DESC LIMIT :limit",
+        repository=repository,
+        limit=limit,
+    )
+    return [_stored(row) for row in rows]
+
+
+def waiting_arrivals(tx: Transaction) -> int:
+    row = tx.one("SELECT COUNT(*) AS waiting FROM arrivals WHERE due_at IS NOT NULL")
+    return 0 if row is None else int(row["waiting"])
+
+
+def forget_arrivals(tx: Transaction, *, before: datetime, limit: int = 5000) -> int:
+    """Delete ended ones that came before; how many went. Their keys go with them: older news is taken for new."""
+    return tx.execute(
+        """
+        DELETE FROM arrivals WHERE number IN (
+            SELECT number FROM arrivals WHERE received_at < :before AND state <> 'waiting'
+            ORDER BY received_at LIMIT :limit
+        )
+        """,
+        before=to_milliseconds(before),
+        limit=limit,
+    )
+
+
+def _body(arrival: Arrival) -> dict[str, Any]:
+    body = asdict(arrival)
+    body["committed_at"] = None if arrival.committed_at is None else to_milliseconds(arrival.committed_at)
+    return body
+
+
+def _stored(row: Row) -> StoredArrival:
+    body = json.loads(row["body"])
+    committed_at, asked = body["committed_at"], body["pull_request"]
+    body |= {
+        "kind": ArrivalKind(body["kind"]),
+        "committed_at": None if committed_at is None else from_milliseconds(committed_at),
+        "pull_request": None if asked is None else PullRequest(**asked),
+        "changed": None if body["changed"] is None else tuple(body["changed"]),
+    }
+    return StoredArrival(
+        number=row["number"],
+        repository=row["repository"],
+        key=row["key"],
+        arrival=Arrival(**body),
+        received_at=from_milliseconds(row["received_at"]),
+        attempts=row["attempts"],
+        state=row["state"],
+        note=row["note"],
+        run=row["run"],
+        delivery=row["delivery"],
+    )
