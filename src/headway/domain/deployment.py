@@ -71,6 +71,20 @@ class Deployment:
     due_at: datetime | None = None
     #: The rollout's plan (hosts, batches, commands, settings), as JSON: what was decided when it began.
     plan: str = "{}"
+    #: Who put it there when it was not Headway, such as `jenkins`; empty for Headway's own.
+    origin: str = ""
+    #: What its recorder calls it; two of one key are one deployment.
+    record_key: str | None = None
+    #: The request that it fulfils; None for a command on this machine.
+    request: str | None = None
+    #: What a person asks of it while it goes on (pause, stay, back), and who: `store.deployments.ask` alone writes it.
+    asked: str | None = None
+    asked_by: str | None = None
+
+    @property
+    def has_plan(self) -> bool:
+        """Headway did it, and knows here how: its plan can be read."""
+        return not self.origin and self.plan != "{}"
 
 
 @dataclass(frozen=True, slots=True)

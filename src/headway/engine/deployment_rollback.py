@@ -100,7 +100,7 @@ def lives(succeeded: Iterable[Deployment]) -> list[Live]:
 
 
 def _passable(deployment: Deployment) -> bool:
-    if deployment.plan == "{}":
+    if not deployment.has_plan:
         return True
     plan = from_json(deployment.plan)
     return plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible

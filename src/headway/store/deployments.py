@@ -172,6 +172,49 @@ def has_succeeded(tx: Transaction, service: str, environment: str, release: str)
     return _deployment(row) if row else None
 
 
+def unfinished_anywhere(tx: Transaction) -> list[Deployment]:
+    """Of every service and environment, the oldest first: what somebody drives, or has left."""
+    rows = tx.all(f"SELECT * FROM deployments WHERE state IN {_UNFINISHED} ORDER BY requested_at, id")
+    return [_deployment(row) for row in rows]
+
+
+def deployment_by_number(tx: Transaction, service: str, number: int) -> Deployment | None:
+    row = tx.one(
+        "SELECT * FROM deployments WHERE service = :service AND number = :number",
+        service=service,
+        number=number,
+    )
+    return _deployment(row) if row else None
+
+
+def deployment_by_record(tx: Transaction, service: str, key: str) -> Deployment | None:
+    """The one that was recorded with this key."""
+    row = tx.one(
+        "SELECT * FROM deployments WHERE service = :service AND record_key = :key", service=service, key=key
+    )
+    return _deployment(row) if row else None
+
+
+def ask(tx: Transaction, deployment_id: str, asked: str | None, by: str) -> bool:
+    """A person's wish for what goes on: pause, stay, back; None: go on. False when it is over."""
+    return bool(
+        tx.execute(
+            f"""
+            UPDATE deployments SET asked = :asked, asked_by = :by
+            WHERE id = :id AND state IN {_UNFINISHED}
+            """,
+            id=deployment_id,
+            asked=asked,
+            by=by,
+        )
+    )
+
+
+def asked_of(tx: Transaction, deployment_id: str) -> str | None:
+    row = tx.one("SELECT asked FROM deployments WHERE id = :id", id=deployment_id)
+    return row["asked"] if row else None
+
+
 def history(tx: Transaction, service: str, environment: str, limit: int = 200) -> list[Deployment]:
     """The newest `limit` deployments that succeeded, oldest first."""
     rows = tx.all(
@@ -271,6 +314,11 @@ def _deployment(row: Row) -> Deployment:
         supersedes=row["supersedes"],
         due_at=_instant(row["due_at"]),
         plan=row["plan"],
+        origin=row["origin"],
+        record_key=row["record_key"],
+        request=row["request"],
+        asked=row["asked"],
+        asked_by=row["asked_by"],
     )
 
 

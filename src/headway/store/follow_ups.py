@@ -1,0 +1,130 @@
+"""What has happened and has not yet been asked what follows from it: green runs with a release, good deployments.
+
+Each is marked in the transaction that stores what follows, so that a program killed between any two lines asks again
+and finds it done, or not begun.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from headway.base.clock import to_milliseconds
+from headway.store.database import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A green run that made a release: of which branch or tag, and why it ran."""
+
+    run: str
+    number: int
+    service: str
+    repository: str
+    release: str
+    commit: str
+    branch: str | None
+    tag: str | None
+    #: `domain.run.TriggerEvent`; empty for a command on this machine.
+    event: str
+    pull_request: int | None
+    is_fork: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoodDeployment:
+    deployment: str
+    service: str
+    repository: str
+    environment: str
+    release: str
+    commit: str
+    #: Empty when no request asked for it: a command on this machine did.
+    request: str
+    origin: str
+
+
+def unfollowed_runs(tx: Transaction, *, limit: int = 50) -> list[Making]:
+    """The oldest first."""
+    rows = tx.all(
+        """
+        SELECT * FROM runs WHERE state = 'succeeded' AND release_id IS NOT NULL AND followed_at IS NULL
+        ORDER BY finished_at, id LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [_making(row) for row in rows]
+
+
+def runs_that_made(tx: Transaction, release: str, *, limit: int = 20) -> list[Making]:
+    """Every green run that made this content, the newest first: one commit may stand on several branches."""
+    rows = tx.all(
+        """
+        SELECT * FROM runs WHERE release_id = :release AND state = 'succeeded'
+        ORDER BY created_at DESC, id DESC LIMIT :limit
+        """,
+        release=release,
+        limit=limit,
+    )
+    return [_making(row) for row in rows]
+
+
+def follow_run(tx: Transaction, run: str, now: datetime) -> bool:
+    """Marks it. False when another was first."""
+    return bool(
+        tx.execute(
+            "UPDATE runs SET followed_at = :now WHERE id = :run AND followed_at IS NULL",
+            run=run,
+            now=to_milliseconds(now),
+        )
+    )
+
+
+def unfollowed_deployments(tx: Transaction, *, limit: int = 50) -> list[GoodDeployment]:
+    """Those that succeeded, the oldest first."""
+    rows = tx.all(
+        """
+        SELECT id, service, repository, environment, release_id, commit_sha, request, origin FROM deployments
+        WHERE state = 'succeeded' AND followed_at IS NULL
+        ORDER BY finished_at, id LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [
+        GoodDeployment(
+            row["id"],
+            row["service"],
+            row["repository"],
+            row["environment"],
+            row["release_id"],
+            row["commit_sha"],
+            row["request"] or "",
+            row["origin"],
+        )
+        for row in rows
+    ]
+
+
+def follow_deployment(tx: Transaction, deployment: str, now: datetime) -> bool:
+    """Marks it. False when another was first."""
+    return bool(
+        tx.execute(
+            "UPDATE deployments SET followed_at = :now WHERE id = :deployment AND followed_at IS NULL",
+            deployment=deployment,
+            now=to_milliseconds(now),
+        )
+    )
+
+
+def _making(row: Row) -> Making:
+    return Making(
+        run=row["id"],
+        number=row["number"],
+        service=row["service"],
+        repository=row["repository"],
+        release=row["release_id"],
+        commit=row["commit_sha"],
+        branch=row["branch"],
+        tag=row["tag"],
+        event=row["event"],
+        pull_request=row["pull_request"],
+        is_fork=bool(row["fork"]),
+    )
