@@ -1,17 +1,17 @@
 """`headway logs`: what a run printed, then or now. Reads only."""
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.base.durations import format_duration
 from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option, print_table, styled
+from headway.drivers.logfile import LogFile, log_exists
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None)
             )
         start, end = found.log_start, found.log_end
     log = tools.log(job, attempt)
-    if not log.exists() and job.started_at is not None:
+    if not log_exists(log) and job.started_at is not None:
         echo(f"the log of '{job.name}' is gone: logs are kept for a time only", err=True)
         return
-    if not log.exists():
+    if not log_exists(log):
         state = f"it is {job.state}" + (f": {job.reason}" if job.reason else "")
         echo(f"'{job.name}' has no log; {state}", err=True)
         return
@@ -168,20 +168,17 @@ def _copy(tools: "Tools", log: Path, start: int, end: int | None) -> None:
     colour = sys.stdout.isatty() and "NO_COLOR" not in tools.settings.environment
     through = TerminalFilter(colour=colour)
     try:
-        with log.open("rb") as file:
+        with LogFile.open(log) as file:
             for piece in _pieces(file, start, end):
                 sys.stdout.buffer.write(through.feed(piece))
-    except FileNotFoundError:
-        return
     finally:
         sys.stdout.buffer.flush()
 
 
-def _pieces(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
-    file.seek(start)
-    left = os.fstat(file.fileno()).st_size - start if end is None else end - start
-    while left > 0 and (piece := file.read(min(_CHUNK, left))):
-        left -= len(piece)
+def _pieces(file: LogFile, start: int, end: int | None) -> Iterator[bytes]:
+    end = file.size if end is None else end
+    while start < end and (piece := file.read(start, min(_CHUNK, end - start))):
+        start += len(piece)
         yield piece
 
 
@@ -249,12 +246,13 @@ def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:
     jobs = []
     for job in look.jobs:
         if job.id in wanted:
-            log = tools.log(job, job.attempt)
+            with LogFile.open(tools.log(job, job.attempt)) as log:
+                place, size = log.path, log.size
             jobs.append(
                 job_json(job)
                 | {
-                    "log": str(log) if log.exists() else None,
-                    "log_size": log.stat().st_size if log.exists() else 0,
+                    "log": str(place) if place else None,
+                    "log_size": size,
                     "steps": [step_json(step) for step in _steps(tools, job, job.attempt)],
                 }
             )

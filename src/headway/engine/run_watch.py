@@ -4,14 +4,12 @@ The same for the process that drives the run and for any other, so a slow or clo
 whoever shows a log reads the file of its own accord, at its own pace.
 """
 
-import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from headway.domain.run import Job, Run
+from headway.drivers.logfile import LogFile
 
 #: Bytes of one job's log that one look takes at most.
 _MOST_BYTES = 1 << 20
@@ -133,30 +131,22 @@ class Watcher:
 
 
 class _Tail:
-    """A log file that may not be there yet. It may be cut shorter when a run is taken over, never below what it
+    """A log that may not be there yet. It may be cut shorter when a run is taken over, never below what it
     then grows to again with the same bytes, so an offset stays good."""
 
     def __init__(self, path: Path) -> None:
         self.attempt = 1
-        self._path = path
-        self._file: BinaryIO | None = None
+        self._log = LogFile(path)
         self._offset = 0
 
     def move_to(self, attempt: int, path: Path) -> None:
         self.close()
-        self.attempt, self._path, self._offset = attempt, path, 0
+        self.attempt, self._log, self._offset = attempt, LogFile(path), 0
 
     def read(self) -> bytes:
-        if self._file is None:
-            with suppress(FileNotFoundError):
-                self._file = self._path.open("rb", buffering=0)
-        if self._file is None:
-            return b""
-        data = os.pread(self._file.fileno(), _MOST_BYTES, self._offset)
+        data = self._log.read(self._offset, _MOST_BYTES)
         self._offset += len(data)
         return data
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._log.close()
