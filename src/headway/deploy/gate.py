@@ -1,17 +1,34 @@
-"""Whether a deployment may begin. The answer always says why."""
+"""Whether a deployment may begin. The answer always says why, and names everything that stands in the way at once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
-from headway.domain.contract import EnvironmentSpec
+from headway.deploy.guards import Guards, Who, Word, own_approval, stricter, why_not_counted
+from headway.domain.contract import ApprovalSpec, EnvironmentSpec
+from headway.domain.org import Floor
+from headway.domain.request import Obstacle
 
 
 class Verdict(StrEnum):
     OPEN = "open"
-    #: Something must happen first: another environment, an approval.
+    #: Something must happen first: another environment, an approval, the end of a freeze.
     HELD = "held"
     #: Waiting will not help: this release is not for this environment.
     REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A freeze that holds now."""
+
+    name: str
+    reason: str
+    until: datetime | None
+    #: Hotfixes pass it.
+    hotfix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +39,188 @@ class GateFacts:
     when: tuple[bool, str] | None = None
     #: The release has succeeded in the environment that comes before this one.
     succeeded_before: bool = True
+    #: A command at a terminal: who approved there. It meets the environment's own rule, never a floor's.
     approved_by: str | None = None
-    #: Going back to what was there once: neither `after` nor an approval holds it up, but a `when` said no is told.
+    #: Going back to what was there once: only what goes on there now holds it up.
     going_back: bool = False
+    #: Of a server; a command at a terminal knows none of what follows.
+    now: datetime | None = None
+    hotfix: bool = False
+    words: tuple[Word, ...] = ()
+    #: Handles of who asked for it and who wrote its commit.
+    own: frozenset[str] = frozenset()
+    asked_by: Who | None = None
+    #: Of the runs that made the release.
+    branches: tuple[str, ...] = ()
+    #: It was made for this pull request, and by no other run.
+    pull_request: int | None = None
+    has_objective: bool = False
+    frozen: tuple[Frozen, ...] = ()
+    #: Who is at work there, in one clause; empty when nobody is.
+    locked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     verdict: Verdict
+    #: The headline: the first thing in the way, those that waiting will not help before the others.
     reason: str
     #: What to do next; empty when the way is open.
     hint: str = ""
+    #: All that stands in the way.
+    obstacles: tuple[Obstacle, ...] = ()
+
+    @property
+    def until(self) -> datetime | None:
+        """When the first of those goes away by itself whose end is known; None: nobody knows."""
+        known = [one.until for one in self.obstacles if one.until is not None]
+        return min(known) if known else None
 
 
-def may_deploy(environment: EnvironmentSpec, release: str, facts: GateFacts) -> Answer:
-    """The first thing that stands in the way, or that nothing does."""
+def may_deploy(
+    environment: EnvironmentSpec, release: str, facts: GateFacts, floors: Iterable[Floor] = ()
+) -> Answer:
+    """All that stands in the way, or that nothing does. `floors` are those that apply to this environment."""
     if facts.going_back:
-        return Answer(Verdict.OPEN, "going back needs no permission: it was live before")
+        found = list(_lock(facts))
+        return _answer(found, "going back needs no permission: it was live before")
+    guards = stricter(environment, floors)
+    found = [
+        *_commit(environment, guards, facts),
+        *_deployer(environment, guards, facts),
+        *_after(environment, release, facts),
+        *_approvals(environment, guards, facts),
+        *_freezes(environment, facts),
+        *_lock(facts),
+    ]
+    return _answer(found, "nothing stands in the way")
+
+
+def _answer(found: list[Obstacle], open_reason: str) -> Answer:
+    if not found:
+        return Answer(Verdict.OPEN, open_reason)
+    found.sort(key=lambda one: not one.final)
+    first = found[0]
+    verdict = Verdict.REFUSED if first.final else Verdict.HELD
+    return Answer(verdict, first.reason, first.hint or "wait for it", tuple(found))
+
+
+def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> Iterable[Obstacle]:
+    """What no waiting changes: which commit it is, and what its headway.toml declares."""
     if facts.when is not None and not facts.when[0]:
-        return Answer(
-            Verdict.REFUSED,
+        yield Obstacle(
+            "when",
             f"{environment.name} takes only releases where {environment.when}; {facts.when[1]}",
             "deploy another release, or change `when` in headway.toml",
+            final=True,
         )
+    if facts.pull_request is not None:
+        yield Obstacle(
+            "pull_request",
+            f"it was made for pull request {facts.pull_request}, which is not merged",
+            "merge it, and deploy the release of the merged commit",
+            final=True,
+        )
+    for globs in guards.branches:
+        if not any(fnmatchcase(branch, glob) for branch in facts.branches for glob in globs):
+            on = ", ".join(facts.branches) or "none that is known"
+            yield Obstacle(
+                "branch",
+                f"org.toml lets only commits of {', '.join(globs)} go to {environment.name}; its branch is {on}",
+                "merge it there, and deploy the release of that branch",
+                final=True,
+            )
+    if guards.objective and not facts.has_objective:
+        yield Obstacle(
+            "objective",
+            f"org.toml asks for an objective before anything goes to {environment.name}, and headway.toml has none",
+            "write [objectives.NAME] in headway.toml",
+            final=True,
+        )
+
+
+def _deployer(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> Iterable[Obstacle]:
+    for wanted in guards.deployers:
+        if facts.asked_by is None or not facts.asked_by.is_one_of(wanted):
+            who = facts.asked_by.handle if facts.asked_by else "nobody"
+            yield Obstacle(
+                "deployer",
+                f"org.toml lets only {', '.join(wanted)} deploy to {environment.name}; {who} asked",
+                "let one of them ask for it",
+                final=True,
+            )
+
+
+def _after(environment: EnvironmentSpec, release: str, facts: GateFacts) -> Iterable[Obstacle]:
     if environment.after and not facts.succeeded_before:
-        return Answer(
-            Verdict.HELD,
+        yield Obstacle(
+            "after",
             f"{release} has not succeeded in {environment.after}, which comes before {environment.name}",
             f"headway deploy {environment.after} --release {release}",
         )
-    if environment.approval_from and not facts.approved_by:
-        return Answer(
-            Verdict.HELD,
-            f"{environment.name} needs an approval from {environment.approval_from}",
-            "call it in a terminal, which asks, or say who approved: --approved-by NAME (stored as unverified)",
+
+
+def _approvals(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> Iterable[Obstacle]:
+    for word in facts.words:
+        if not word.yes:
+            said = f": {word.comment.strip()}" if word.comment.strip() else ""
+            yield Obstacle(
+                "denied", f"{word.who.handle} said no{said}", "mend what they miss, and ask anew", final=True
+            )
+    own = own_approval(environment)
+    for rule in guards.approvals:
+        if rule == own and facts.approved_by:
+            continue
+        if facts.now is None:
+            yield Obstacle(
+                "approval",
+                f"{environment.name} needs an approval from {_from(rule)}",
+                "call it in a terminal, which asks, or say who approved: --approved-by NAME (stored as unverified)",
+            )
+        elif (missing := _missing(rule, facts, facts.now)) is not None:
+            yield Obstacle(
+                "approval", f"{environment.name} {missing}", f"let {_from(rule)} approve it on its page"
+            )
+
+
+def _missing(rule: ApprovalSpec, facts: GateFacts, now: datetime) -> str | None:
+    """What an approval rule still waits for; None when it is met."""
+    counted, others = [], []
+    for word in facts.words:
+        why = why_not_counted(word, rule, facts.own, now)
+        if why is None:
+            counted.append(word.who.handle)
+        elif word.yes:
+            others.append(why)
+    if len(set(counted)) >= rule.count:
+        return None
+    with_comment = " with a comment" if rule.comment else ""
+    if rule.count == 1:
+        told = f"needs an approval from {_from(rule)}{with_comment}"
+    else:
+        have = f", has {len(counted)} ({', '.join(counted)})" if counted else ""
+        told = f"needs {rule.count} approvals from {_from(rule)}{with_comment}{have}"
+    return told + (f"; not counted: {'; '.join(others)}" if others else "")
+
+
+def _from(rule: ApprovalSpec) -> str:
+    return " or ".join(rule.from_) or "somebody who may approve"
+
+
+def _freezes(environment: EnvironmentSpec, facts: GateFacts) -> Iterable[Obstacle]:
+    for freeze in facts.frozen:
+        if freeze.hotfix and facts.hotfix:
+            continue
+        until = f" until {freeze.until:%Y-%m-%d %H:%M} UTC" if freeze.until else ""
+        way_out = "; a hotfix may go" if freeze.hotfix else ""
+        yield Obstacle(
+            "freeze",
+            f"{environment.name} is frozen{until}: {freeze.reason or freeze.name}",
+            f"it goes on by itself when the freeze {freeze.name} ends{way_out}",
+            until=freeze.until,
         )
-    return Answer(Verdict.OPEN, "nothing stands in the way")
+
+
+def _lock(facts: GateFacts) -> Iterable[Obstacle]:
+    if facts.locked:
+        yield Obstacle("lock", facts.locked, "it goes on by itself when that ends")

@@ -203,8 +203,8 @@ def _compose(project: "Project", wish: Wish, deployment: str, user: str) -> Plan
 
 def _differences(live: Deployment, plan: Plan, settings: dict[str, str]) -> tuple[str, ...]:
     if not live.has_plan:
-        by = live.origin or "without this database"
-        return (f"put there {'by ' if live.origin else ''}{by}: with which settings is not known here",)
+        by = f"by {live.origin}" if live.origin else "without this database"
+        return (f"put there {by}: with which settings is not known here",)
     return differences(from_json(live.plan), plan, settings)
 
 
