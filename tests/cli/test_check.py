@@ -19,8 +19,10 @@ headway.toml is right
   jobs          test (2), build
   environments  staging (2 hosts), production (3 hosts, after staging)
   hosts         front1, front2, back1, stage1
+needs a server:
+  service.team           whose people may look and act
+  environments.approval  who really approved, how many, until when
 read and checked, but nothing acts on it yet:
-  service.team     whom to call and tell
   service.runbook  the link in a page
   objectives       verification and alerts
   oncall           paging
@@ -107,7 +109,8 @@ def test_json(check: Shell) -> None:
         "hosts": ["front1", "front2", "back1"],
     }
     assert document["hosts"][0] == {"name": "front1", "address": "10.0.0.11", "port": None, "user": None}
-    assert set(document["not_acted_on"]) == {"service.team", "service.runbook", "objectives", "oncall"}
+    assert set(document["not_acted_on"]) == {"service.runbook", "objectives", "oncall"}
+    assert set(document["needs_server"]) == {"service.team", "environments.approval"}
     assert document["upgrade"] == {"from": 1, "to": 1, "changed": False}
     assert "findings" not in document
 

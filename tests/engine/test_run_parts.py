@@ -1,11 +1,12 @@
 """The small parts of a run: the plan in its row, the steps' ledger, the release that a run makes, looking on."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headway.domain.contract import JobDefinition, Retry, StepDefinition
+from headway.domain.contract import Concurrency, JobDefinition, Retry, StepDefinition
 from headway.domain.job import JobResult, StepMark, StepResult
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run
@@ -37,6 +38,9 @@ DEFINITION = JobDefinition(
     working_directory="sub",
     shell=("bash", "-eu"),
     output_limit=123,
+    concurrency=Concurrency("gpu", 2),
+    slots=3,
+    priority=-4,
 )
 JOB = Job(
     id="job-1",
@@ -73,6 +77,14 @@ def test_a_plan_comes_back_from_its_row_as_it_was():
     assert from_json(to_json(plan)) == replace(plan, definitions={"test": replace(DEFINITION, matrix={})})
     assert plan.secrets() == ("TOKEN", "KEY")
     assert plan.rules(3).retries == {"test": DEFINITION.retry}
+
+
+def test_a_plan_of_an_earlier_headway_is_read_with_defaults():
+    document = json.loads(to_json(RunPlan({"test": DEFINITION})))
+    for key in ("concurrency", "slots", "priority"):
+        del document["jobs"]["test"][key]
+    definition = from_json(json.dumps(document)).definitions["test"]
+    assert (definition.concurrency, definition.slots, definition.priority) == (None, 1, 0)
 
 
 @pytest.mark.parametrize(

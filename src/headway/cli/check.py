@@ -118,13 +118,14 @@ def _summary(contract: "Contract") -> dict[str, Any]:
 
 
 def _document(project: "Project", findings: "list[HostFinding] | None", *, upgrade: bool) -> dict[str, Any]:
-    from headway.wire.contract.notes import not_acted_on
+    from headway.wire.contract.notes import needs_server, not_acted_on
 
     document = {
         "ok": all(finding.ok for finding in findings or ()),
         "faults": [],
         "file": str(project.file),
         **_summary(project.contract),
+        "needs_server": needs_server(project.contract),
         "not_acted_on": not_acted_on(project.contract),
     }
     if upgrade:
@@ -145,7 +146,7 @@ def _document(project: "Project", findings: "list[HostFinding] | None", *, upgra
 
 
 def _tell_summary(project: "Project") -> None:
-    from headway.wire.contract.notes import not_acted_on
+    from headway.wire.contract.notes import needs_server, not_acted_on
 
     said = _summary(project.contract)
     jobs = [job["name"] + (f" ({job['instances']})" if job["instances"] > 1 else "") for job in said["jobs"]]
@@ -158,10 +159,16 @@ def _tell_summary(project: "Project") -> None:
     echo(click.style(f"{project.file.name} is right", fg="green"))
     for word, text in lines.items():
         echo(f"  {word:<13} {text}")
-    if later := not_acted_on(project.contract):
-        echo("read and checked, but nothing acts on it yet:")
-        for part, purpose in later.items():
-            echo(f"  {part:<16} {purpose}")
+    _tell_parts("needs a server:", needs_server(project.contract))
+    _tell_parts("read and checked, but nothing acts on it yet:", not_acted_on(project.contract))
+
+
+def _tell_parts(heading: str, parts: dict[str, str]) -> None:
+    if parts:
+        echo(heading)
+        width = max(len(part) for part in parts)
+        for part, purpose in parts.items():
+            echo(f"  {part:<{width}}  {purpose}")
 
 
 def _environment(said: dict[str, Any]) -> str:

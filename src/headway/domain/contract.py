@@ -39,6 +39,14 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Concurrency:
+    """Of all that stand in one group on a server, at most `limit` are under way at a time."""
+
+    group: str
+    limit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class JobDefinition:
     name: str
     steps: tuple[StepDefinition, ...]
@@ -59,6 +67,11 @@ class JobDefinition:
     working_directory: str | None = None
     shell: tuple[str, ...] = ("sh", "-eu")
     output_limit: int = DEFAULT_OUTPUT_LIMIT
+    concurrency: Concurrency | None = None
+    #: How many of its builder's slots it takes.
+    slots: int = 1
+    #: Among jobs that wait for slots the higher starts first; it comes on top of the pipeline's.
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,21 @@ class Promote(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalSpec:
+    """At least `count` different people must agree, and not longer ago than `expires`."""
+
+    count: int = 1
+    #: `team:NAME`, `role:NAME` or a person's handle, any of them; empty: anybody whose role allows approving.
+    from_: tuple[str, ...] = ()
+    #: An approval runs out after this.
+    expires: timedelta = timedelta(hours=24)
+    #: Whoever asked for the deployment, or wrote its commit, does not count.
+    not_own: bool = False
+    #: An approval needs a comment.
+    comment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     name: str
     #: Selectors: `group:NAME` or a host's name.
@@ -189,8 +217,10 @@ class EnvironmentSpec:
     when: str | None = None
     after: str | None = None
     promote: Promote = Promote.ASK
-    #: Who may approve, such as `team:storefront`; None: nobody needs to.
+    #: Who may approve in one text, such as `team:storefront`; None: nobody needs to.
     approval_from: str | None = None
+    #: The whole rule; None: nobody needs to approve.
+    approval: ApprovalSpec | None = None
     secrets: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     #: Overrides `deploy.root`.
@@ -220,6 +250,93 @@ class ObjectiveSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PushTrigger:
+    """Globs of branches and of changed paths; empty: each."""
+
+    branches: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestTrigger:
+    """Globs of the branches that a pull request is to be merged into; empty: each."""
+
+    base: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CronTrigger:
+    name: str
+    #: Five fields, as cron reads them, in `zone`.
+    at: str
+    zone: str = "UTC"
+    #: None: the default branch.
+    branch: str | None = None
+    #: Checked against the contract's parameters.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSpec:
+    """What makes a server begin a run by itself. Without a word in the file: pushes, tags and pull requests."""
+
+    #: None: pushes begin nothing.
+    push: PushTrigger | None = PushTrigger()
+    #: Globs; empty: tags begin nothing.
+    tags: tuple[str, ...] = ("**",)
+    #: None: pull requests begin nothing.
+    pull_requests: PullRequestTrigger | None = PullRequestTrigger()
+    cron: tuple[CronTrigger, ...] = ()
+    #: Services whose green releases begin a run of the default branch.
+    releases: tuple[str, ...] = ()
+
+
+class ParameterKind(StrEnum):
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """A typed value that a manual run is given. Its steps see it as PARAMETER_<NAME>."""
+
+    name: str
+    kind: ParameterKind = ParameterKind.TEXT
+    #: As it arrives when nothing was given; None: the variable is not set then.
+    default: str | None = None
+    #: kind `choice` only.
+    choices: tuple[str, ...] = ()
+    description: str = ""
+    #: Whoever begins a run by hand must give it.
+    required: bool = False
+
+    @property
+    def variable(self) -> str:
+        return f"PARAMETER_{self.name.upper()}"
+
+
+class Superseded(StrEnum):
+    """What becomes of queued runs of a branch that a newer push overtakes."""
+
+    COLLAPSE = "collapse"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSpec:
+    """How the runs of a service wait for one another on a server."""
+
+    concurrency: Concurrency | None = None
+    #: -100 to 100; the higher starts first.
+    priority: int = 0
+    superseded: Superseded = Superseded.COLLAPSE
+    #: A newer push also cancels running runs of its branch.
+    cancel_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     version: int
     service: ServiceSpec
@@ -232,3 +349,7 @@ class Contract:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     objectives: Mapping[str, ObjectiveSpec] = field(default_factory=dict)
     oncall_policy: str | None = None
+    triggers: TriggerSpec = TriggerSpec()
+    #: In the order of the file.
+    parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
+    pipeline: PipelineSpec = PipelineSpec()

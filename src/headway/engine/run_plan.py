@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from headway.domain.contract import JobDefinition, Retry, StepDefinition
+from headway.domain.contract import Concurrency, JobDefinition, Retry, StepDefinition
 from headway.domain.states import State
 from headway.pipeline.graph import heights
 from headway.pipeline.progress import Rules
@@ -95,11 +95,18 @@ def _definition_to_json(definition: JobDefinition) -> dict[str, Any]:
         "working_directory": definition.working_directory,
         "shell": list(definition.shell),
         "output_limit": definition.output_limit,
+        "concurrency": None
+        if definition.concurrency is None
+        else {"group": definition.concurrency.group, "limit": definition.concurrency.limit},
+        "slots": definition.slots,
+        "priority": definition.priority,
     }
 
 
 def _definition_from_json(name: str, body: Mapping[str, Any]) -> JobDefinition:
     retry, idle = body["retry"], body["idle_timeout"]
+    # Plans that were written before servers knew of these have no word about them.
+    group = body.get("concurrency")
     return JobDefinition(
         name=name,
         steps=tuple(
@@ -126,4 +133,7 @@ def _definition_from_json(name: str, body: Mapping[str, Any]) -> JobDefinition:
         working_directory=body["working_directory"],
         shell=tuple(body["shell"]),
         output_limit=body["output_limit"],
+        concurrency=None if group is None else Concurrency(group["group"], group["limit"]),
+        slots=body.get("slots", 1),
+        priority=body.get("priority", 0),
     )

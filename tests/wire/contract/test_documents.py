@@ -56,7 +56,7 @@ def test_the_manual_and_the_example_name_every_key() -> None:
 def test_the_example_is_a_contract_without_a_fault() -> None:
     example = documents()["headway.example.toml"]
     contract = read_contract(example, "headway.example.toml")
-    assert set(not_acted_on(contract)) == {"service.team", "service.runbook", "objectives", "oncall"}
+    assert set(not_acted_on(contract)) == {"service.runbook", "objectives", "oncall"}
     assert contract.deploy is not None and len(contract.deploy.processes) == 2
     assert 'promote = "automatic"' not in example
 
@@ -64,7 +64,7 @@ def test_the_example_is_a_contract_without_a_fault() -> None:
 def test_what_nothing_acts_on_is_named_only_where_it_stands() -> None:
     assert not_acted_on(read_contract(SHORT)) == {}
     assert not_acted_on(read_contract(WHOLE)) == {
-        part: LATER[part] for part in ("service.team", "service.runbook", "objectives", "oncall")
+        part: LATER[part] for part in ("service.runbook", "objectives", "oncall")
     }
 
 
@@ -93,7 +93,7 @@ def test_defaults_as_written_are_read_as_the_defaults() -> None:
         for key, said in job.items()
         if said.get("default") not in (None, {}, [])
     ]
-    assert len(lines) == 4
+    assert len(lines) == 6
     plain = SHORT + '[jobs.a]\nrun = "x"\n'
     assert read_contract(plain + "\n".join(lines) + "\n") == read_contract(plain)
 

@@ -20,6 +20,23 @@ ODD: list[Any] = [
     "\u0000", "ä" * 80, [], {}, [[]], [{}], ["test"], ["test", "test"], ["build", 3], {"a": "b"}, {"kind": "rolling"}, {"run": 1},
     "not dirty", "changed(", "(" * 300, {"kind": "canary", "first": "x"}, [{"http": "x", "tcp": 1}],
 ]  # fmt: skip
+#: What the whole contract has no example of.
+FOR_SERVERS = """
+[triggers]
+push = { branches = ["main", "!x"], paths = ["src/**"] }
+tags = ["v*"]
+pull_requests = { base = ["main"] }
+cron = [{ name = "nightly", at = "0 3 * * *", zone = "Europe/Berlin", parameters = { level = "full" } }]
+releases = ["library"]
+[parameters.level]
+type = "choice"
+choices = ["quick", "full"]
+default = "quick"
+[pipeline]
+concurrency = { group = "x", limit = 2 }
+priority = 3
+superseded = "keep"
+"""
 WORDS = ["run", "needs", "hosts", "kind", "health", "main", "production", "when", "a b", "", "x.y", "\u0000"]
 
 
@@ -52,7 +69,7 @@ def check(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_right_document_with_some_places_changed(data: st.DataObject) -> None:
-    document: dict[str, Any] = deepcopy(tomllib.loads(WHOLE))
+    document: dict[str, Any] = tomllib.loads(WHOLE + FOR_SERVERS)
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from([path for path in paths(document) if path]))
         holder: Any = document
@@ -60,13 +77,13 @@ def test_a_right_document_with_some_places_changed(data: st.DataObject) -> None:
             holder = holder[part]
         change = data.draw(st.sampled_from(["value", "remove", "rename", "add"]))
         if change == "value" or isinstance(holder, list):
-            holder[path[-1]] = data.draw(st.sampled_from(ODD))
+            holder[path[-1]] = deepcopy(data.draw(st.sampled_from(ODD)))
         elif change == "remove":
             del holder[path[-1]]
         elif change == "rename":
             holder[data.draw(st.sampled_from(WORDS))] = holder.pop(path[-1])
         else:
-            holder[data.draw(st.sampled_from(WORDS))] = data.draw(st.sampled_from(ODD))
+            holder[data.draw(st.sampled_from(WORDS))] = deepcopy(data.draw(st.sampled_from(ODD)))
     check(render(document))
 
 

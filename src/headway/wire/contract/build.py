@@ -3,6 +3,7 @@
 import shlex
 
 from headway.domain.contract import (
+    ApprovalSpec,
     Contract,
     DeployKind,
     DeploySpec,
@@ -25,6 +26,12 @@ from headway.domain.contract import (
 )
 from headway.domain.states import State
 from headway.wire.contract import shape_delivery, shape_jobs
+from headway.wire.contract.build_pipeline import (
+    build_concurrency,
+    build_parameter,
+    build_pipeline,
+    build_triggers,
+)
 from headway.wire.contract.shape import ContractFile, Objective
 
 #: The process that `[deploy]` itself describes.
@@ -48,6 +55,9 @@ def build_contract(file: ContractFile) -> Contract:
         groups={name: tuple(members) for name, members in file.groups.items()},
         objectives={name: _objective(name, table) for name, table in file.objectives.items()},
         oncall_policy=file.oncall.policy if file.oncall else None,
+        triggers=build_triggers(file.triggers),
+        parameters={name: build_parameter(name, table) for name, table in file.parameters.items()},
+        pipeline=build_pipeline(file.pipeline),
     )
 
 
@@ -80,6 +90,9 @@ def _job(name: str, job: shape_jobs.Job) -> JobDefinition:
         working_directory=job.working_directory,
         shell=_words(job.shell),
         output_limit=job.output_limit,
+        concurrency=build_concurrency(job.concurrency),
+        slots=job.slots,
+        priority=job.priority,
     )
 
 
@@ -186,12 +199,19 @@ def _environment(name: str, table: shape_delivery.EnvironmentTable) -> Environme
         when=table.when,
         after=table.after,
         promote=Promote(table.promote),
-        approval_from=table.approval.source if table.approval else None,
+        approval_from=", ".join(_listed(table.approval.source)) if table.approval else None,
+        approval=_approval(table.approval),
         secrets=tuple(table.secrets),
         env=dict(table.env),
         root=table.root,
         processes={process: _listed(hosts) for process, hosts in table.processes.items()},
     )
+
+
+def _approval(rule: shape_delivery.Approval | None) -> ApprovalSpec | None:
+    if rule is None:
+        return None
+    return ApprovalSpec(rule.count, _listed(rule.source), rule.expires, rule.not_own, rule.comment)
 
 
 def _strategy(rule: shape_delivery.Rolling | shape_delivery.Canary) -> Strategy:

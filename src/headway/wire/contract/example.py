@@ -29,6 +29,33 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "triggers",
+        {
+            "push": {"branches": ["main", "release/*"]},
+            "tags": ["v*"],
+            "pull_requests": {"base": ["main"]},
+            "cron": [
+                {
+                    "name": "nightly",
+                    "at": "30 3 * * *",
+                    "zone": "Europe/Berlin",
+                    "parameters": {"level": "full"},
+                }
+            ],
+            "releases": ["seat-plan"],
+        },
+    ),
+    (
+        "parameters.level",
+        {
+            "type": "choice",
+            "choices": ["quick", "full"],
+            "default": "quick",
+            "description": "How much is tested.",
+        },
+    ),
+    ("pipeline", {"priority": 10, "cancel_running": True}),
+    (
         "jobs.unit",
         {
             "run": [
@@ -49,6 +76,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
             "needs": ["unit"],
             "when": "branch == 'main' or matches(tag, 'v*')",
             "artifacts": ["dist/tickets.tar.gz"],
+            "concurrency": "packaging",
         },
     ),
     (
@@ -92,7 +120,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
             "strategy": {"kind": "canary", "first": 1, "then": "50%", "watch": "2m"},
             "after": "rehearsal",
             "promote": "ask",
-            "approval": {"from": "team:box-office"},
+            "approval": {"from": "team:box-office", "comment": True, "not_own": True},
             "secrets": ["DATABASE_URL"],
             "env": {"LOG_LEVEL": "info"},
             "production": True,

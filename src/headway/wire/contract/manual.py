@@ -5,7 +5,7 @@ from typing import Any
 from headway.domain.placeholders import PLACEHOLDERS, PLACES
 from headway.domain.when import FUNCTIONS, NAMES
 from headway.wire.contract.meaning_jobs import MOST_JOBS
-from headway.wire.contract.notes import LATER
+from headway.wire.contract.notes import LATER, SERVER
 from headway.wire.contract.read import LARGEST_FILE
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import (
@@ -26,12 +26,36 @@ from headway.wire.contract.shape_delivery import (
     Process,
     Rolling,
 )
-from headway.wire.contract.shape_jobs import Job, Model, Reports, Retry, Service, Step, ordered_fields
+from headway.wire.contract.shape_jobs import (
+    Concurrency,
+    Job,
+    Model,
+    Reports,
+    Retry,
+    Service,
+    Step,
+    ordered_fields,
+)
+from headway.wire.contract.shape_pipeline import (
+    CronEntry,
+    Parameter,
+    Pipeline,
+    PullRequests,
+    Push,
+    Triggers,
+)
 from headway.wire.contract.toml import toml_line, toml_value
 
 #: Heading, the table's model, and the tables that stand inside of it by the key they stand at.
 SECTIONS: tuple[tuple[str, type[Model], tuple[tuple[str, type[Model]], ...]], ...] = (
     ("[service]", Service, ()),
+    (
+        "[triggers]",
+        Triggers,
+        (("push", Push), ("pull_requests", PullRequests), ("cron", CronEntry)),
+    ),
+    ("[parameters.NAME]", Parameter, ()),
+    ("[pipeline]", Pipeline, (("concurrency", Concurrency),)),
     ("[jobs.NAME]", Job, (("run", Step), ("retry", Retry), ("reports", Reports))),
     ("[deploy]", Deploy, (("once", Once), ("drain", Drain), ("health", Health))),
     ("[processes.NAME]", Process, ()),
@@ -69,6 +93,8 @@ Only `contract` and `[service]` must be there.
 - **path**: relative to the repository's top (in `[deploy]`: to the release's folder), without `..`.
 - **glob** of files: from the repository's top; `*` and `?` stay within a folder, `**` crosses folders: `dist/*.whl`,
   `out/**/*.xml`. In conditions globs mean what they mean in git's ignore files.
+- **glob** of branches, tags and services: the whole name is meant; `*` and `?` stay within a part, `**` crosses `/`, a
+  later `!GLOB` takes out again: `["**", "!draft/**"]`.
 - **hosts**: the name of a host, `group:NAME`, `label:NAME=VALUE`, or a list of these.
 
 Numbers and yes-or-no values stand without quotes, everything else in quotes: `python = ["3.11"]`, because 3.10
@@ -104,6 +130,10 @@ another program take a space (`awk '{{ print }}'`) or a dollar sign (`${{HOME}}`
 A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGEST_FILE // 1024} KiB.
 """
 
+_SERVER = """\
+## Needs a server
+Commands on one machine read and check these and pass them over; `headway check` names them:
+"""
 _LATER = """\
 ## Read, but not acted on yet
 These are parsed and checked, and `headway check` names them as long as nothing acts on them:
@@ -120,8 +150,11 @@ def manual() -> str:
         for key, table in inner:
             parts.append(f"### `{key}` as a table{_kind(table)}\n\n{_introduction(table)}\n")
             parts += _keys(table, _definition(table, schema), schema)
-    later = "".join(f"- `{part}`: {purpose}\n" for part, purpose in LATER.items())
-    return "\n".join([*parts, _LATER, later])
+    return "\n".join([*parts, _SERVER, _listed(SERVER), _LATER, _listed(LATER)])
+
+
+def _listed(parts: dict[str, str]) -> str:
+    return "".join(f"- `{part}`: {purpose}\n" for part, purpose in parts.items())
 
 
 def _introduction(model: type[Model]) -> str:
@@ -166,7 +199,9 @@ def type_words(said: dict[str, Any], schema: dict[str, Any]) -> str:
     elif "$ref" in said:
         words = "table"
     elif union is not None:
-        words = " or ".join(dict.fromkeys(type_words(arm, schema) for arm in union))
+        arms = dict.fromkeys(type_words(arm, schema) for arm in union)
+        # Every whole number is a number.
+        words = " or ".join(arm for arm in arms if not (arm == "whole number" and "number" in arms))
     elif "enum" in said or "const" in said:
         words = " or ".join(f"`{toml_value(word)}`" for word in said.get("enum", [said.get("const")]))
     elif said["type"] == "array":
@@ -178,5 +213,5 @@ def type_words(said: dict[str, Any], schema: dict[str, Any]) -> str:
         bounds = [said[bound] for bound in ("minimum", "maximum") if bound in said]
         words = "whole number" + (f" from {bounds[0]} to {bounds[1]}" if len(bounds) == 2 else "")
     else:
-        words = {"string": "text", "boolean": "true or false"}[str(said["type"])]
+        words = {"string": "text", "boolean": "true or false", "number": "number"}[str(said["type"])]
     return words

@@ -9,10 +9,12 @@ from headway.wire.contract.faults import Problem
 from headway.wire.contract.meaning_delivery import delivery_problems
 from headway.wire.contract.meaning_hosts import host_problems
 from headway.wire.contract.meaning_jobs import job_problems
+from headway.wire.contract.meaning_pipeline import pipeline_problems
 
 
 def problems_of_meaning(document: dict[str, Any]) -> Iterator[Problem]:
     """All faults of meaning, in no order."""
+    yield from pipeline_problems(document)
     yield from job_problems(document)
     yield from host_problems(document)
     yield from delivery_problems(document)

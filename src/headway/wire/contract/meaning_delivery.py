@@ -178,12 +178,26 @@ def _environments(document: Table) -> Iterator[Problem]:
             yield unknown((*path, "after"), after, "no environment", others, none="there is no other one")
         yield from condition_problems((*path, "when"), text(held, "when"))
         yield from secret_problems(path, held)
+        yield from _approval((*path, "approval"), table(held, "approval"))
         yield from _root((*path, "root"), text(held, "root"))
     arrows = {name: [text(held, "after") or ""] for name, held in environments.items()}
     for cycle in cycles(arrows):
         place = ("environments", cycle[-2], "after")
         message = f"the environments wait for one another: {' → '.join(cycle)}"
         yield Problem(place, message, " → ".join(cycle), "an order without a cycle")
+
+
+def _approval(path: Path, held: Table) -> Iterator[Problem]:
+    """More people than are named can never agree."""
+    approvers = [name for _, name in texts(held.get("from"), ())]
+    yield from twice(held.get("from"), (*path, "from"))
+    count = held.get("count")
+    only_people = approvers and not any(":" in name for name in approvers)
+    if only_people and isinstance(count, int) and count > len(approvers):
+        named = f"{len(approvers)} {'person is' if len(approvers) == 1 else 'people are'} named in from"
+        allowed = f"a number from 1 to {len(approvers)}"
+        message = f"found the number {count}, and {named}; allowed is {allowed}"
+        yield Problem((*path, "count"), message, str(count), allowed)
 
 
 def _same_folder(document: Table) -> Iterator[Problem]:

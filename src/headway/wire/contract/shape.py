@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field
 
 from headway.wire.contract.shape_delivery import Deploy, EnvironmentTable, Host, Process
 from headway.wire.contract.shape_jobs import Job, Model, Service
-from headway.wire.contract.values import Duration, Name, RelativePath, Target, Text
+from headway.wire.contract.shape_pipeline import Parameter, Pipeline, Triggers
+from headway.wire.contract.values import Duration, Name, RelativePath, Target, Text, Variable
 
 
 class Indicator(Model):
@@ -43,6 +44,13 @@ class ContractFile(Model):
         [],
         description="In a repository of several services: their folders. Read and checked; nothing acts on it yet.",
         examples=[["shop", "billing"]],
+    )
+    triggers: Triggers = Field(
+        Triggers.model_validate({}), description="What makes a server begin a run by itself."
+    )
+    parameters: dict[Variable, Parameter] = Field({}, description="Values for manual runs by name.")
+    pipeline: Pipeline = Field(
+        Pipeline.model_validate({}), description="How the runs wait for one another on a server."
     )
     jobs: dict[Name, Job] = Field({}, description="The pipeline's jobs by name.")
     deploy: Deploy | None = Field(None, description="How a release gets to its hosts.")

@@ -12,6 +12,7 @@ from headway.wire.contract.values import (
     LIST,
     TABLE,
     TEXT,
+    ApproverOrList,
     Duration,
     Environment,
     HostAmount,
@@ -262,7 +263,23 @@ StrategyRule = Annotated[
 class Approval(Model):
     """Who must agree before a deployment begins."""
 
-    source: Text = Field(alias="from", description="Who may approve.", examples=["team:storefront"])
+    source: ApproverOrList = Field(
+        alias="from",
+        description="Who may approve: `team:NAME`, `role:NAME`, a person's name, or a list of these.",
+        examples=["team:storefront"],
+    )
+    count: Annotated[int, Field(ge=1, le=20)] = Field(
+        1, description="How many different people must approve.", examples=[2]
+    )
+    comment: bool = Field(False, description="An approval needs a comment.", examples=[True])
+    expires: Duration = Field(
+        timedelta(hours=24), description="After this time an approval no longer counts.", examples=["4h"]
+    )
+    not_own: bool = Field(
+        False,
+        description="Whoever asked for the deployment, or wrote its commit, cannot approve it.",
+        examples=[True],
+    )
 
 
 class EnvironmentTable(Model):

@@ -97,6 +97,22 @@ class Retry(Model):
     )
 
 
+class Concurrency(Model):
+    """A group whose members wait for one another."""
+
+    group: Name = Field(description="The group's name; groups reach across services.", examples=["gpu"])
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="How many may be under way at a time.", examples=[2]
+    )
+
+
+ConcurrencyRule = Annotated[
+    Annotated[Name, Tag(TEXT)] | Annotated[Concurrency, Tag(TABLE)],
+    either(TEXT, TABLE, allowed="text or a table { group, limit }"),
+]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
 class Reports(Model):
     """Files in which a job says what it found."""
 
@@ -194,4 +210,19 @@ class Job(Model):
         description="What an attempt may print before the rest is dropped; the log says so and the job goes on.",
         examples=["16MiB"],
         json_schema_extra={"default": f"{DEFAULT_OUTPUT_LIMIT // 2**20}MiB"},
+    )
+    concurrency: ConcurrencyRule | None = Field(
+        None,
+        description="On a server, of all jobs in the group, whatever their run and service, at most `limit` are under way "
+        "at a time. Text is the group, with limit 1.",
+        examples=[{"group": "gpu", "limit": 2}],
+    )
+    slots: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="How many of its builder's slots the job takes on a server.", examples=[2]
+    )
+    priority: Priority = Field(
+        0,
+        description="Among jobs that wait for slots the higher starts first, from -100 to 100; it comes on top of the "
+        "pipeline's.",
+        examples=[10],
     )

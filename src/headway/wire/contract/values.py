@@ -5,14 +5,17 @@ A validator raises ValueError with what is allowed; `translate` puts the key pat
 
 import re
 import shlex
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from headway.base.durations import parse_duration, parse_size
 from headway.domain.contract import Amount
-from headway.wire.contract.faults import show
+from headway.domain.people import Role
+from headway.wire.contract.faults import listing, nearest, show
 
 #: Longest name of a job, host, environment …: they become folder names and parts of them.
 LONGEST_NAME = 63
@@ -25,6 +28,10 @@ _NAME = re.compile(NAME_PATTERN.rstrip("$") + r"\Z")
 _VARIABLE = re.compile(VARIABLE_PATTERN.rstrip("$") + r"\Z")
 _LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
+
+#: Longest glob and longest time of cron.
+LONGEST_GLOB = 200
+APPROVER_KINDS = ("team", "role")
 
 #: Set by Headway in jobs and on hosts; a contract cannot give them another value.
 RESERVED_VARIABLES = frozenset(
@@ -51,14 +58,16 @@ RESERVED_VARIABLES = frozenset(
 )
 
 #: Tags of unions; they stand in pydantic's error paths and are taken out again.
-TEXT, NUMBER, LIST, TABLE = "§text", "§number", "§list", "§table"
+TEXT, NUMBER, BOOLEAN, LIST, TABLE = "§text", "§number", "§boolean", "§list", "§table"
 
 
 def tag_of(value: object) -> str | None:
     """Which form of a union a value is written in."""
     if isinstance(value, str):
         return TEXT
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, int | float):
         return NUMBER
     if isinstance(value, list):
         return LIST
@@ -196,6 +205,57 @@ def _words(value: str) -> str:
     return _filled(" ".join(words)) and value
 
 
+def _ref_glob(value: str) -> str:
+    for prefix in ("refs/heads/", "refs/tags/"):
+        if value.removeprefix("!").startswith(prefix):
+            raise ValueError(f"{show(value)} is the whole name of a ref; write the short one, such as 'main'")
+    if not value.removeprefix("!") or len(value) > LONGEST_GLOB or not value.isprintable() or " " in value:
+        raise ValueError(f"{show(value)} is no glob of branches or tags; allowed is such as 'release/*'")
+    return value
+
+
+def _cron(value: str) -> str:
+    allowed = "allowed are five fields: minute hour day month weekday, such as '0 3 * * *'"
+    if len(value) > LONGEST_GLOB or len(value.split()) != 5:
+        raise ValueError(f"{show(value)} has not five fields; {allowed}")
+    try:
+        next(CronSim(value, datetime(2024, 1, 1)))  # noqa: DTZ001
+    except CronSimError as error:
+        said = str(error).removeprefix("Bad ").replace("day-of-", "day of the ")
+        raise ValueError(f"{show(value)} is no time of cron: the {said} is wrong; {allowed}") from None
+    except StopIteration:
+        raise ValueError(f"{show(value)} never comes; {allowed}") from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = nearest(value, sorted(available_timezones()))
+        tail = f"did you mean '{near}'?" if near else "allowed is a name such as 'Europe/Berlin' or 'UTC'"
+        raise ValueError(f"{show(value)} is no time zone; {tail}") from None
+    return value
+
+
+def _approver(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if not colon:
+        return _name(value)
+    if kind not in APPROVER_KINDS:
+        near = nearest(kind, APPROVER_KINDS)
+        tail = (
+            f"did you mean '{near}:{name}'?" if near else "allowed is team:NAME, role:NAME or a person's name"
+        )
+        raise ValueError(f"{show(value)} names nobody; {tail}")
+    if kind == "role" and name not in list(Role):
+        near = nearest(name, list(Role))
+        tail = f"did you mean 'role:{near}'?" if near else f"allowed: {listing(list(Role))}"
+        raise ValueError(f"{show(name)} is no role; {tail}")
+    _name(name)
+    return value
+
+
 def _schema(kind: str, **more: object) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, **more})
 
@@ -250,4 +310,12 @@ Shell = Annotated[
     Annotated[Words, Tag(TEXT)] | Annotated[list[Text], Tag(LIST), Field(min_length=1)],
     either(TEXT, LIST, allowed="text or a list of text"),
 ]
+Approver = Annotated[str, AfterValidator(_approver), Field(min_length=1)]
+ApproverOrList = Annotated[
+    Annotated[Approver, Tag(TEXT)] | Annotated[list[Approver], Tag(LIST), Field(min_length=1)],
+    either(TEXT, LIST, allowed="text or a list of text"),
+]
+RefGlob = Annotated[str, AfterValidator(_ref_glob), Field(min_length=1)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Zone = Annotated[str, AfterValidator(_zone)]
 Environment = dict[Variable, str]
