@@ -1,0 +1,1 @@
+"""What pages show, as values: each read in one transaction with a few indexed statements."""

@@ -1,0 +1,66 @@
+"""The state of the world in one line: what moves, what waits, what is wrong; or that all is quiet, and when we looked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from headway.store.database import Transaction
+from headway.store.views.world import count_everything
+
+if TYPE_CHECKING:
+    from headway.engine.server import Server
+
+#: Tries after which an effect that was not sent is worth a word.
+_TRIES_BEFORE_SAID = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    text: str
+    #: Where the rows behind it are; empty where there is nothing to see.
+    href: str
+    #: loud, waits, moving; empty: said calmly.
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    parts: tuple[Part, ...]
+    #: When the loop that looked longest ago did; None before all have.
+    checked_at: datetime | None
+    #: Sentences that every page shows in full.
+    warnings: tuple[str, ...]
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self.parts and not self.warnings
+
+
+def read_world(tx: Transaction, server: "Server", now: datetime) -> World:
+    counts = count_everything(tx, tries=_TRIES_BEFORE_SAID)
+    parts = [Part(sentence, "/settings/system", "loud") for sentence in server.duties.late(now)]
+    if counts.unsent:
+        parts.append(Part(f"{_count(counts.unsent, 'message')} not sent", "/settings/system", "loud"))
+    if counts.unreachable:
+        said = _count(counts.unreachable, "repository", "repositories")
+        parts.append(Part(f"{said} unreachable", "/settings/repositories", "loud"))
+    if counts.held:
+        wait = "waits" if counts.held == 1 else "wait"
+        parts.append(
+            Part(
+                f"{_count(counts.held, 'deployment')} {wait} for approval", "/deployments?state=held", "waits"
+            )
+        )
+    if counts.deploying:
+        parts.append(
+            Part(f"{_count(counts.deploying, 'deployment')} running", "/deployments?state=running", "moving")
+        )
+    if counts.running:
+        parts.append(Part(f"{_count(counts.running, 'run')} running", "/runs?state=running", "moving"))
+    if counts.queued:
+        parts.append(Part(f"{counts.queued} queued", "/queue"))
+    return World(tuple(parts), server.duties.looked_at(), tuple(server.warnings.values()))
+
+
+def _count(count: int, noun: str, nouns: str = "") -> str:
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -1,0 +1,167 @@
+"""One request for a page: who asks, when, and what every page shows around its own part."""
+
+import gzip
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from jinja2 import Environment
+from litestar import Request, Response
+
+from headway.domain.people import Actor
+from headway.engine.permissions import Action, allows, require
+from headway.engine.views.world import World, read_world
+from headway.store.database import Transaction
+from headway.web.security import COOKIE, form_word
+
+if TYPE_CHECKING:
+    from headway.engine.server import Server
+
+T = TypeVar("T")
+#: The request of every page. Litestar reads the annotations of handlers when it starts.
+PageRequest = Request[Any, Any, Any]
+PageResponse = Response[bytes]
+
+#: What stands under the bar: key, name, address.
+WAYS = (
+    ("services", "Services", "/"),
+    ("runs", "Runs", "/runs"),
+    ("deployments", "Deployments", "/deployments"),
+    ("hosts", "Hosts", "/hosts"),
+    ("delivery", "Delivery", "/delivery"),
+    ("queue", "Queue", "/queue"),
+    ("settings", "Settings", "/settings"),
+    ("audit", "Audit", "/audit"),
+)
+_SMALLEST_TO_COMPRESS = 1024
+
+
+class NotSignedIn(Exception):
+    """The page is for people we know; `where` is where they wanted to go."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+class NothingThere(Exception):
+    """No such thing: a sentence for the page."""
+
+
+@dataclass
+class Visit:
+    request: PageRequest
+    actor: Actor
+    now: datetime
+    #: The session's value: what its forms are signed with.
+    session: str
+    _world: World | None = field(default=None, repr=False)
+
+    @property
+    def server(self) -> "Server":
+        return self.request.app.state.server  # type: ignore[no-any-return]
+
+    @cached_property
+    def csrf(self) -> str:
+        return form_word(self.request.app.state.form_key, self.session)
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """What the address asks for, each name once."""
+        return dict(self.request.query_params)
+
+    @property
+    def path(self) -> Mapping[str, Any]:
+        """The names and numbers within the address: `visit.path["service"]`."""
+        return self.request.path_params
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """What the page shows, and the state of the world, from one picture of the database."""
+
+        def both(tx: Transaction) -> tuple[T, World]:
+            return work(tx), read_world(tx, self.server, self.now)
+
+        found, self._world = await self.server.database.fetch(both)
+        return found
+
+    async def page(
+        self, template: str, *, title: str, here: str = "", status: int = 200, **values: Any
+    ) -> PageResponse:
+        """The page, within the frame. `here` is the key of its way."""
+        if self._world is None:
+            await self.read(lambda tx: None)
+        content = render(
+            self.request,
+            template,
+            title=title,
+            here=here,
+            ways=WAYS,
+            visit=self,
+            actor=self.actor,
+            now=self.now,
+            world=self._world,
+            query=self.query,
+            note=self.query.get("said", ""),
+            **values,
+        )
+        return html(self.request, content, status=status)
+
+    async def world(self) -> World:
+        if self._world is None:
+            await self.read(lambda tx: None)
+        assert self._world is not None
+        return self._world
+
+    def may(self, action: Action, team: str | None = None) -> bool:
+        """For buttons: a page shows only what can be done."""
+        return allows(self.actor, action, team=team)
+
+    def need(self, action: Action, team: str | None = None) -> None:
+        """Raises NotAllowed, which names the role that is missing."""
+        require(self.actor, action, team=team)
+
+    async def form(self) -> Mapping[str, str]:
+        """The fields of a form that was sent; it was checked to be ours before."""
+        sent = await self.request.form()
+        return {name: str(value) for name, value in sent.items() if name != "csrf"}
+
+
+async def enter(request: PageRequest) -> Visit:
+    """Who asks for this page. Raises NotSignedIn."""
+    session = request.cookies.get(COOKIE, "")
+    server: Server = request.app.state.server
+    address = request.client.host if request.client else ""
+    actor = await server.people.actor_of_session(session, address=address) if session else None
+    if actor is None:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        raise NotSignedIn(path if request.method == "GET" else "/")
+    return Visit(request, actor, server.now(), session)
+
+
+def render(request: PageRequest, template: str, **values: Any) -> str:
+    environment: Environment = request.app.state.templates
+    return environment.get_template(template).render(values)
+
+
+def html(
+    request: PageRequest, content: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> PageResponse:
+    """Compressed where it pays. A page shows what only this person may see, so that nobody keeps it."""
+    body = content.encode("utf-8", errors="replace")
+    sent = {"Cache-Control": "no-store, private", "Vary": "Accept-Encoding, Cookie", **(headers or {})}
+    if len(body) > _SMALLEST_TO_COMPRESS and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 4, mtime=0)
+        sent["Content-Encoding"] = "gzip"
+    return Response(body, status_code=status, headers=sent, media_type="text/html; charset=utf-8")
+
+
+def go(path: str, said: str = "") -> PageResponse:
+    """After a form: there, with a sentence about what was done. Reloading does not send the form again."""
+    if said:
+        path += ("&" if "?" in path else "?") + f"said={quote(said)}"
+    return Response(
+        b"", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, media_type="text/html"
+    )

@@ -1,0 +1,94 @@
+"""A server's pages for tests, without its loops: real database and templates, asked over ASGI."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from headway.domain.people import Actor, Role
+from headway.engine.duties import Duties
+from headway.engine.hub import Hub
+from headway.engine.runs import open_tools
+from headway.engine.settings import Settings
+from headway.web.app import create_web
+
+NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
+ADA = Actor("ada", Role.ADMINISTRATOR)
+
+
+class StoppedClock:
+    def __init__(self, now: datetime = NOW) -> None:
+        self.instant = now
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.instant.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.instant += timedelta(seconds=seconds)
+
+
+class Doorkeeper:
+    """People as the pages see them: a session's value names who it is."""
+
+    def __init__(self) -> None:
+        self.sessions = {"ada-session": ADA}
+
+    async def actor_of_session(self, value: str, *, address: str = "") -> Actor | None:
+        return self.sessions.get(value)
+
+
+def make_server(
+    data: Path, *, database_url: str = "", base_url: str = "http://headway.test", clock: Any = None
+) -> Any:
+    settings = Settings(data, database_url or f"sqlite:///{data}/headway.db", "ada@test", {})
+    tools = open_tools(settings, clock=clock or StoppedClock())
+    return SimpleNamespace(
+        tools=tools,
+        database=tools.database,
+        settings=settings,
+        hub=Hub(tools.database),
+        duties=Duties(tools.clock),
+        people=Doorkeeper(),
+        vault=SimpleNamespace(derive=lambda purpose: purpose.encode().ljust(32, b"-")),
+        base_url=base_url,
+        started_at=NOW,
+        warnings={},
+        now=tools.clock.now,
+    )
+
+
+@dataclass
+class Browser:
+    """A person with a browser: gets pages, and sends the forms that stand on them."""
+
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, status: int = 200, **more: Any) -> str:
+        answer = await self.client.get(path, **more)
+        assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text[:2000]}"
+        return answer.text
+
+    async def send(self, path: str, *, page: str = "/", **fields: str) -> httpx.Response:
+        """POST with the hidden word of a form that stands on `page`."""
+        word = re.search(r'name="csrf" value="([^"]+)"', await self.get(page))
+        assert word is not None
+        return await self.client.post(
+            path, data={"csrf": word[1], **fields}, headers={"origin": str(self.client.base_url).rstrip("/")}
+        )
+
+
+@asynccontextmanager
+async def browsing(server: Any, session: str | None = "ada-session") -> AsyncIterator[Browser]:
+    transport = httpx.ASGITransport(app=create_web(server))
+    cookies = {"headway_session": session} if session else {}
+    async with httpx.AsyncClient(transport=transport, base_url=server.base_url, cookies=cookies) as client:
+        yield Browser(client)
