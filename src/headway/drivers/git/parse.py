@@ -21,6 +21,8 @@ PLACE_QUESTION = (
     "--show-object-format",
 )
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+#: A commit's first line and its people may be a megabyte long; what is longer is cut, for it is stored and shown.
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,17 @@ def _commit(record: list[str]) -> tuple[Commit, str | None]:
         sha=sha,
         tree=tree,
         parents=tuple(parents.split()),
-        author=author,
+        author=_cut(author),
         authored_at=_instant(authored),
-        committer=committer,
+        committer=_cut(committer),
         committed_at=_instant(committed),
-        subject=subject,
+        subject=_cut(subject),
     )
     return commit, tags[0] if tags else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _instant(seconds: str) -> datetime:

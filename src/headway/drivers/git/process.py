@@ -255,3 +255,8 @@ def clean_home(environment: Mapping[str, str]) -> dict[str, str]:
         "HOME": "/nonexistent",
         "XDG_CONFIG_HOME": "/nonexistent",
     }
+
+
+def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for git in the server's own repositories, whatever the machine's or its user's settings are."""
+    return clean_home(git_environment(environment))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headway.domain.commit import Commit, Source
 from headway.drivers.git import parse
+from headway.drivers.git.bare import head_branch
 from headway.drivers.git.mirror import Mirror, quoted, tidy_mirrors
 from headway.drivers.git.process import (
     GitCall,
@@ -86,6 +87,26 @@ class Git:
             dirty=tree != commit.tree,
             branch=branch,
             tag=tag,
+        )
+
+    def source_of(
+        self, repository: str, sha: str, *, branch: str | None = None, tag: str | None = None
+    ) -> Source:
+        """The clean content of a commit of a server's repository (see `bare`); makes its mirror ready.
+
+        Working copies know the default branch, all tags and the run's own branch: what `git describe` and a
+        comparison with the default branch need. Not all branches, for a repository may have 10,000 and each job
+        would write them down. Raises UnknownCommit, NotARepository, GitError, DiskFull.
+        """
+        folder = Path(repository)
+        commit = self.commit(repository, sha)
+        wanted = ["refs/tags", *(f"refs/heads/{name}" for name in [head_branch(folder)] if name)]
+        [refs] = self._ask([("for-each-ref", "--format=%(objectname) %(refname)", *wanted)], folder)
+        object_format = "sha1" if len(commit.sha) == 40 else "sha256"
+        place = parse.Place(top=folder, folder=folder, common=folder, object_format=object_format)
+        self.mirror_of(repository).prepare(place, refs)
+        return Source(
+            repository=repository, commit=commit, tree=commit.tree, dirty=False, branch=branch, tag=tag
         )
 
     def mirror_of(self, repository: str) -> Mirror:
@@ -186,7 +207,10 @@ class Git:
 
     def _default_branch(self, repository: str) -> tuple[str, str] | None:
         """Name and ref of the branch that others are compared with: what the remote says, else main, else master."""
-        names = [
+        # A server's repository says it by its HEAD; elsewhere HEAD is only what happens to be checked out.
+        said = head_branch(Path(repository))
+        names = [f"refs/heads/{said}"] if said else []
+        names += [
             f"refs/{where}/{name}" for name in ("main", "master") for where in ("remotes/origin", "heads")
         ]
         question = ["for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/origin/HEAD", *names]
@@ -194,7 +218,7 @@ class Git:
         refs = dict(line.partition(" ")[::2] for line in os.fsdecode(output).splitlines())
         if head := refs.get("refs/remotes/origin/HEAD"):
             return head.removeprefix("refs/remotes/origin/"), head
-        return next(((name.rsplit("/", 1)[1], name) for name in names if name in refs), None)
+        return next(((_short(name), name) for name in names if name in refs), None)
 
     def _require(self, repository: str, sha: str) -> None:
         try:
@@ -225,6 +249,10 @@ class Git:
 
     def _start(self, question: Sequence[str], folder: Path) -> GitCall:
         return GitCall(question, folder=folder, environment=self._environment, place=str(folder))
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
 
 
 def _too_shallow(repository: str | Path, why: str) -> ShallowClone:
