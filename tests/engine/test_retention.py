@@ -19,8 +19,17 @@ from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.leftovers import Leftover
 from headway.engine.releases import release_id, store_release
-from headway.engine.retention import Aged, Rules, leftovers_that_go, releases_that_go, rules_from, tidy
+from headway.engine.retention import (
+    Aged,
+    Rules,
+    leftovers_that_go,
+    releases_that_go,
+    rules_from,
+    tidy,
+    tidy_logs,
+)
 from headway.engine.settings import Settings
+from headway.store.bulk import insert_rows
 from headway.store.database import Database
 from headway.store.deployments import insert_deployment
 from headway.store.job_results import put_artifacts
@@ -103,7 +112,7 @@ def test_ages_can_be_set(tmp_path: Path) -> None:
 class Place:
     """A data folder with releases, runs and logs whose ages the test says. Everything goes after 30 days."""
 
-    rules = Rules(releases_kept=1, every=timedelta())
+    rules = Rules(releases_kept=1, logs=30 * DAY, every=timedelta())
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
@@ -286,6 +295,46 @@ def test_logs_and_job_folders_go_when_their_run_has_ended(place: Place) -> None:
     place.tidy()
     assert [path.exists() for path in kept] == [True] * 3
     assert [path.exists() for path in gone] == [False] * 3
+
+
+def test_what_stands_at_a_gate_stays(place: Place) -> None:
+    wished = place.release(place.artifact("wished", age=90), age=90)
+    place.release(age=1)
+    values: dict[str, object] = dict.fromkeys(
+        [
+            "kind",
+            "requested_by",
+            "origin",
+            "cause",
+            "state",
+            "reason",
+            "obstacles",
+            "commit_sha",
+            "repository",
+        ],
+        "",
+    )
+    values |= {"kind": "planned", "origin": "person", "state": "waiting", "id": "req-1", "service": "shop"}
+    values |= {
+        "environment": "production",
+        "release_id": wished.id,
+        "force": 0,
+        "requested_at": 0,
+        "expires_at": 0,
+    }
+    place.database.transact(lambda tx: insert_rows(tx, "requests", [values]))
+    place.tidy()
+    assert place.stands(wished)
+
+
+def test_it_stops_when_it_has_done_enough_and_goes_on_later(place: Place) -> None:
+    for number in range(4):
+        place.folder("logs", f"run-{number}", age=31)
+    asked = iter([False, False, True])
+    first = tidy_logs(place.database, place.settings, place.now, place.rules, lambda: next(asked))
+    second = tidy_logs(place.database, place.settings, place.now, place.rules)
+    assert [(each.logs, each.more) for each in (first, second)] == [(2, True), (2, False)]
+    assert (first + second).logs == 4
 
 
 def test_it_is_done_once_in_a_while(place: Place) -> None:

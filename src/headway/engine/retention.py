@@ -4,7 +4,8 @@ A release that is live anywhere, or stood there before, stays; so do the last on
 by age. Rows stay: history can still say what a release was.
 """
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +34,7 @@ class Rules:
     #: Artifacts of runs that made no release.
     artifacts: timedelta = timedelta(days=7)
     #: Finished runs' logs; the oldest go earlier when all take more than `log_bytes`.
-    logs: timedelta = timedelta(days=30)
+    logs: timedelta = timedelta(days=90)
     log_bytes: int = 5 * 2**30
     #: Finished jobs' directories, with their working copies; the oldest go earlier when there are more of them.
     jobs: timedelta = timedelta(days=1)
@@ -54,6 +55,19 @@ class Tidied:
     logs: int = 0
     jobs: int = 0
     objects: int = 0
+    #: It was stopped before all went that could.
+    more: bool = False
+
+    def __add__(self, other: "Tidied") -> "Tidied":
+        return Tidied(
+            self.releases + other.releases,
+            self.artifacts + other.artifacts,
+            self.artifact_bytes + other.artifact_bytes,
+            self.logs + other.logs,
+            self.jobs + other.jobs,
+            self.objects + other.objects,
+            self.more or other.more,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +79,12 @@ class Aged:
     renewed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    releases: tuple[str, ...]
-    contents: frozenset[str]
-    runs: frozenset[str]
-    jobs: frozenset[str]
+#: Asked between two removals: True stops them, and the rest goes the next time.
+Enough = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -133,52 +147,94 @@ def leftovers_that_go(
 def tidy(database: Database, settings: Settings, now: datetime, rules: Rules | None = None) -> Tidied | None:
     """Lets go what the rules no longer keep; None when it was done a while ago, or somebody else is at it.
 
-    Safe beside anything: which releases go is decided and written in one transaction, a run under way keeps
-    all of its own, and a release that is being made renews its artifacts, which are then too young to go.
+    Safe beside anything: which releases of a service go is decided and written in one transaction, a run under
+    way keeps all of its own, and a release that is being made renews its artifacts, which are then too young to go.
     """
     rules = rules or rules_from(settings)
     with taking_turns(settings.data / "tidied", now=now, every=rules.every) as our_turn:
-        return _tidy(database, settings, now, rules) if our_turn else None
+        if not our_turn:
+            return None
+        return (
+            tidy_releases(database, settings, now, rules)
+            + tidy_logs(database, settings, now, rules)
+            + tidy_jobs(database, settings, now, rules)
+            + tidy_trees(settings, now, rules)
+        )
 
 
-def _tidy(database: Database, settings: Settings, now: datetime, rules: Rules) -> Tidied:
-    found = database.transact(lambda tx: _decide(tx, now, rules))
+def tidy_releases(
+    database: Database, settings: Settings, now: datetime, rules: Rules, enough: Enough = _never
+) -> Tidied:
+    """Old releases are marked as removed, then the bytes go that nothing refers to any more."""
+    ages = database.read(rows.release_ages)
+    # As if nothing were in use: so only services that may lose something are looked at closely.
+    candidates = set(releases_that_go(tuple(Aged(*age) for age in ages), (), now, rules))
+    gone: list[str] = []
+    for service in sorted({service for id, service, _ in ages if id in candidates}):
+        if enough():
+            break
+        gone += database.transact(functools.partial(_let_go, service=service, now=now, rules=rules))
+    in_use = database.read(rows.contents_in_use)
     store = ArtifactStore(settings.artifacts)
+    sizes: list[int | None] = []
     # Whatever was kept or renewed since then is too young for `remove`, so nothing in use is missed.
-    unused = [digest for digest in store.digests() if digest not in found.contents]
-    sizes = [store.remove(digest, older_than=now - rules.artifacts) for digest in unused]
+    for digest in store.digests():
+        if enough():
+            return Tidied(tuple(gone), *_count(sizes), more=True)
+        if digest not in in_use:
+            sizes.append(store.remove(digest, older_than=now - rules.artifacts))
     store.remove_partial(older_than=now - rules.artifacts)
-    logs = leftovers_that_go(
-        leftovers(settings.logs), found.runs, now, rules.logs, most=_NO_LIMIT, most_bytes=rules.log_bytes
-    )
-    directories = leftovers(settings.jobs)
+    return Tidied(tuple(gone), *_count(sizes))
+
+
+def tidy_logs(
+    database: Database, settings: Settings, now: datetime, rules: Rules, enough: Enough = _never
+) -> Tidied:
+    """Old logs go, run by run; never of a run that is not finished."""
+    found = leftovers(settings.logs)
+    # After the folders: the row of a run is there before its folder.
+    busy = database.read(rows.unfinished_runs)
+    going = leftovers_that_go(found, busy, now, rules.logs, most=_NO_LIMIT, most_bytes=rules.log_bytes)
+    count = _remove(going, enough)
+    return Tidied(logs=count, more=count < len(going))
+
+
+def tidy_jobs(
+    database: Database, settings: Settings, now: datetime, rules: Rules, enough: Enough = _never
+) -> Tidied:
+    """Directories that ended jobs left behind; most went when their job ended."""
+    found = leftovers(settings.jobs)
+    unfinished = database.read(rows.unfinished_jobs)
     # A job's directory is called by its id and the attempt.
-    busy = {each.name for each in directories if each.name.rpartition(".")[0] in found.jobs}
-    jobs = leftovers_that_go(directories, busy, now, rules.jobs, most=rules.job_count, most_bytes=_NO_LIMIT)
-    for leftover in (*logs, *jobs):
+    busy = {each.name for each in found if each.name.rpartition(".")[0] in unfinished}
+    going = leftovers_that_go(found, busy, now, rules.jobs, most=rules.job_count, most_bytes=_NO_LIMIT)
+    count = _remove(going, enough)
+    return Tidied(jobs=count, more=count < len(going))
+
+
+def tidy_trees(settings: Settings, now: datetime, rules: Rules) -> Tidied:
+    """Objects of dirty trees."""
+    return Tidied(objects=Git(settings.environment, settings.mirrors).tidy(older_than=now - rules.trees))
+
+
+def _remove(going: Sequence[Leftover], enough: Enough) -> int:
+    for count, leftover in enumerate(going):
+        if enough():
+            return count
         remove_leftover(leftover.path)
-    return Tidied(
-        releases=found.releases,
-        artifacts=sum(size is not None for size in sizes),
-        artifact_bytes=sum(size or 0 for size in sizes),
-        logs=len(logs),
-        jobs=len(jobs),
-        objects=Git(settings.environment, settings.mirrors).tidy(older_than=now - rules.trees),
-    )
+    return len(going)
 
 
-def _decide(tx: Transaction, now: datetime, rules: Rules) -> _Found:
-    """Marks the releases that go; answers with them and with what is still in use."""
-    aged = {id: Aged(id, service, renewed_at) for id, service, renewed_at in rows.release_ages(tx)}
-    in_use: set[str] = set()
-    for service in rows.services_with_releases(tx):
-        for environment in environments_of(tx, service):
-            in_use |= rows.releases_on_hosts(tx, service, environment)
+def _count(sizes: Sequence[int | None]) -> tuple[int, int]:
+    removed = [size for size in sizes if size is not None]
+    return len(removed), sum(removed)
+
+
+def _let_go(tx: Transaction, *, service: str, now: datetime, rules: Rules) -> list[str]:
+    """Marks the releases of a service that go; answers with them."""
+    aged = {id: Aged(id, service, renewed_at) for id, _, renewed_at in rows.release_ages(tx, service)}
+    in_use = rows.wished_releases(tx, service)
+    for environment in environments_of(tx, service):
+        in_use |= rows.releases_on_hosts(tx, service, environment)
     going = releases_that_go(tuple(aged.values()), in_use, now, rules)
-    gone = [id for id in going if mark_removed(tx, id, renewed_at=aged[id].renewed_at, now=now)]
-    return _Found(
-        releases=tuple(gone),
-        contents=frozenset(rows.contents_in_use(tx)),
-        runs=frozenset(rows.unfinished_runs(tx)),
-        jobs=frozenset(rows.unfinished_jobs(tx)),
-    )
+    return [id for id in going if mark_removed(tx, id, renewed_at=aged[id].renewed_at, now=now)]

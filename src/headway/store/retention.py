@@ -1,20 +1,40 @@
 """What retention asks of all nouns: how old things are, and what still needs them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from headway.base.clock import from_milliseconds
+from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.store.database import Transaction
 
 
-def release_ages(tx: Transaction) -> list[tuple[str, str, datetime]]:
-    """(id, service, renewed at) of every release that was not removed."""
-    rows = tx.all("SELECT id, service, renewed_at FROM releases WHERE removed_at IS NULL")
+@dataclass(frozen=True, slots=True)
+class EndedLog:
+    """The log of a job's latest attempt, which has ended."""
+
+    run: str
+    job: str
+    attempt: int
+    finished_at: datetime
+
+
+def release_ages(tx: Transaction, service: str | None = None) -> list[tuple[str, str, datetime]]:
+    """(id, service, renewed at) of every release that was not removed, of one service or of all."""
+    rows = tx.all(
+        """
+        SELECT id, service, renewed_at FROM releases
+        WHERE removed_at IS NULL AND (CAST(:service AS TEXT) IS NULL OR service = :service)
+        """,
+        service=service,
+    )
     return [(row["id"], row["service"], from_milliseconds(row["renewed_at"])) for row in rows]
 
 
-def services_with_releases(tx: Transaction) -> list[str]:
-    rows = tx.all("SELECT DISTINCT service FROM releases WHERE removed_at IS NULL ORDER BY service")
-    return [row["service"] for row in rows]
+def wished_releases(tx: Transaction, service: str) -> set[str]:
+    """Those that stand at a gate and are deployed once it opens."""
+    rows = tx.all(
+        "SELECT release_id FROM requests WHERE service = :service AND state = 'waiting'", service=service
+    )
+    return {row["release_id"] for row in rows}
 
 
 def releases_on_hosts(tx: Transaction, service: str, environment: str) -> set[str]:
@@ -62,3 +82,42 @@ def unfinished_jobs(tx: Transaction) -> set[str]:
         "SELECT jobs.id FROM jobs JOIN runs ON runs.id = jobs.run WHERE runs.state IN ('queued', 'running')"
     )
     return {row["id"] for row in rows}
+
+
+def ended_logs(
+    tx: Transaction, *, begun_after: datetime, ended_from: datetime, ended_before: datetime
+) -> list[EndedLog]:
+    """Of jobs that ended in this time, of runs that began after `begun_after`, in the order of their ends."""
+    rows = tx.all(
+        """
+        SELECT jobs.run, jobs.id, jobs.attempt, jobs.finished_at FROM runs JOIN jobs ON jobs.run = runs.id
+        WHERE runs.created_at > :begun_after AND jobs.started_at IS NOT NULL
+            AND jobs.finished_at >= :ended_from AND jobs.finished_at < :ended_before
+        ORDER BY jobs.finished_at, jobs.id
+        """,
+        begun_after=to_milliseconds(begun_after),
+        ended_from=to_milliseconds(ended_from),
+        ended_before=to_milliseconds(ended_before),
+    )
+    return [
+        EndedLog(row["run"], row["id"], row["attempt"], from_milliseconds(row["finished_at"])) for row in rows
+    ]
+
+
+def forget_effects(tx: Transaction, *, before: datetime, limit: int = 5000) -> int:
+    """Delete rows of the outbox that are over and older than `before`, at most `limit`; how many went."""
+    return tx.execute(
+        """
+        DELETE FROM outbox WHERE id IN (
+            SELECT id FROM outbox WHERE created_at < :before AND state <> 'waiting'
+            ORDER BY created_at LIMIT :limit
+        )
+        """,
+        before=to_milliseconds(before),
+        limit=limit,
+    )
+
+
+def standing_repositories(tx: Transaction) -> list[str]:
+    """Ids of those that were not removed."""
+    return [row["id"] for row in tx.all("SELECT id FROM repositories WHERE removed_at IS NULL ORDER BY id")]
