@@ -45,10 +45,12 @@ def store(database):
     return put
 
 
+def listed(database, wanted, *, after=None, limit=10):
+    return database.read(lambda tx: run_history.list_runs(tx, wanted, after=after, limit=limit))
+
+
 def numbers(database, **wanted):
-    after, limit = wanted.pop("after", None), wanted.pop("limit", 10)
-    lines = database.read(lambda tx: run_history.list_runs(tx, RunFilter(**wanted), after=after, limit=limit))
-    return [line.number for line in lines]
+    return [line.number for line in listed(database, RunFilter(**wanted))]
 
 
 def test_a_list_is_newest_first_and_filtered(store):
@@ -71,7 +73,7 @@ def test_pages_follow_each_other_without_gap_or_overlap_even_at_one_instant(stor
     same = NOON + timedelta(hours=1)
     database = store(*(replace(run(number), created_at=same) for number in range(1, 8)))
     seen, after = [], None
-    while page := database.read(lambda tx: run_history.list_runs(tx, RunFilter(), after=after, limit=3)):
+    while page := listed(database, RunFilter(), after=after, limit=3):
         seen += [line.number for line in page]
         after = (page[-1].created_at, page[-1].id)
     assert seen == [7, 6, 5, 4, 3, 2, 1]

@@ -71,3 +71,15 @@ class Verdict:
     both_ways: bool
     #: It comes and goes by itself.
     flaky: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """An attempt of a job that was followed by another one."""
+
+    job: str
+    attempt: int
+    state: State
+    reason: str
+    started_at: datetime | None
+    finished_at: datetime

@@ -50,6 +50,11 @@ def jobs_of(tx: Transaction, run_id: str) -> list[Job]:
     return [_job(row) for row in rows]
 
 
+def job_by_id(tx: Transaction, job_id: str) -> Job | None:
+    row = tx.one("SELECT * FROM jobs WHERE id = :id", id=job_id)
+    return None if row is None else _job(row)
+
+
 def start_job(
     tx: Transaction, job_id: str, token: int, *, reason: str, directory: str, now: datetime
 ) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.domain.run_history import Outcome, RunFilter, RunLine
+from headway.domain.run_history import Outcome, PastAttempt, RunFilter, RunLine
 from headway.domain.states import State
 from headway.store.database import Row, Transaction
 
@@ -111,9 +111,26 @@ def usual_durations(
     return [timedelta(milliseconds=row["took"]) for row in rows]
 
 
-def default_branch(tx: Transaction, repository_id: str) -> str | None:
-    row = tx.one("SELECT default_branch FROM repositories WHERE id = :id", id=repository_id)
-    return None if row is None else row["default_branch"]
+def past_attempts(tx: Transaction, run_id: str) -> list[PastAttempt]:
+    """Of all jobs of the run, in the order of jobs and attempts."""
+    rows = tx.all(
+        """
+        SELECT attempts.* FROM attempts JOIN jobs ON jobs.id = attempts.job
+        WHERE jobs.run = :run ORDER BY jobs.position, attempts.attempt
+        """,
+        run=run_id,
+    )
+    return [
+        PastAttempt(
+            job=row["job"],
+            attempt=row["attempt"],
+            state=State(row["state"]),
+            reason=row["reason"],
+            started_at=_instant(row["started_at"]),
+            finished_at=from_milliseconds(row["finished_at"]),
+        )
+        for row in rows
+    ]
 
 
 def outcomes_of_cases(
