@@ -99,9 +99,10 @@ def test_a_cron_run_with_parameters() -> None:
         ("", PipelineSpec()),
         ('concurrency = "deploy"', PipelineSpec(Concurrency("deploy"))),
         (
-            'concurrency = { group = "deploy", limit = 2 }\npriority = -3\nsuperseded = "keep"\ncancel_running = true',
-            PipelineSpec(Concurrency("deploy", 2), -3, Superseded.KEEP, cancel_running=True),
+            'concurrency = { group = "deploy", limit = 2 }\npriority = -3\nsuperseded = "keep"',
+            PipelineSpec(Concurrency("deploy", 2), -3, Superseded.KEEP),
         ),
+        ("cancel_running = true", PipelineSpec(cancel_running=True)),
     ],
 )
 def test_the_pipeline(keys: str, expected: PipelineSpec) -> None:
@@ -275,6 +276,13 @@ CRON = '[triggers]\ncron = [{{ name = "n", {} }}]\n'
             [
                 "5:14 pipeline.superseded: 'colapse' is not known here; did you mean 'collapse'?",
                 "6:12 pipeline.priority: found the number 101; allowed is up to 100",
+            ],
+        ),
+        (
+            "[pipeline]\nsuperseded = 'keep'\ncancel_running = true\n",
+            [
+                "6:18 pipeline.cancel_running: cancels what runs, and superseded = 'keep' keeps what waits; "
+                "it is one or the other"
             ],
         ),
         (

@@ -27,6 +27,10 @@ def pipeline_problems(document: Table) -> Iterator[Problem]:
         yield from _globs(held, ("triggers", *path))
     yield from _releases(document, triggers)
     yield from _cron(triggers, specs)
+    pipeline = table(document, "pipeline")
+    if pipeline.get("superseded") == "keep" and pipeline.get("cancel_running") is True:
+        message = "cancels what runs, and superseded = 'keep' keeps what waits; it is one or the other"
+        yield Problem(("pipeline", "cancel_running"), message, "true", "false")
 
 
 def _globs(value: object, path: Path) -> Iterator[Problem]:

@@ -60,8 +60,9 @@ class CronEntry(Model):
 
     name: Name = Field(description="What it is called on the pages; unique.", examples=["nightly"])
     at: Cron = Field(
-        description="Minute, hour, day of the month, month, day of the week, as cron reads them. When the clock goes "
-        "forward, a time that is left out runs right after; when it goes back, it runs once.",
+        description="Minute, hour, day of the month, month, day of the week, as cron reads them. A time that the clock "
+        "leaves out in spring runs right after the change, one that comes twice in autumn runs once; with `*` in minute or "
+        "hour it goes by the clock.",
         examples=["0 3 * * *"],
     )
     zone: Zone = Field("UTC", description="The time zone in which `at` is meant.", examples=["Europe/Berlin"])
