@@ -11,7 +11,7 @@ import pytest
 import headway.main.entry
 from headway.cli.root import headway as program
 from headway.wire.contract import read_contract
-from headway.wire.contract.toml import toml_line
+from headway.wire.strict.toml import toml_line
 from tests.docs.pages import (
     PAGES,
     ROOT,

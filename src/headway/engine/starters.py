@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.engine.starter_kinds import KINDS, Job, Kind, list_files
-from headway.wire.contract.toml import toml_key, toml_line, toml_value
+from headway.wire.strict.toml import toml_key, toml_line, toml_value
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 

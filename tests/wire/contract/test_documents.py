@@ -12,7 +12,7 @@ from headway.wire.contract.documents import documents, write_documents
 from headway.wire.contract.notes import LATER, not_acted_on
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import ContractFile
-from headway.wire.contract.toml import toml_line
+from headway.wire.strict.toml import toml_line
 from tests.wire.contract.examples import SHORT, WHOLE
 
 DOCS = Path(__file__).parents[3] / "docs"

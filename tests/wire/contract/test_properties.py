@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headway.domain.contract import Contract
 from headway.wire.contract import ContractInvalid, Fault, read_contract
-from headway.wire.contract.toml import toml_key, toml_value
+from headway.wire.strict.toml import toml_key, toml_value
 from tests.wire.contract.examples import WHOLE
 
 #: An error without a fault is a failure of the test.

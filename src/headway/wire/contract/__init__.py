@@ -5,7 +5,8 @@ Importing this package is cheap; pydantic and tree-sitter come in when a contrac
 
 from typing import TYPE_CHECKING
 
-from headway.wire.contract.faults import ContractInvalid, Fault
+from headway.wire.contract.errors import ContractInvalid
+from headway.wire.strict.faults import Fault
 
 if TYPE_CHECKING:
     from headway.domain.contract import Contract

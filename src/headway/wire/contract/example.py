@@ -3,15 +3,14 @@
 The values make one contract that is read without a fault; keys that it does not use stand in it commented out.
 """
 
-import textwrap
 from typing import Any
 
 from headway.wire.contract.manual import SECTIONS
 from headway.wire.contract.shape import ContractFile
-from headway.wire.contract.shape_jobs import Model, ordered_fields
-from headway.wire.contract.toml import toml_line
+from headway.wire.strict.commented import comment, commented
+from headway.wire.strict.model import ordered_fields
+from headway.wire.strict.toml import toml_line
 
-_WIDTH = 100
 _HEAD = """\
 # A contract with every key that there is, commented from the same descriptions as docs/configuration.md.
 # Keys that this service does not need are commented out. Yours may be far shorter: see `headway init`.
@@ -147,12 +146,12 @@ def example() -> str:
     """The commented example as TOML."""
     models = {heading.strip("[]").split(".")[0]: (model, inner) for heading, model, inner in SECTIONS}
     top = ordered_fields(ContractFile)
-    parts = [_HEAD, _commented(ContractFile, {"contract": 1}, (), only=("contract", "services"))]
+    parts = [_HEAD, commented(ContractFile, {"contract": 1}, (), only=("contract", "services"))]
     explained: set[str] = set()
     for header, values in _VALUES:
         section = header.split(".")[0]
         if section == "groups":
-            lines = [_comment(str(top["groups"].description)), "[groups]"]
+            lines = [comment(str(top["groups"].description)), "[groups]"]
             parts.append(
                 "\n".join([*lines, *(toml_line(key, value) for key, value in values.items())]) + "\n"
             )
@@ -162,40 +161,7 @@ def example() -> str:
             body = "".join(f"{toml_line(key, value)}\n" for key, value in values.items())
             parts.append(f"[{header}]\n{body}")
         else:
-            title = _comment(" ".join((model.__doc__ or "").split()))
-            parts.append(f"{title}\n[{header}]\n{_commented(model, values, inner)}")
+            title = comment(" ".join((model.__doc__ or "").split()))
+            parts.append(f"{title}\n[{header}]\n{commented(model, values, inner)}")
         explained.add(section)
     return "\n".join(parts)
-
-
-def _commented(
-    model: type[Model],
-    values: dict[str, Any],
-    inner: tuple[tuple[str, type[Model]], ...],
-    only: tuple[str, ...] = (),
-) -> str:
-    """Every key of a table below its description; those without a value as comments with the manual's example."""
-    lines: list[str] = []
-    for key, field in ordered_fields(model).items():
-        if only and key not in only:
-            continue
-        lines.append(_comment(str(field.description)))
-        for table in (table for name, table in inner if name == key):
-            within = ordered_fields(table).items()
-            lines += [_comment(f"{name}: {said.description}", indent="#   ") for name, said in within]
-        if key in values:
-            lines.append(toml_line(key, values[key]))
-        else:
-            lines.append(f"# {toml_line(key, (field.examples or [])[0])}")
-    return "\n".join(lines) + "\n"
-
-
-def _comment(text: str, indent: str = "# ") -> str:
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + ("  " if indent != "# " else ""),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -1,12 +1,9 @@
 """docs/configuration.md: every key of headway.toml, from the descriptions that the models carry."""
 
-from typing import Any
-
 from headway.domain.placeholders import PLACEHOLDERS, PLACES
 from headway.domain.when import FUNCTIONS, NAMES
 from headway.wire.contract.meaning_jobs import MOST_JOBS
 from headway.wire.contract.notes import LATER, SERVER
-from headway.wire.contract.read import LARGEST_FILE
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import (
     ContractFile,
@@ -29,12 +26,10 @@ from headway.wire.contract.shape_delivery import (
 from headway.wire.contract.shape_jobs import (
     Concurrency,
     Job,
-    Model,
     Reports,
     Retry,
     Service,
     Step,
-    ordered_fields,
 )
 from headway.wire.contract.shape_pipeline import (
     CronEntry,
@@ -44,7 +39,9 @@ from headway.wire.contract.shape_pipeline import (
     Push,
     Triggers,
 )
-from headway.wire.contract.toml import toml_line, toml_value
+from headway.wire.strict.model import Model
+from headway.wire.strict.pages import definition_of, introduction, key_lines
+from headway.wire.strict.reading import LARGEST_FILE
 
 #: Heading, the table's model, and the tables that stand inside of it by the key they stand at.
 SECTIONS: tuple[tuple[str, type[Model], tuple[tuple[str, type[Model]], ...]], ...] = (
@@ -143,13 +140,13 @@ These are parsed and checked, and `headway check` names them as long as nothing 
 def manual() -> str:
     """The page as Markdown."""
     schema = json_schema()
-    parts = [_INTRODUCTION, "## The file's top\n", *_keys(ContractFile, schema, schema, TOP_KEYS)]
+    parts = [_INTRODUCTION, "## The file's top\n", *key_lines(ContractFile, schema, schema, TOP_KEYS)]
     for heading, model, inner in SECTIONS:
-        parts.append(f"## `{heading}`\n\n{_introduction(model)}\n")
-        parts += _keys(model, _definition(model, schema), schema)
+        parts.append(f"## `{heading}`\n\n{introduction(model)}\n")
+        parts += key_lines(model, definition_of(model, schema), schema)
         for key, table in inner:
-            parts.append(f"### `{key}` as a table{_kind(table)}\n\n{_introduction(table)}\n")
-            parts += _keys(table, _definition(table, schema), schema)
+            parts.append(f"### `{key}` as a table{_kind(table)}\n\n{introduction(table)}\n")
+            parts += key_lines(table, definition_of(table, schema), schema)
     return "\n".join([*parts, _SERVER, _listed(SERVER), _LATER, _listed(LATER)])
 
 
@@ -157,61 +154,5 @@ def _listed(parts: dict[str, str]) -> str:
     return "".join(f"- `{part}`: {purpose}\n" for part, purpose in parts.items())
 
 
-def _introduction(model: type[Model]) -> str:
-    return " ".join((model.__doc__ or "").split())
-
-
 def _kind(model: type[Model]) -> str:
     return f" of kind `{model.__name__.lower()}`" if model in (Rolling, Canary) else ""
-
-
-def _definition(model: type[Model], schema: dict[str, Any]) -> dict[str, Any]:
-    found = schema["$defs"][model.__name__]
-    assert isinstance(found, dict)
-    return found
-
-
-def _keys(
-    model: type[Model], definition: dict[str, Any], schema: dict[str, Any], only: tuple[str, ...] = ()
-) -> list[str]:
-    required = definition.get("required", ())
-    fields = ordered_fields(model)
-    return [
-        _key(key, definition["properties"][key], (fields[key].examples or [])[0], schema, key in required)
-        for key in only or fields
-    ]
-
-
-def _key(key: str, said: dict[str, Any], example: object, schema: dict[str, Any], required: bool) -> str:
-    facts = [f"**`{key}`**", type_words(said, schema)]
-    if required:
-        facts.append("must be there")
-    elif said.get("default") not in (None, [], {}):
-        facts.append(f"default `{toml_value(said['default'])}`")
-    return f"{' · '.join(facts)}  \n{said['description']}  \nExample: `{toml_line(key, example)}`\n"
-
-
-def type_words(said: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The type in words: `duration`, `list of text`, `text or table`."""
-    union = said.get("oneOf", said.get("anyOf")) if "type" not in said else None
-    if said.get("title") in ("duration", "size", "percentage", "number of hosts or percentage"):
-        words = str(said["title"])
-    elif "$ref" in said:
-        words = "table"
-    elif union is not None:
-        arms = dict.fromkeys(type_words(arm, schema) for arm in union)
-        # Every whole number is a number.
-        words = " or ".join(arm for arm in arms if not (arm == "whole number" and "number" in arms))
-    elif "enum" in said or "const" in said:
-        words = " or ".join(f"`{toml_value(word)}`" for word in said.get("enum", [said.get("const")]))
-    elif said["type"] == "array":
-        words = f"list of {type_words(said['items'], schema)}"
-    elif said["type"] == "object":
-        inner = next(iter(said.get("patternProperties", {}).values()), None)
-        words = f"table of {type_words(inner, schema)}" if inner else "table"
-    elif said["type"] == "integer":
-        bounds = [said[bound] for bound in ("minimum", "maximum") if bound in said]
-        words = "whole number" + (f" from {bounds[0]} to {bounds[1]}" if len(bounds) == 2 else "")
-    else:
-        words = {"string": "text", "boolean": "true or false", "number": "number"}[str(said["type"])]
-    return words

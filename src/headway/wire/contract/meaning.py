@@ -5,11 +5,11 @@ these faults come together with those of the shape; whatever has the wrong shape
 from collections.abc import Iterator
 from typing import Any
 
-from headway.wire.contract.faults import Problem
 from headway.wire.contract.meaning_delivery import delivery_problems
 from headway.wire.contract.meaning_hosts import host_problems
 from headway.wire.contract.meaning_jobs import job_problems
 from headway.wire.contract.meaning_pipeline import pipeline_problems
+from headway.wire.strict.faults import Problem
 
 
 def problems_of_meaning(document: dict[str, Any]) -> Iterator[Problem]:

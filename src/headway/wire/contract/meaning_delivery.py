@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from headway.domain.placeholders import PLACEHOLDERS, PLACES, find_placeholders
-from headway.wire.contract.faults import Path, Problem, listing, show, unknown
 from headway.wire.contract.globs import any_takes_in
 from headway.wire.contract.meaning_hosts import hosts_of, label_of
 from headway.wire.contract.meaning_jobs import condition_problems, secret_problems
-from headway.wire.contract.raw import Table, cycles, table, tables, text, texts, twice
+from headway.wire.strict.faults import Path, Problem, listing, show, unknown
+from headway.wire.strict.raw import Table, cycles, table, tables, text, texts, twice
 
 MAIN = "main"
 #: Keys of [deploy] that mean something for one kind only.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from headway.wire.contract.faults import Path, Problem, show, unknown
-from headway.wire.contract.raw import Table, table, tables, text, texts, twice
+from headway.wire.strict.faults import Path, Problem, show, unknown
+from headway.wire.strict.raw import Table, table, tables, text, texts, twice
 
 GROUP, LABEL = "group:", "label:"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from math import prod
 
 from headway.domain.when import WhenInvalid, parse_when
-from headway.wire.contract.faults import Path, Problem, show, unknown
-from headway.wire.contract.raw import Table, cycles, table, tables, text, texts, twice
+from headway.wire.strict.faults import Path, Problem, show, unknown
+from headway.wire.strict.raw import Table, cycles, table, tables, text, texts, twice
 
 #: A matrix or a run of more jobs is an error, never a silent cut.
 MOST_JOBS = 1000

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from headway.domain.contract import ParameterKind, ParameterSpec
 from headway.domain.parameters import allowed_values, is_value
-from headway.wire.contract.faults import Path, Problem, show, unknown, wrong
-from headway.wire.contract.raw import Table, table, tables, text, texts, twice
+from headway.wire.strict.faults import Path, Problem, show, unknown, wrong
+from headway.wire.strict.raw import Table, table, tables, text, texts, twice
 
 #: Kind -> how its values stand in the file.
 _WRITTEN: dict[ParameterKind, tuple[type, ...]] = {

@@ -1,119 +1,28 @@
-"""Text in, contract out: syntax, then shape and meaning together, so that all faults come at once."""
-
-import re
-import tomllib
-from itertools import islice
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+"""Text in, contract out. The reader itself is `wire.strict`'s; here is what is headway.toml's own."""
 
 from headway.domain.contract import Contract
 from headway.wire.contract.build import build_contract
-from headway.wire.contract.faults import (
-    MOST_FAULTS,
-    ContractInvalid,
-    Fault,
-    Problem,
-    render_path,
-)
+from headway.wire.contract.errors import ContractInvalid
 from headway.wire.contract.meaning import problems_of_meaning
 from headway.wire.contract.shape import ContractFile
-from headway.wire.contract.translate import problems_of_shape
-from headway.wire.contract.whole import DEEPEST, contract_number, problems_of_the_whole
+from headway.wire.strict.faults import Problem
+from headway.wire.strict.raw import Table
+from headway.wire.strict.reading import read_file
+from headway.wire.strict.whole import number_problems
 
-if TYPE_CHECKING:
-    from headway.wire.contract.positions import Positions
-
-#: Characters. Far beyond any contract: a thousand hosts take about 40 KiB.
-LARGEST_FILE = 256 * 1024
-#: tomllib takes quadratic time and memory for one key of many parts.
-_MOST_DOTS = 1000
-_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+#: Numbers of the format that this Headway reads, the newest last.
+KNOWN = (1,)
 
 
 def read(text: str, file: str) -> Contract:
     """See `wire.contract.read_contract`."""
-    document = _parse(text, file)
-    problems = problems_of_the_whole(document) or contract_number(document)
-    if problems:
-        raise ContractInvalid(file, _placed(text, file, problems))
-    shape: ContractFile | None = None
-    try:
-        shape = ContractFile.model_validate(document)
-    except ValidationError as error:
-        problems = problems_of_shape(error)
-    problems += islice(problems_of_meaning(document), MOST_FAULTS)
-    if problems or shape is None:
-        raise ContractInvalid(file, _placed(text, file, problems))
+    shape = read_file(
+        text, file, ContractFile, first=_number, meaning=problems_of_meaning, invalid=ContractInvalid
+    )
     return build_contract(shape)
 
 
-def _parse(text: str, file: str) -> dict[str, Any]:
-    """The document as tomllib reads it. Raises ContractInvalid with the one fault of its syntax."""
-    if len(text) > LARGEST_FILE:
-        allowed = f"allowed are {LARGEST_FILE // 1024} KiB"
-        raise _unreadable(file, 1, 1, f"the file is {len(text) // 1024} KiB long; {allowed}")
-    if text.startswith("\ufeff"):
-        raise _unreadable(file, 1, 1, "the file begins with a byte order mark; save it as UTF-8 without one")
-    for number, content in enumerate(text.split("\n"), 1):
-        if content.count(".") > _MOST_DOTS:
-            message = f"the line has {content.count('.')} dots; a key is nested at most {DEEPEST} levels"
-            raise _unreadable(file, number, 1, message)
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise _unreadable(file, 1, 1, "the file is nested too deeply") from None
-    except tomllib.TOMLDecodeError as error:
-        message, line, column = _syntax(str(error), text)
-        raise _unreadable(file, line, column, message) from None
-    except ValueError as error:
-        # tomllib lets pass what Python says of a number with thousands of digits.
-        raise _unreadable(file, 1, 1, f"a value cannot be read: {error}") from None
-
-
-def _syntax(said: str, text: str) -> tuple[str, int, int]:
-    place = _PLACE.search(said)
-    message = _PLACE.sub("", said)
-    if place is None or place[1] is None:
-        lines = text.splitlines() or [""]
-        line, column = len(lines), len(lines[-1]) + 1
-    else:
-        line, column = int(place[1]), int(place[2])
-    better = {
-        "Cannot overwrite a value": "this key stands twice in its table",
-        "Invalid value": "there is no value that TOML knows here; text needs quotes",
-    }.get(message)
-    return f"this is not TOML: {better or message[:1].lower() + message[1:]}", line, column
-
-
-def _unreadable(file: str, line: int, column: int, message: str) -> ContractInvalid:
-    return ContractInvalid(file, [Fault(file, "", line, column, message)])
-
-
-def _placed(text: str, file: str, problems: list[Problem]) -> list[Fault]:
-    """Each problem at its line, each once, in the file's order."""
-    from headway.wire.contract.positions import locate
-
-    positions = locate(text)
-    faults = {_fault(problem, file, positions) for problem in problems}
-    in_order = sorted(faults, key=lambda fault: (fault.line, fault.column, fault.key_path, fault.message))
-    return in_order[:MOST_FAULTS]
-
-
-def _fault(problem: Problem, file: str, positions: "Positions") -> Fault:
-    place = (positions.key if problem.at_key else positions.value)(problem.path)
-    message = problem.message
-    if problem.character:
-        inside = positions.inside(problem.path, problem.character)
-        place = inside or place
-        message += "" if inside else f" (at its character {problem.character})"
-    return Fault(
-        file,
-        render_path(problem.path),
-        place.line,
-        place.column,
-        message,
-        problem.found,
-        problem.allowed,
-        problem.near,
-    )
+def _number(document: Table) -> list[Problem]:
+    if "contract" not in document:
+        return [Problem(("contract",), "is missing; begin the file with: contract = 1", allowed="1")]
+    return number_problems(document, "contract", KNOWN)

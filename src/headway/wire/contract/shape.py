@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from headway.wire.contract.shape_delivery import Deploy, EnvironmentTable, Host, Process
-from headway.wire.contract.shape_jobs import Job, Model, Service
+from headway.wire.contract.shape_jobs import Job, Service
 from headway.wire.contract.shape_pipeline import Parameter, Pipeline, Triggers
-from headway.wire.contract.values import Duration, Name, RelativePath, Target, Text, Variable
+from headway.wire.contract.values import RelativePath, Target, Variable
+from headway.wire.strict.model import Model
+from headway.wire.strict.values import Duration, Name, Text
 
 
 class Indicator(Model):

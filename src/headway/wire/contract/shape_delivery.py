@@ -7,23 +7,19 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from headway.base.durations import format_duration
 from headway.domain.contract import Amount
-from headway.wire.contract.shape_jobs import Model
-from headway.wire.contract.values import (
+from headway.wire.contract.values import Environment, HostAmount, RelativePath, RootPath, Variable
+from headway.wire.strict.model import Model
+from headway.wire.strict.values import (
     LIST,
     TABLE,
     TEXT,
     ApproverOrList,
     Duration,
-    Environment,
-    HostAmount,
     Label,
     Name,
     Pause,
-    RelativePath,
-    RootPath,
     Text,
     TextOrList,
-    Variable,
     either,
 )
 
@@ -254,8 +250,9 @@ StrategyRule = Annotated[
     Annotated[Rolling, Tag("§rolling")] | Annotated[Canary, Tag("§canary")],
     Discriminator(
         _strategy_kind,
-        custom_error_type="strategy",
+        custom_error_type="kind",
         custom_error_message="a table { kind = 'rolling', … } or { kind = 'canary', … }",
+        custom_error_context={"noun": "strategy", "kinds": " ".join(STRATEGIES)},
     ),
 ]
 

@@ -2,39 +2,12 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, Tag
-from pydantic.fields import FieldInfo
+from pydantic import Field, Tag
 
 from headway.domain.job import DEFAULT_OUTPUT_LIMIT, DEFAULT_TIMEOUT
-from headway.wire.contract.values import (
-    LIST,
-    NUMBER,
-    TABLE,
-    TEXT,
-    Duration,
-    Environment,
-    Name,
-    PathOrList,
-    RelativePath,
-    Shell,
-    Size,
-    Text,
-    Variable,
-    either,
-)
-
-
-class Model(BaseModel):
-    """Strict: no value is converted, no key is unknown, nothing changes afterwards."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-def ordered_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """A table's keys, as written, in the order of the manual: its own before those it shares with other tables."""
-    own = [name for name in model.__annotations__ if name in model.model_fields]
-    shared = [name for name in model.model_fields if name not in own]
-    return {model.model_fields[name].alias or name: model.model_fields[name] for name in (*own, *shared)}
+from headway.wire.contract.values import Environment, PathOrList, RelativePath, Shell, Size, Variable
+from headway.wire.strict.model import Model
+from headway.wire.strict.values import LIST, NUMBER, TABLE, TEXT, Duration, Name, Text, either
 
 
 class Service(Model):

@@ -4,20 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from headway.wire.contract.shape_jobs import ConcurrencyRule, Model, Priority
-from headway.wire.contract.values import (
-    BOOLEAN,
-    LIST,
-    NUMBER,
-    TABLE,
-    TEXT,
-    Cron,
-    Name,
-    RefGlob,
-    Text,
-    Zone,
-    either,
-)
+from headway.wire.contract.shape_jobs import ConcurrencyRule, Priority
+from headway.wire.contract.values import Cron
+from headway.wire.strict.model import Model
+from headway.wire.strict.values import BOOLEAN, LIST, NUMBER, TABLE, TEXT, Name, RefGlob, Text, Zone, either
 
 #: A value of a parameter as TOML writes it.
 ParameterValue = Annotated[

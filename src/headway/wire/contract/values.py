@@ -1,37 +1,27 @@
-"""The kinds of value a contract knows: durations, sizes, names, paths. Each is parsed once, here.
+"""The kinds of value that only a contract knows: sizes, variables, paths, cron. Each is parsed once, here.
 
 A validator raises ValueError with what is allowed; `translate` puts the key path before it.
 """
 
 import re
 import shlex
-from datetime import datetime, timedelta
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from datetime import datetime
+from typing import Annotated
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
 
-from headway.base.durations import parse_duration, parse_size
+from headway.base.durations import parse_size
 from headway.domain.contract import Amount
-from headway.domain.people import Role
-from headway.wire.contract.faults import listing, nearest, show
+from headway.wire.strict.faults import show
+from headway.wire.strict.values import LIST, LONGEST_GLOB, LONGEST_NAME, TEXT, Text, either, filled, schema
 
-#: Longest name of a job, host, environment …: they become folder names and parts of them.
-LONGEST_NAME = 63
-LONGEST_DURATION = timedelta(days=366)
 LARGEST_SIZE = 2**40
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_NAME = re.compile(NAME_PATTERN.rstrip("$") + r"\Z")
 _VARIABLE = re.compile(VARIABLE_PATTERN.rstrip("$") + r"\Z")
-_LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 
-#: Longest glob and longest time of cron.
-LONGEST_GLOB = 200
-APPROVER_KINDS = ("team", "role")
 
 #: Set by Headway in jobs and on hosts; a contract cannot give them another value.
 RESERVED_VARIABLES = frozenset(
@@ -56,51 +46,6 @@ RESERVED_VARIABLES = frozenset(
         )
     }
 )
-
-#: Tags of unions; they stand in pydantic's error paths and are taken out again.
-TEXT, NUMBER, BOOLEAN, LIST, TABLE = "§text", "§number", "§boolean", "§list", "§table"
-
-
-def tag_of(value: object) -> str | None:
-    """Which form of a union a value is written in."""
-    if isinstance(value, str):
-        return TEXT
-    if isinstance(value, bool):
-        return BOOLEAN
-    if isinstance(value, int | float):
-        return NUMBER
-    if isinstance(value, list):
-        return LIST
-    return TABLE if isinstance(value, dict) else None
-
-
-def either(*tags: str, allowed: str) -> Discriminator:
-    """A union told apart by how it is written; `allowed` is what the message says otherwise."""
-    known = frozenset(tags)
-
-    def written_as(value: Any) -> str | None:
-        tag = tag_of(value)
-        return tag if tag in known else None
-
-    return Discriminator(written_as, custom_error_type="written", custom_error_message=allowed)
-
-
-def _duration(value: object) -> timedelta:
-    if not isinstance(value, str):
-        raise ValueError(f"found {show(value)}; allowed is a duration in quotes, such as '90s' or '1h30m'")
-    try:
-        parsed = parse_duration(value)
-    except OverflowError:
-        parsed = LONGEST_DURATION + timedelta(days=1)
-    if parsed > LONGEST_DURATION:
-        raise ValueError(f"{show(value)} is too long; allowed is up to 366d")
-    return parsed
-
-
-def _longer_than_nothing(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("found a duration of nothing; allowed is anything longer, such as '30s'")
-    return value
 
 
 def _size(value: object) -> int:
@@ -144,15 +89,6 @@ def _target(value: object) -> float:
     return round(share / 100, 12)
 
 
-def _name(value: str) -> str:
-    if not _NAME.match(value):
-        raise ValueError(
-            f"{show(value)} is no name; allowed are letters, digits, '.', '_' and '-', "
-            f"beginning with a letter or digit, at most {LONGEST_NAME}"
-        )
-    return value
-
-
 def _variable(value: str) -> str:
     if not _VARIABLE.match(value):
         raise ValueError(
@@ -160,12 +96,6 @@ def _variable(value: str) -> str:
         )
     if value in RESERVED_VARIABLES:
         raise ValueError(f"{show(value)} is set by Headway itself; take another name")
-    return value
-
-
-def _label(value: str) -> str:
-    if not _LABEL.match(value):
-        raise ValueError(f"{show(value)} is no label; allowed are letters, digits, '_' and '-'")
     return value
 
 
@@ -191,27 +121,12 @@ def _root(value: str) -> str:
     return value
 
 
-def _filled(value: str) -> str:
-    if not value.strip():
-        raise ValueError("found empty text; allowed is text with something in it")
-    return value
-
-
 def _words(value: str) -> str:
     try:
         words = shlex.split(value)
     except ValueError as error:
         raise ValueError(f"{show(value)} cannot be split into words: {error}") from error
-    return _filled(" ".join(words)) and value
-
-
-def _ref_glob(value: str) -> str:
-    for prefix in ("refs/heads/", "refs/tags/"):
-        if value.removeprefix("!").startswith(prefix):
-            raise ValueError(f"{show(value)} is the whole name of a ref; write the short one, such as 'main'")
-    if not value.removeprefix("!") or len(value) > LONGEST_GLOB or not value.isprintable() or " " in value:
-        raise ValueError(f"{show(value)} is no glob of branches or tags; allowed is such as 'release/*'")
-    return value
+    return filled(" ".join(words)) and value
 
 
 def _cron(value: str) -> str:
@@ -228,57 +143,14 @@ def _cron(value: str) -> str:
     return value
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = nearest(value, sorted(available_timezones()))
-        tail = f"did you mean '{near}'?" if near else "allowed is a name such as 'Europe/Berlin' or 'UTC'"
-        raise ValueError(f"{show(value)} is no time zone; {tail}") from None
-    return value
-
-
-def _approver(value: str) -> str:
-    kind, colon, name = value.partition(":")
-    if not colon:
-        return _name(value)
-    if kind not in APPROVER_KINDS:
-        near = nearest(kind, APPROVER_KINDS)
-        tail = (
-            f"did you mean '{near}:{name}'?" if near else "allowed is team:NAME, role:NAME or a person's name"
-        )
-        raise ValueError(f"{show(value)} names nobody; {tail}")
-    if kind == "role" and name not in list(Role):
-        near = nearest(name, list(Role))
-        tail = f"did you mean 'role:{near}'?" if near else f"allowed: {listing(list(Role))}"
-        raise ValueError(f"{show(name)} is no role; {tail}")
-    _name(name)
-    return value
-
-
-def _schema(kind: str, **more: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": kind, **more})
-
-
-_DURATION_SCHEMA = _schema(
-    "string", pattern=r"^\s*(\d+(\.\d+)?(ms|s|m|h|d|w))+\s*$", title="duration", examples=["90s", "1h30m"]
-)
-
-Text = Annotated[str, AfterValidator(_filled), Field(min_length=1)]
-Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
 Variable = Annotated[str, AfterValidator(_variable), Field(json_schema_extra={"pattern": VARIABLE_PATTERN})]
-Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})]
 RootPath = Annotated[str, AfterValidator(_root), Field(min_length=1)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Words = Annotated[str, AfterValidator(_words)]
-Pause = Annotated[timedelta, BeforeValidator(_duration), _DURATION_SCHEMA]
-Duration = Annotated[
-    timedelta, BeforeValidator(_duration), AfterValidator(_longer_than_nothing), _DURATION_SCHEMA
-]
 Size = Annotated[
     int,
     BeforeValidator(_size),
-    _schema("string", pattern=r"^\s*\d+\s*(B|kB|MB|GB|KiB|MiB|GiB)?\s*$", title="size", examples=["64MiB"]),
+    schema("string", pattern=r"^\s*\d+\s*(B|kB|MB|GB|KiB|MiB|GiB)?\s*$", title="size", examples=["64MiB"]),
 ]
 HostAmount = Annotated[
     Amount,
@@ -296,11 +168,7 @@ HostAmount = Annotated[
 Target = Annotated[
     float,
     BeforeValidator(_target),
-    _schema("string", pattern=r"^\s*\d{1,3}(\.\d{1,6})?\s*%\s*$", title="percentage", examples=["99.9%"]),
-]
-TextOrList = Annotated[
-    Annotated[Text, Tag(TEXT)] | Annotated[list[Text], Tag(LIST), Field(min_length=1)],
-    either(TEXT, LIST, allowed="text or a list of text"),
+    schema("string", pattern=r"^\s*\d{1,3}(\.\d{1,6})?\s*%\s*$", title="percentage", examples=["99.9%"]),
 ]
 PathOrList = Annotated[
     Annotated[RelativePath, Tag(TEXT)] | Annotated[list[RelativePath], Tag(LIST), Field(min_length=1)],
@@ -310,12 +178,5 @@ Shell = Annotated[
     Annotated[Words, Tag(TEXT)] | Annotated[list[Text], Tag(LIST), Field(min_length=1)],
     either(TEXT, LIST, allowed="text or a list of text"),
 ]
-Approver = Annotated[str, AfterValidator(_approver), Field(min_length=1)]
-ApproverOrList = Annotated[
-    Annotated[Approver, Tag(TEXT)] | Annotated[list[Approver], Tag(LIST), Field(min_length=1)],
-    either(TEXT, LIST, allowed="text or a list of text"),
-]
-RefGlob = Annotated[str, AfterValidator(_ref_glob), Field(min_length=1)]
 Cron = Annotated[str, AfterValidator(_cron)]
-Zone = Annotated[str, AfterValidator(_zone)]
 Environment = dict[Variable, str]

@@ -1,12 +1,12 @@
-"""What is asked of the file as a whole before anything else: depth, zero bytes, the contract's number."""
+"""What is asked of a file as a whole before anything else: depth, zero bytes, the number of its format."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from headway.wire.contract.faults import Path, Problem, show, wrong
+from headway.wire.strict.faults import Path, Problem, show, wrong
 
-#: Ours needs 7; an indicator may bring tables of its own.
+#: Ours need 7; an indicator may bring tables of its own.
 DEEPEST = 24
-KNOWN = (1,)
 
 
 def problems_of_the_whole(document: dict[str, Any]) -> list[Problem]:
@@ -33,14 +33,14 @@ def _zero_byte(path: Path, *, at_key: bool = False) -> Problem:
     )
 
 
-def contract_number(document: dict[str, Any]) -> list[Problem]:
-    """The number comes first: under another one every key may mean something else."""
-    if "contract" not in document:
-        return [Problem(("contract",), "is missing; begin the file with: contract = 1", allowed="1")]
-    number = document["contract"]
+def number_problems(document: dict[str, Any], key: str, known: Sequence[int]) -> list[Problem]:
+    """The format's number comes first: under another one every key may mean something else."""
+    newest = known[-1]
+    number = document[key]
     if isinstance(number, bool) or not isinstance(number, int):
-        return [wrong(("contract",), number, "the number 1")]
-    if number not in KNOWN:
-        message = f"contract {number} is not known to this Headway, which reads 1; another version may"
-        return [Problem(("contract",), message, show(number), "1")]
+        return [wrong((key,), number, f"the number {newest}")]
+    if number not in known:
+        reads = ", ".join(str(one) for one in known)
+        message = f"{key} {number} is not known to this Headway, which reads {reads}; another version may"
+        return [Problem((key,), message, show(number), str(newest))]
     return []

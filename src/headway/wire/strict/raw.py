@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from headway.wire.contract.faults import Path, Problem
+from headway.wire.strict.faults import Path, Problem
 
 Table = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from headway.wire.contract.faults import (
+from headway.wire.strict.faults import (
     MOST_FAULTS,
     Path,
     Problem,
@@ -16,10 +16,8 @@ from headway.wire.contract.faults import (
     unknown,
     wrong,
 )
-from headway.wire.contract.shape import ContractFile
-from headway.wire.contract.shape_delivery import STRATEGIES
-from headway.wire.contract.shape_jobs import ordered_fields
-from headway.wire.contract.toml import toml_line
+from headway.wire.strict.model import ordered_fields
+from headway.wire.strict.toml import toml_line
 
 _QUOTED = re.compile(r"'([^']*)'")
 _TYPES = {
@@ -33,12 +31,12 @@ _TYPES = {
 }
 
 
-def problems_of_shape(error: ValidationError) -> list[Problem]:
-    """The errors, with the tags of unions taken out of their paths; the first MOST_FAULTS of them."""
-    return [_problem(details) for details in error.errors(include_url=False)[:MOST_FAULTS]]
+def problems_of_shape(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """The errors of a file that is not a `model`, with the tags of unions taken out of their paths; the first MOST_FAULTS."""
+    return [_problem(details, model) for details in error.errors(include_url=False)[:MOST_FAULTS]]
 
 
-def _problem(details: ErrorDetails) -> Problem:
+def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     location = details["loc"]
     at_key = bool(location) and location[-1] == "[key]"
     path: Path = tuple(part for part in location if part != "[key]" and not str(part).startswith("§"))
@@ -46,14 +44,14 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind == "value_error":
         return Problem(path, str(context["error"]), show(found), at_key=at_key)
     if kind == "extra_forbidden":
-        return unknown(path, str(path[-1]), "no known key", allowed_keys(location), at_key=True)
+        return unknown(path, str(path[-1]), "no known key", _allowed_keys(location, model), at_key=True)
     match kind:
         case "missing":
-            problem = _missing(path, location)
+            problem = _missing(path, location, model)
         case "literal_error" | "enum":
             problem = _not_one_of(path, found, _QUOTED.findall(str(context.get("expected", ""))))
-        case "strategy":
-            problem = _strategy(path, found, details["msg"])
+        case "kind":
+            problem = _kind(path, found, details["msg"], context)
         case "written":
             problem = wrong(path, found, details["msg"])
         case _:
@@ -79,19 +77,19 @@ def _not_one_of(path: Path, found: object, words: list[str]) -> Problem:
     return wrong(path, found, listing([f"'{word}'" for word in words]))
 
 
-def _strategy(path: Path, found: object, allowed: str) -> Problem:
+def _kind(path: Path, found: object, allowed: str, context: dict[str, Any]) -> Problem:
+    """A union of tables that are told apart by their `kind`."""
+    kinds = str(context["kinds"]).split()
     if isinstance(found, dict) and isinstance(found.get("kind"), str):
-        return unknown((*path, "kind"), found["kind"], "no strategy", list(STRATEGIES))
+        return unknown((*path, "kind"), found["kind"], f"no {context['noun']}", kinds)
     if isinstance(found, dict) and "kind" not in found:
-        return Problem(
-            (*path, "kind"), f"is missing; allowed: {listing(STRATEGIES)}", allowed=listing(STRATEGIES)
-        )
+        return Problem((*path, "kind"), f"is missing; allowed: {listing(kinds)}", allowed=listing(kinds))
     return wrong(path, found, allowed)
 
 
-def _missing(path: Path, location: tuple[int | str, ...]) -> Problem:
+def _missing(path: Path, location: tuple[int | str, ...], model: type[BaseModel]) -> Problem:
     """With the example of the manual, so that the next step needs no look into it."""
-    table, name = _table_at(location[:-1]), location[-1]
+    table, name = _table_at(location[:-1], model), location[-1]
     field = ordered_fields(table).get(str(name)) if table else None
     if field is not None and field.examples:
         line = toml_line(str(name), field.examples[0])
@@ -99,14 +97,14 @@ def _missing(path: Path, location: tuple[int | str, ...]) -> Problem:
     return Problem(path, f"is missing; write a table [{render_path(path)}]", allowed="a table")
 
 
-def allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+def _allowed_keys(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """The keys of the table in which an unknown key stood, in the order of the manual."""
-    table = _table_at(location[:-1])
+    table = _table_at(location[:-1], model)
     return list(ordered_fields(table)) if table else []
 
 
-def _table_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    found: Any = ContractFile
+def _table_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel] | None:
+    found: Any = model
     for part in location:
         found = _inside(found, part)
     found = _plain(found)

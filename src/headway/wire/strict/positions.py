@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import tree_sitter
 import tree_sitter_toml
 
-from headway.wire.contract.faults import Path
+from headway.wire.strict.faults import Path
 
 #: Beyond this nesting nothing is located: the file is refused for its depth alone.
 _DEEPEST = 64

@@ -5,9 +5,9 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headway.wire.contract.faults import Path, render_path
-from headway.wire.contract.positions import Place, locate
-from headway.wire.contract.toml import toml_key, toml_value
+from headway.wire.strict.faults import Path, render_path
+from headway.wire.strict.positions import Place, locate
+from headway.wire.strict.toml import toml_key, toml_value
 
 DOCUMENT = """\
 top.of = 1

@@ -1,6 +1,8 @@
-"""What is wrong with a contract: every fault with its place, what was found, what is allowed and the near word.
+"""What is wrong with a file: every fault with its place, what was found, what is allowed and the near word.
 
-ContractInvalid (exit 2) carries them all; its message is the list that a person reads.
+FileInvalid (exit 2) carries them all; its message is the list that a person reads.
+├── ContractInvalid   headway.toml   (wire.contract)
+└── OrgInvalid        org.toml       (wire.org)
 """
 
 import difflib
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from headway.base.errors import WrongUse
-from headway.wire.contract.toml import toml_key
+from headway.wire.strict.toml import toml_key
 
 #: Table keys and list indices from the top of the file.
 Path = tuple[str | int, ...]
@@ -40,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a contract. `line` and `column` count from 1; `key_path` is empty for the file as a whole."""
+    """One fault of a file. `line` and `column` count from 1; `key_path` is empty for the file as a whole."""
 
     file: str
     key_path: str
@@ -56,8 +58,8 @@ class Fault:
         return f"{self.file}:{self.line}:{self.column}{named}: {self.message}"
 
 
-class ContractInvalid(WrongUse):
-    """The contract cannot be read as one; `faults` holds everything that is wrong with it, in the file's order."""
+class FileInvalid(WrongUse):
+    """The file cannot be read; `faults` holds everything that is wrong with it, in the file's order."""
 
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
