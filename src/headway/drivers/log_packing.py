@@ -18,6 +18,8 @@ from headway.base.errors import Errored
 from headway.drivers.log_lines import BLOCK, LineCounts, Remembered
 
 SUFFIX = ".gz"
+#: Of what a killed process left half-packed; the next try begins anew.
+PARTIAL = ".partial"
 _LEVEL = 6
 #: zlib's word for gzip members.
 _GZIP = 31
@@ -59,7 +61,7 @@ def compress(path: Path) -> bool:
     The packed file is whole on the disk before it gets its name, and the plain one goes after that. Whoever has
     the plain file open reads on in it. Raises OSError, with the plain file untouched.
     """
-    packed, partial = packed_path(path), path.with_name(path.name + ".partial")
+    packed, partial = packed_path(path), path.with_name(path.name + PARTIAL)
     try:
         source = path.open("rb", buffering=0)
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """What retention asks of all nouns: how old things are, and what still needs them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +103,19 @@ def ended_logs(
     return [
         EndedLog(row["run"], row["id"], row["attempt"], from_milliseconds(row["finished_at"])) for row in rows
     ]
+
+
+def ended_among(tx: Transaction, runs: Sequence[str]) -> set[str]:
+    """Those of these runs that are known and have ended."""
+    names = {f"id_{number}": id for number, id in enumerate(runs)}
+    found = tx.all(
+        f"""
+        SELECT id FROM runs WHERE state NOT IN ('queued', 'running')
+            AND id IN ({", ".join(f":{name}" for name in names)})
+        """,
+        **names,
+    )
+    return {row["id"] for row in found}
 
 
 def forget_effects(tx: Transaction, *, before: datetime, limit: int = 5000) -> int:
