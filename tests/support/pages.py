@@ -11,15 +11,21 @@ from typing import Any
 
 import httpx
 
-from headway.domain.people import Actor, Role
+from headway.domain.people import Person, Role
 from headway.engine.duties import Duties
 from headway.engine.hub import Hub
+from headway.engine.keys import new_key
+from headway.engine.people import People
 from headway.engine.runs import open_tools
+from headway.engine.sessions import begin_session
 from headway.engine.settings import Settings
+from headway.engine.slots import Slots
+from headway.engine.vault import Vault
+from headway.store.database import Transaction
+from headway.store.people import add_person
 from headway.web.app import create_web
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
-ADA = Actor("ada", Role.ADMINISTRATOR)
 
 
 class StoppedClock:
@@ -36,16 +42,6 @@ class StoppedClock:
         self.instant += timedelta(seconds=seconds)
 
 
-class Doorkeeper:
-    """People as the pages see them: a session's value names who it is."""
-
-    def __init__(self) -> None:
-        self.sessions = {"ada-session": ADA}
-
-    async def actor_of_session(self, value: str, *, address: str = "") -> Actor | None:
-        return self.sessions.get(value)
-
-
 def make_server(
     data: Path, *, database_url: str = "", base_url: str = "http://headway.test", clock: Any = None
 ) -> Any:
@@ -57,8 +53,9 @@ def make_server(
         settings=settings,
         hub=Hub(tools.database),
         duties=Duties(tools.clock),
-        people=Doorkeeper(),
-        vault=SimpleNamespace(derive=lambda purpose: purpose.encode().ljust(32, b"-")),
+        people=People(tools.database, tools.clock),
+        vault=Vault([new_key()]),
+        slots=Slots(2),
         base_url=base_url,
         started_at=NOW,
         warnings={},
@@ -86,8 +83,22 @@ class Browser:
         )
 
 
+def sign_in(server: Any, name: str = "ada", role: Role = Role.ADMINISTRATOR) -> str:
+    """An account, and what its browser's cookie holds."""
+
+    def work(tx: Transaction) -> str:
+        person = Person(name, name.title(), f"{name}@example.org", role, server.now())
+        add_person(tx, person)
+        return begin_session(
+            tx, person, address="127.0.0.1", user_agent="test", now=server.now(), how="link"
+        ).value
+
+    value: str = server.database.transact(work)
+    return value
+
+
 @asynccontextmanager
-async def browsing(server: Any, session: str | None = "ada-session") -> AsyncIterator[Browser]:
+async def browsing(server: Any, session: str | None = None) -> AsyncIterator[Browser]:
     transport = httpx.ASGITransport(app=create_web(server))
     cookies = {"headway_session": session} if session else {}
     async with httpx.AsyncClient(transport=transport, base_url=server.base_url, cookies=cookies) as client:

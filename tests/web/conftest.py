@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pages import Browser, browsing, make_server
+from tests.support.pages import Browser, browsing, make_server, sign_in
 
 
 @pytest.fixture
@@ -17,5 +17,5 @@ def server(tmp_path: Path) -> Iterator[Any]:
 @pytest.fixture
 async def browser(server: Any) -> AsyncIterator[Browser]:
     """Ada, an administrator, signed in."""
-    async with browsing(server) as browser:
+    async with browsing(server, sign_in(server)) as browser:
         yield browser

@@ -6,16 +6,16 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ASGIApp
 
-from headway.web import world
+from headway.web import services, sign_in, world
 from headway.web.errors import HANDLERS
 from headway.web.rendering import make_environment
-from headway.web.security import check_form, with_security_headers
+from headway.web.security import LARGEST_FORM, check_form, with_security_headers
 from headway.web.static_files import static_file
 
 if TYPE_CHECKING:
     from headway.engine.server import Server
 
-_MODULES = (world,)
+_MODULES = (world, sign_in, services)
 
 
 def create_web(server: "Server") -> ASGIApp:
@@ -26,6 +26,7 @@ def create_web(server: "Server") -> ASGIApp:
     app = Litestar(
         route_handlers=handlers,
         before_request=check_form,
+        request_max_body_size=LARGEST_FORM,
         exception_handlers=HANDLERS,
         state=State(
             {"server": server, "templates": make_environment(), "form_key": server.vault.derive("csrf")}

@@ -61,7 +61,8 @@ def http_error(request: PageRequest, error: HTTPException) -> PageResponse:
 def own_error(request: PageRequest, error: HeadwayError) -> PageResponse:
     """What the engine refuses: its sentence, its hint."""
     if isinstance(error, WrongUse):
-        return _page(request, 400, "That cannot be done", error.message, hint=error.hint or "")
+        status = getattr(error, "http_status", 400)
+        return _page(request, status, "That cannot be done", error.message, hint=error.hint or "")
     if isinstance(error, Held):
         return _page(request, 409, "That has to wait", error.message, hint=error.hint or "")
     return unexpected(request, error)

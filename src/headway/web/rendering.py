@@ -1,6 +1,7 @@
 """Templates: found, compiled once, and given the same few words everywhere."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -12,8 +13,9 @@ from headway.web import charts, states, static_files, words
 _FOLDER = Path(__file__).parent / "templates"
 
 
+@cache
 def make_environment() -> Environment:
-    """Escapes everything, and knows no variable that was not given."""
+    """Escapes everything, and knows no variable that was not given. Compiles all of them: 0.2 s, once a process."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,

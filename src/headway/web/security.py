@@ -82,8 +82,6 @@ async def check_form(request: Request[Any, Any, Any]) -> None:
     """
     if request.method in SAFE_METHODS:
         return
-    if int(request.headers.get("content-length") or 0) > LARGEST_FORM:
-        raise PermissionDeniedException("this form is larger than 1 MiB")
     if not _is_own_origin(request):
         raise PermissionDeniedException("this form was sent from another site")
     form = await request.form()

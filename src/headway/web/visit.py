@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -12,9 +13,11 @@ from jinja2 import Environment
 from litestar import Request, Response
 
 from headway.domain.people import Actor
+from headway.engine.csrf import csrf_token
 from headway.engine.permissions import Action, allows, require
 from headway.engine.views.world import World, read_world
 from headway.store.database import Transaction
+from headway.store.repositories import repository_of_service
 from headway.web.security import COOKIE, form_word
 
 if TYPE_CHECKING:
@@ -104,10 +107,25 @@ class Visit:
             now=self.now,
             world=self._world,
             query=self.query,
-            note=self.query.get("said", ""),
             **values,
         )
         return html(self.request, content, status=status)
+
+    def done(self, path: str, said: str = "") -> PageResponse:
+        """After a form: there, with a sentence about what was done. Reloading does not send the form again."""
+        if said:
+            mark = "&" if "?" in path else "?"
+            path = f"{path}{mark}said={quote(said, safe='')}&by={self._signed(said)}"
+        return go(path)
+
+    @property
+    def note(self) -> str:
+        """What was done just now. Only our own words: nobody puts a sentence into a page by a link."""
+        said = self.query.get("said", "")
+        return said if said and compare_digest(self._signed(said), self.query.get("by", "")) else ""
+
+    def _signed(self, said: str) -> str:
+        return csrf_token(self.request.app.state.form_key, f"{self.session} {said}")[:22]
 
     async def world(self) -> World:
         if self._world is None:
@@ -122,6 +140,19 @@ class Visit:
     def need(self, action: Action, team: str | None = None) -> None:
         """Raises NotAllowed, which names the role that is missing."""
         require(self.actor, action, team=team)
+
+    @property
+    def may_add_repository(self) -> bool:
+        return self.may(Action.REPOSITORY_ADD)
+
+    async def team_of(self, service: str) -> str | None:
+        """Whose service it is: where a team's role counts."""
+
+        def work(tx: Transaction) -> str | None:
+            repository = repository_of_service(tx, service)
+            return None if repository is None else repository.team
+
+        return await self.server.database.fetch(work)
 
     async def form(self) -> Mapping[str, str]:
         """The fields of a form that was sent; it was checked to be ours before."""
@@ -158,10 +189,7 @@ def html(
     return Response(body, status_code=status, headers=sent, media_type="text/html; charset=utf-8")
 
 
-def go(path: str, said: str = "") -> PageResponse:
-    """After a form: there, with a sentence about what was done. Reloading does not send the form again."""
-    if said:
-        path += ("&" if "?" in path else "?") + f"said={quote(said)}"
+def go(path: str) -> PageResponse:
     return Response(
         b"", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, media_type="text/html"
     )
