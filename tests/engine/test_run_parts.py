@@ -101,6 +101,8 @@ def test_everything_a_step_may_ask_for_is_set():
     assert environment == {
         "CI": "no",
         "LEVEL": "high",
+        "HEADWAY_EVENT": "",
+        "HEADWAY_PULL_REQUEST": "",
         "MATRIX_PYTHON": "3.12",
         "NEEDS_LINT_VERSION": "1.2",
         "HEADWAY": "1",

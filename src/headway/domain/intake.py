@@ -106,3 +106,15 @@ class Schedule:
     branch: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     due_at: datetime | None = None
+
+
+def arrival_key(arrival: Arrival) -> str:
+    """What makes it the same thing, whoever tells of it and however often: a webhook sent again, a look, both.
+
+    What a ref pointed to before is part of it: a branch that is set back to an older commit is a new thing.
+    """
+    before, after = arrival.before or "", arrival.after or ""
+    if arrival.kind is ArrivalKind.PULL_REQUEST and arrival.pull_request is not None:
+        # Forges do not all tell the head before; a pull request's head comes once.
+        return f"{arrival.kind}:{arrival.pull_request.number}:{after}"
+    return f"{arrival.kind}:{arrival.ref}:{before}:{after}"

@@ -26,12 +26,22 @@ from headway.engine.run_turn import Turn
 from headway.engine.run_watch import Look
 from headway.engine.runs import Begun, How, Tools, load_plan, look_at
 from headway.engine.secrets import load_secrets
+from headway.engine.slots import Slots
 from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
 from headway.store import job_results, runs
 from headway.store.database import Transaction
 
 #: Milliseconds by which the wall clock may be ahead of the monotonic one, which stands still while a machine sleeps.
 _ASLEEP = 5000
+
+
+class Observer:
+    """Whoever writes along with a run's own rows, in the same transactions: a server's events and what is to be sent."""
+
+    def changed(
+        self, tx: Transaction, run: Run, jobs: Sequence[Job], now: datetime, *, run_changed: bool
+    ) -> None:
+        """These jobs have changed, and perhaps the run itself; they are as they stand after this transaction."""
 
 
 class Detached(Exception):
@@ -61,8 +71,14 @@ class Drive:
         secrets: Sequence[Secret] = (),
         limit: int,
         on_change: Callable[[], None] = lambda: None,
+        on_log: Callable[[Job, int], None] = lambda job, kept: None,
+        slots: Slots | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """`on_change` is called, in the loop's thread, whenever `look` or a log may hold something new."""
+        """`on_change` is called, in the loop's thread, whenever `look` or a log may hold something new.
+
+        `on_log` tells how many bytes of a job's masked log stand. With `slots` a job starts only when it has its own.
+        """
         assert begun.token is not None
         self.look = look
         self._tools = tools
@@ -74,6 +90,11 @@ class Drive:
         self._secrets = {secret.name: secret for secret in secrets}
         self._rules = plan.rules(limit)
         self._on_change = on_change
+        self._on_log = on_log
+        self._slots = slots
+        self._observer = observer
+        self._touched: set[str] = set()
+        self._told: Run | None = None
         self._run = look.run
         self._jobs = {job.name: job for job in look.jobs}
         self._attempts: dict[str, Attempt] = {}
@@ -132,6 +153,8 @@ class Drive:
             await _end([wishes, *self._tasks])
             # Working copies of jobs that have ended; what is not removed now goes with `engine.retention`.
             await asyncio.gather(*self._removals, return_exceptions=True)
+            if self._slots is not None:
+                self._slots.leave(self._run.id)
 
     async def _load(self) -> dict[str, list[Step]]:
         """What an owner before us has stored beside the jobs themselves."""
@@ -157,6 +180,8 @@ class Drive:
     def _resume(self, steps: dict[str, list[Step]]) -> None:
         for job in list(self._jobs.values()):
             if job.state is State.RUNNING:
+                if self._slots is not None:
+                    self._slots.hold(self._run, job)
                 self._follow(job, None, steps.get(job.name, []))
 
     async def _something_happens(self, wishes: "asyncio.Task[None]") -> None:
@@ -200,6 +225,9 @@ class Drive:
 
     def _settle(self, turn: Turn, name: str, outcome: Outcome, now: datetime) -> None:
         """An attempt has ended: for good, or for another one."""
+        self._touched.add(name)
+        if self._slots is not None:
+            self._slots.release([self._jobs[name].id])
         job = replace(self._jobs[name], taken=outcome.taken, kept=outcome.kept)
         del self._attempts[name]
         self._stopping.discard(name)
@@ -240,11 +268,14 @@ class Drive:
         while settled:
             settled = False
             todo.stops.clear()
-            for decision in decide(list(self._jobs.values()), self._rules, self._cancel):
+            decisions = decide(list(self._jobs.values()), self._rules, self._cancel)
+            admitted = self._admit([decision.job for decision in decisions if isinstance(decision, Start)])
+            for decision in decisions:
                 match decision:
                     case Start(name, reason):
-                        self._start(turn, name, reason, now)
-                        todo.starts.append(name)
+                        if name in admitted:
+                            self._start(turn, name, reason, now)
+                            todo.starts.append(name)
                     case Skip(name, reason):
                         self._leave_out(turn, name, State.SKIPPED, reason, now)
                         settled = True
@@ -258,7 +289,17 @@ class Drive:
                         todo.is_finished = True
         return todo
 
+    def _admit(self, names: Sequence[str]) -> set[str]:
+        """Those of them that have a slot; the others wake us once they have."""
+        if self._slots is None or not names:
+            return set(names)
+        asked = {self._jobs[name].id: name for name in names}
+        priorities = {name: definition.priority for name, definition in self._plan.definitions.items()}
+        jobs = [self._jobs[name] for name in names]
+        return {asked[job_id] for job_id in self._slots.ask(self._run, jobs, priorities, self._wake.set)}
+
     def _start(self, turn: Turn, name: str, reason: str, now: datetime) -> None:
+        self._touched.add(name)
         job = self._jobs[name]
         directory = self._tools.directory(job)
         # The directory is there before the row says so: one that is missing afterwards was taken away.
@@ -275,6 +316,9 @@ class Drive:
         )
 
     def _leave_out(self, turn: Turn, name: str, state: State, reason: str, now: datetime) -> None:
+        self._touched.add(name)
+        if self._slots is not None:
+            self._slots.release([self._jobs[name].id])
         turn.leave_out(self._jobs[name], state, reason)
         self._jobs[name] = replace(self._jobs[name], state=state, reason=reason, finished_at=now)
 
@@ -305,8 +349,13 @@ class Drive:
             # Raised within, so that nothing of this turn is stored.
             if not turn.store(tx):
                 raise self._tenure.taken_over()
+            if self._observer is not None:
+                self._observer.changed(tx, run, touched, turn.now, run_changed=run != self._told)
 
+        run, touched = self._run, [self._jobs[name] for name in sorted(self._touched)]
         await self._tools.database.perform(work)
+        self._touched.clear()
+        self._told = run
 
     def _follow(self, job: Job, stored: "asyncio.Future[None] | None", steps: Sequence[Step] = ()) -> None:
         """Carry out the job's attempt; without `stored` it was begun by an owner before us."""
@@ -326,6 +375,7 @@ class Drive:
             token=self._token,
             now=self.now,
             on_change=self._on_change,
+            on_log=self._on_log,
             stored=stored,
             stop=self._cancel,
         )
@@ -344,6 +394,9 @@ def ready(
     *,
     limit: int,
     on_change: Callable[[], None] = lambda: None,
+    on_log: Callable[[Job, int], None] = lambda job, kept: None,
+    slots: Slots | None = None,
+    observer: Observer | None = None,
 ) -> Drive:
     """The drive of a run that `begun` gave us, with its plan as stored and its secrets as they are now.
 
@@ -352,7 +405,19 @@ def ready(
     look = Look(begun.run, begun.jobs) if begun.jobs else look_at(tools.database, begun.run.id)
     plan = begun.plan or load_plan(tools.database, begun.run.id)
     secrets = load_secrets(plan.secrets(), begun.run.service, None, tools.settings)
-    return Drive(tools, runner, begun, look, plan, secrets=secrets, limit=limit, on_change=on_change)
+    return Drive(
+        tools,
+        runner,
+        begun,
+        look,
+        plan,
+        secrets=secrets,
+        limit=limit,
+        on_change=on_change,
+        on_log=on_log,
+        slots=slots,
+        observer=observer,
+    )
 
 
 async def _end(tasks: Sequence["asyncio.Task[Outcome] | asyncio.Task[None]"]) -> None:

@@ -23,6 +23,10 @@ def job_environment(run: Run, job: Job, definition: JobDefinition, needed: Itera
         for key, value in other.outputs.items()
     }
     matrix = {f"MATRIX_{variable(axis)}": value for axis, value in job.matrix.items()}
+    trigger = run.trigger
+    given = {
+        f"PARAMETER_{name.upper()}": value for name, value in (trigger.parameters if trigger else {}).items()
+    }
     ours = {
         "HEADWAY": "1",
         "HEADWAY_SERVICE": run.service,
@@ -33,8 +37,10 @@ def job_environment(run: Run, job: Job, definition: JobDefinition, needed: Itera
         "HEADWAY_RUN": str(run.number),
         "HEADWAY_JOB": job.name,
         "HEADWAY_ATTEMPT": str(job.attempt),
+        "HEADWAY_EVENT": trigger.event if trigger else "",
+        "HEADWAY_PULL_REQUEST": str(trigger.pull_request or "") if trigger else "",
     }
-    return {"CI": "true"} | outputs | matrix | dict(definition.env) | ours
+    return {"CI": "true"} | outputs | matrix | dict(definition.env) | given | ours
 
 
 def variable(text: str) -> str:

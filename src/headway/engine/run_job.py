@@ -68,6 +68,7 @@ class Attempt:
         token: int,
         now: Callable[[], datetime],
         on_change: Callable[[], None],
+        on_log: Callable[[Job, int], None],
         stored: "asyncio.Future[None] | None",
         stop: str | None,
     ) -> None:
@@ -91,6 +92,7 @@ class Attempt:
         self._token = token
         self._now = now
         self._on_change = on_change
+        self._on_log = on_log
         self._stored = stored
         self._directory = tools.directory(job)
         self._stop = stop
@@ -165,6 +167,7 @@ class Attempt:
         for mark, place in keeper.keep(piece):
             self._ledger.mark(mark, place=place, now=self._now())
         self._on_change()
+        self._on_log(self._job, keeper.kept)
 
     async def _commit(self, taken: int, kept: int) -> None:
         steps, job, token = self._ledger.changed(), self._job, self._token

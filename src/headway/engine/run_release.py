@@ -5,7 +5,7 @@ from datetime import datetime
 
 from headway.domain.contract import DeployKind, DeploySpec
 from headway.domain.release import Artifact, Release
-from headway.domain.run import Run
+from headway.domain.run import Run, TriggerEvent
 from headway.engine.releases import artifacts_for_release, compose_release
 from headway.engine.run_plan import RunPlan
 
@@ -19,6 +19,10 @@ def release_of(
     """
     if not plan.deployable:
         return None, ""
+    if run.trigger is not None and run.trigger.event is TriggerEvent.TRY:
+        return None, "no release: somebody's working tree"
+    if run.trigger is not None and run.trigger.pull_request is not None:
+        return None, "no release: a pull request, not yet merged"
     by_path: dict[str, tuple[str, Artifact]] = {}
     for job, artifact in made:
         before = by_path.setdefault(artifact.path, (job, artifact))

@@ -23,7 +23,7 @@ class Turn:
     def __init__(self, run: Run, token: int, now: datetime) -> None:
         self._run_id = run.id
         self._token = token
-        self._now = now
+        self.now = now
         self._writes: list[Write] = []
 
     @property
@@ -38,19 +38,19 @@ class Turn:
         self._also(lambda tx: runs.ask_to_cancel(tx, self._run_id, reason))
 
     def begin_run(self) -> None:
-        self._also(lambda tx: runs.begin_run(tx, self._run_id, self._token, self._now))
+        self._also(lambda tx: runs.begin_run(tx, self._run_id, self._token, self.now))
 
     def start_job(self, job: Job, reason: str, directory: Path) -> None:
         self._writes.append(
             lambda tx: jobs.start_job(
-                tx, job.id, self._token, reason=reason, directory=str(directory), now=self._now
+                tx, job.id, self._token, reason=reason, directory=str(directory), now=self.now
             )
         )
 
     def leave_out(self, job: Job, state: State, reason: str) -> None:
         """A job that never starts."""
         self._writes.append(
-            lambda tx: jobs.end_job(tx, job.id, self._token, state=state, reason=reason, now=self._now)
+            lambda tx: jobs.end_job(tx, job.id, self._token, state=state, reason=reason, now=self.now)
         )
 
     def retry_job(self, job: Job, outcome: Outcome, reason: str, ended_at: datetime) -> None:
@@ -97,12 +97,12 @@ class Turn:
         if release is not None:
             self._also(
                 lambda tx: runs.note_release(
-                    tx, self._run_id, store_release(tx, store, release, now=self._now).id
+                    tx, self._run_id, store_release(tx, store, release, now=self.now).id
                 )
             )
         self._writes.append(
             lambda tx: runs.finish_run(
-                tx, self._run_id, self._token, state=state, reason=reason, now=self._now
+                tx, self._run_id, self._token, state=state, reason=reason, now=self.now
             )
         )
         self._also(lambda tx: owners.release(tx, KIND, self._run_id, self._token))

@@ -130,13 +130,7 @@ def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun
     planned = plan(contract.jobs, _facts(tools.git, contract.jobs.values(), source), wish.only)
     if planned.faults:
         raise NothingToRun(planned.faults)
-    used = {job.definition for job in planned.jobs}
-    run_plan = RunPlan(
-        definitions={name: contract.jobs[name] for name in contract.jobs if name in used},
-        fail_fast=wish.fail_fast,
-        release_artifact=contract.deploy.artifact if contract.deploy else None,
-        deployable=contract.deploy is not None,
-    )
+    run_plan = plan_of_run(contract, planned.jobs, fail_fast=wish.fail_fast)
     # A secret that is missing is told before anything is stored; the values are read again by whoever drives.
     load_secrets(run_plan.secrets(), contract.service.name, None, tools.settings)
     draft = _Draft(tools, contract.service.name, source, wish, run_plan, planned.jobs)
@@ -147,6 +141,17 @@ def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun
         except _Overtaken:
             # On PostgreSQL another process may store the same run between our look and our insert.
             continue
+
+
+def plan_of_run(contract: Contract, jobs: Sequence[PlannedJob], *, fail_fast: bool) -> RunPlan:
+    """What of the contract whoever drives the run needs to know."""
+    used = {job.definition for job in jobs}
+    return RunPlan(
+        definitions={name: contract.jobs[name] for name in contract.jobs if name in used},
+        fail_fast=fail_fast,
+        release_artifact=contract.deploy.artifact if contract.deploy else None,
+        deployable=contract.deploy is not None,
+    )
 
 
 def in_milliseconds(instant: datetime) -> datetime:
@@ -191,7 +196,7 @@ class _Draft:
             selection=self.wish.only,
         )
         if found is not None:
-            return _take(tx, tools, found, now)
+            return take(tx, tools, found, now)
         run = Run(
             id=new_id("run", now),
             number=next_number(tx, self.service, "run"),
@@ -240,7 +245,7 @@ def _job(run: Run, planned: PlannedJob, now: datetime) -> Job:
     )
 
 
-def _take(tx: Transaction, tools: Tools, run: Run, now: datetime) -> Begun:
+def take(tx: Transaction, tools: Tools, run: Run, now: datetime) -> Begun:
     """Drive it if its owner is dead, else look on."""
     token = owners.claim(
         tx,
@@ -262,7 +267,7 @@ def _take(tx: Transaction, tools: Tools, run: Run, now: datetime) -> Begun:
 def attach(tools: Tools, run: Run) -> Begun:
     """Drive this unfinished run if nobody alive does, else look on."""
     now = tools.clock.now()
-    return tools.database.transact(lambda tx: _take(tx, tools, run, now))
+    return tools.database.transact(lambda tx: take(tx, tools, run, now))
 
 
 def request_cancel(tools: Tools, run: Run) -> Begun:
@@ -271,7 +276,7 @@ def request_cancel(tools: Tools, run: Run) -> Begun:
 
     def work(tx: Transaction) -> Begun:
         runs.ask_to_cancel(tx, run.id, f"cancelled by {tools.settings.user}")
-        return _take(tx, tools, run, now)
+        return take(tx, tools, run, now)
 
     return tools.database.transact(work)
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from headway.engine.arrivals import Arrivals
     from headway.engine.deployments_duty import DeploymentsDuty
     from headway.engine.disk import DiskWatch
+    from headway.engine.looking import LookDuty
     from headway.engine.org import OrgKeeper
     from headway.engine.people import People
     from headway.engine.repositories import Repositories
+    from headway.engine.run_drive import Observer
     from headway.engine.runs_duty import RunsDuty
     from headway.engine.slots import Slots
     from headway.engine.vault import Vault
@@ -34,6 +36,9 @@ class Server:
     arrivals: "Arrivals"
     slots: "Slots"
     runs: "RunsDuty"
+    #: Writes along with every change of a run.
+    observer: "Observer"
+    looking: "LookDuty"
     disk: "DiskWatch"
     #: None where this server was told to leave deployments to another one.
     deployments: "DeploymentsDuty | None"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.domain.intake import Arrival, ArrivalKind, PullRequest
+from headway.domain.intake import Arrival, ArrivalKind, PullRequest, arrival_key
 from headway.store.counters import next_number
 from headway.store.database import Row, Transaction
 
@@ -17,7 +17,6 @@ class StoredArrival:
     #: In the order of their coming, over all repositories.
     number: int
     repository: str
-    key: str
     arrival: Arrival
     received_at: datetime
     attempts: int
@@ -31,7 +30,7 @@ class StoredArrival:
 def add_arrival(
     tx: Transaction, repository: str, key: str, arrival: Arrival, *, delivery: str, now: datetime
 ) -> int | None:
-    """Its number; None when the same thing was told before."""
+    """Its number; None when it was told before under this key."""
     known = tx.one(
         "SELECT number FROM arrivals WHERE repository = :repository AND key = :key",
         repository=repository,
@@ -42,15 +41,16 @@ def add_arrival(
     number = next_number(tx, "", "arrival")
     added = tx.execute(
         """
-        INSERT INTO arrivals (number, repository, key, delivery, kind, ref, body, received_at, state, due_at,
+        INSERT INTO arrivals (number, repository, key, delivery, content, kind, ref, body, received_at, state, due_at,
             attempts, note)
-        VALUES (:number, :repository, :key, :delivery, :kind, :ref, :body, :now, 'waiting', :now, 0, '')
+        VALUES (:number, :repository, :key, :delivery, :content, :kind, :ref, :body, :now, 'waiting', :now, 0, '')
         ON CONFLICT (repository, key) DO NOTHING
         """,
         number=number,
         repository=repository,
         key=key,
         delivery=delivery,
+        content=arrival_key(arrival),
         kind=arrival.kind,
         ref=arrival.ref,
         body=json.dumps(_body(arrival)),
@@ -108,6 +108,29 @@ def try_again(tx: Transaction, numbers: Sequence[int], due_at: datetime, note: s
         )
 
 
+def taken_before(tx: Transaction, repository: str, arrival: Arrival, number: int) -> bool:
+    """Whether an earlier one said the same, and something came of it."""
+    row = tx.one(
+        """
+        SELECT 1 AS known FROM arrivals WHERE repository = :repository AND content = :content
+            AND number < :number AND state = 'done' LIMIT 1
+        """,
+        repository=repository,
+        content=arrival_key(arrival),
+        number=number,
+    )
+    return row is not None
+
+
+def refs_on_their_way(tx: Transaction, repository: str) -> set[str]:
+    """Refs of which something is stored that was not worked on yet."""
+    rows = tx.all(
+        "SELECT DISTINCT ref FROM arrivals WHERE repository = :repository AND due_at IS NOT NULL",
+        repository=repository,
+    )
+    return {row["ref"] for row in rows}
+
+
 def latest_arrivals(tx: Transaction, repository: str, *, limit: int = 20) -> list[StoredArrival]:
     """Newest first: what the settings page shows of a webhook that is being set up."""
     rows = tx.all(
@@ -155,7 +178,6 @@ def _stored(row: Row) -> StoredArrival:
     return StoredArrival(
         number=row["number"],
         repository=row["repository"],
-        key=row["key"],
         arrival=Arrival(**body),
         received_at=from_milliseconds(row["received_at"]),
         attempts=row["attempts"],

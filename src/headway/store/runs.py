@@ -113,6 +113,87 @@ def unfinished_runs(tx: Transaction, *, service: str | None = None) -> list[Run]
     return [_run(row) for row in rows]
 
 
+def waiting_runs(tx: Transaction, *, limit: int) -> list[Run]:
+    """Of a server: those that are under way, then those that wait, in the order in which they are to start.
+
+    Those that a person holds are left out, unless they are to be cancelled.
+    """
+    rows = tx.all(
+        f"""
+        SELECT * FROM runs WHERE {_UNFINISHED} AND trigger_key IS NOT NULL
+            AND (held_for IS NULL OR cancel_reason IS NOT NULL)
+        ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, priority DESC, created_at, number LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [_run(row) for row in rows]
+
+
+def run_by_trigger(tx: Transaction, key: str) -> Run | None:
+    row = tx.one("SELECT * FROM runs WHERE trigger_key = :key", key=key)
+    return None if row is None else _run(row)
+
+
+def unfinished_of_ref(tx: Transaction, service: str, ref: str) -> list[Run]:
+    """What a server still has to do for this branch, oldest first."""
+    rows = tx.all(
+        f"""
+        SELECT * FROM runs WHERE service = :service AND ref = :ref AND {_UNFINISHED} AND trigger_key IS NOT NULL
+        ORDER BY created_at, number
+        """,
+        service=service,
+        ref=ref,
+    )
+    return [_run(row) for row in rows]
+
+
+def supersede(tx: Transaction, run_id: str, by: str) -> None:
+    tx.execute("UPDATE runs SET superseded_by = :by WHERE id = :id", id=run_id, by=by)
+
+
+def let_start(tx: Transaction, run_id: str, approved_by: str) -> bool:
+    """A person said that it may. False: nothing held it."""
+    return bool(
+        tx.execute(
+            f"""
+            UPDATE runs SET held_for = NULL, approved_by = :by
+            WHERE id = :id AND held_for IS NOT NULL AND {_UNFINISHED}
+            """,
+            id=run_id,
+            by=approved_by,
+        )
+    )
+
+
+def end_undriven(tx: Transaction, run_id: str, *, state: State, reason: str, now: datetime) -> bool:
+    """End one that nobody has begun to drive. False: somebody has, or it has ended."""
+    changed = tx.execute(
+        """
+        UPDATE runs SET state = :state, reason = :reason, finished_at = :now, due_at = NULL
+        WHERE id = :id AND state = 'queued' AND NOT EXISTS (
+            SELECT 1 FROM claims WHERE claims.kind = 'run' AND claims.id = runs.id AND claims.owner IS NOT NULL
+        )
+        """,
+        id=run_id,
+        state=state,
+        reason=reason,
+        now=to_milliseconds(now),
+    )
+    if changed:
+        left = State.CANCELLED if state is State.CANCELLED else State.SKIPPED
+        tx.execute(
+            """
+            UPDATE jobs SET state = :left, reason = :reason, finished_at = :now
+            WHERE run = :id AND state = 'queued'
+            """,
+            id=run_id,
+            left=left,
+            reason=reason,
+            now=to_milliseconds(now),
+        )
+    return bool(changed)
+
+
 def plan_of(tx: Transaction, run_id: str) -> str:
     """The plan with which it began, as it was given to `add_run`."""
     row = tx.one("SELECT plan FROM runs WHERE id = :id", id=run_id)

@@ -16,6 +16,7 @@ from headway.base.errors import Errored
 from headway.domain.job import JobResult, JobSpec, Piece
 from headway.domain.states import State
 from headway.drivers.processes import ProcessIdentity, identity, is_alive
+from headway.drivers.runner.ceiling import Ceiling
 from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
 from headway.drivers.runner.payload import payload
 from headway.drivers.runner.verbs import FULL_DISK, PIECE_SIZE, SIGN_OF_LIFE_WITHIN
@@ -30,12 +31,14 @@ class LocalRunner:
     """Starts jobs as processes of their own session; they go on when this process dies.
 
     `environment` is what jobs get besides what their spec says; None: this process's, without HEADWAY_ names.
-    `niceness` and `oom_score_adjust` make jobs yield to everything else (a build must never take down what else runs here).
+    `niceness` and `oom_score_adjust` make jobs yield to everything else (a build must never take down what else runs here);
+    `ceiling` bounds the memory that all of them take together.
     """
 
     environment: Mapping[str, str] | None = None
     niceness: int = 0
     oom_score_adjust: int = 0
+    ceiling: Ceiling | None = None
     shell: tuple[str, ...] = ("sh",)
     clock: Clock = field(default_factory=SystemClock)
     _children: set[int] = field(default_factory=set, init=False, repr=False)
@@ -111,6 +114,8 @@ class LocalRunner:
         if self.oom_score_adjust:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text(str(self.oom_score_adjust))
+        if self.ceiling is not None:
+            self.ceiling.take_in(pid)
 
     def _reap(self) -> None:
         """Take the exit status of our own finished runners, or they stay as zombies."""

@@ -39,10 +39,11 @@ CREATE TABLE arrivals (
     -- in the order of their coming
     number BIGINT PRIMARY KEY,
     repository TEXT NOT NULL REFERENCES repositories (id),
-    -- what makes it the same thing, whoever tells of it and however often
+    -- told twice by the same teller, it is one: the forge's id of the delivery, the note of a push
     key TEXT NOT NULL,
-    -- the forge's own id of the delivery; empty where there is none
     delivery TEXT NOT NULL,
+    -- what it says, for telling the same thing told by two: ref, before, after
+    content TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('push', 'tag', 'pull_request', 'delete')),
     ref TEXT NOT NULL,
     body TEXT NOT NULL,
@@ -56,6 +57,8 @@ CREATE TABLE arrivals (
 );
 
 CREATE INDEX arrivals_due ON arrivals (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX arrivals_by_content ON arrivals (repository, content);
 
 CREATE INDEX arrivals_by_age ON arrivals (received_at);
 

@@ -1,0 +1,85 @@
+"""What bare ASGI applications share: reading a body with bounds, answering JSON."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from headway.api.problems import MEDIA_TYPE, problem_bytes
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class BodyTooLarge(Exception):
+    pass
+
+
+class BodyTooSlow(Exception):
+    pass
+
+
+class ClientGone(Exception):
+    pass
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Names in lower case; of several with one name the last counts."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def read_body(scope: Scope, receive: Receive, *, most: int, within: float) -> bytes:
+    """The whole body. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
+    told = headers_of(scope).get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise BodyTooLarge
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size > most:
+                    raise BodyTooLarge
+                pieces.append(piece)
+                if not message.get("more_body", False):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    media_type: bytes = b"application/json",
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    sent = [
+        (b"content-type", media_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    sent += [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_json(send: Send, status: int, document: object) -> None:
+    await answer(send, status, json.dumps(document).encode())
+
+
+async def answer_problem(
+    send: Send, status: int, detail: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None
+) -> None:
+    body = problem_bytes(status, detail, hint=hint)
+    await answer(send, status, body, media_type=MEDIA_TYPE.encode(), headers=headers)

@@ -1,0 +1,82 @@
+"""`POST /hooks/{repository id}`: webhooks of forges. A bare ASGI application, because hundreds may come each second.
+
+Signature first, then the body's meaning, then one durable row; the work comes after the answer.
+"""
+
+import logging
+
+from headway.api.asgi import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    answer_json,
+    answer_problem,
+    headers_of,
+    read_body,
+)
+from headway.base.errors import HeadwayError
+from headway.engine.server import Server
+from headway.wire.forges.door import read_webhook
+from headway.wire.forges.errors import WebhookRefused
+
+log = logging.getLogger("headway.hooks")
+
+#: What GitHub sends at most.
+MOST_BYTES = 25 * 2**20
+#: Seconds for a whole body; forges themselves wait 10.
+WITHIN = 10.0
+
+
+class Hooks:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await answer_problem(send, 405, "webhooks are sent here by POST", headers={"allow": "POST"})
+            return
+        repository_id = scope["path"].removeprefix("/hooks/").strip("/")
+        repository = await self._server.repositories.by_id(repository_id)
+        if repository is None:
+            await answer_problem(
+                send,
+                404,
+                "no repository has this webhook address",
+                hint="headway repository list shows the addresses",
+            )
+            return
+        try:
+            body = await read_body(scope, receive, most=MOST_BYTES, within=WITHIN)
+        except BodyTooLarge:
+            await answer_problem(send, 413, f"a webhook has at most {MOST_BYTES // 2**20} MiB")
+            return
+        except BodyTooSlow:
+            await answer_problem(
+                send, 408, f"the body took more than {WITHIN:.0f} s", headers={"connection": "close"}
+            )
+            return
+        except ClientGone:
+            return
+        try:
+            secrets = await self._server.repositories.hook_secrets(repository)
+            webhook = read_webhook(repository.forge, headers_of(scope), body, secrets)
+            accepted = await self._server.arrivals.accept(
+                repository.id, webhook.arrivals, delivery=webhook.delivery
+            )
+        except WebhookRefused as error:
+            await answer_problem(send, error.status, error.message, hint=error.hint)
+            return
+        except HeadwayError as error:
+            # A forge that hears 503 sends again.
+            log.warning("a webhook of %s was not stored: %s", repository.name, error.message)
+            await answer_problem(send, 503, error.message, hint=error.hint, headers={"retry-after": "30"})
+            return
+        told = {
+            "accepted": len(accepted),
+            "known": len(webhook.arrivals) - len(accepted),
+            "note": webhook.note,
+        }
+        await answer_json(send, 202, told)

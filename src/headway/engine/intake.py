@@ -1,0 +1,182 @@
+"""Intake: what arrived becomes runs, each thing once, in order for each branch.
+
+Several pushes to one branch that lie here together are judged together: by the headway.toml of the newest, the others
+are collapsed into it if that file says so. A repository that cannot be reached keeps all of its arrivals, in order,
+until it can. Late: nothing is lost, runs begin later. Killed between any two lines: an arrival and all that came of it
+are one transaction, so it either has its run or is still waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from headway.base.clock import Clock
+from headway.base.errors import HeadwayError
+from headway.domain.intake import Arrival, ArrivalKind, Repository
+from headway.domain.run import Run
+from headway.engine.intake_read import CommitFile, Reader
+from headway.engine.intake_store import Intent, Taken, store_group
+from headway.engine.repositories import Repositories
+from headway.engine.run_drive import Observer
+from headway.pipeline.triggers import decide
+from headway.store.arrivals import StoredArrival, due_arrivals, next_arrival, try_again
+from headway.store.database import Database
+
+log = logging.getLogger("headway.intake")
+
+#: Repositories worked on at the same time.
+_SIDE_BY_SIDE = 4
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Arrivals of one ref (or one pull request) that lie here together, in their order."""
+
+    arrivals: tuple[StoredArrival, ...]
+
+    @property
+    def newest(self) -> StoredArrival:
+        return self.arrivals[-1]
+
+
+def groups_of(arrivals: Sequence[StoredArrival]) -> list[Group]:
+    """In the order of their first arrivals. A deletion ends a group: what comes after it is another branch."""
+    found: list[list[StoredArrival]] = []
+    open_groups: dict[str, list[StoredArrival]] = {}
+    for stored in arrivals:
+        key = f"{stored.arrival.kind is ArrivalKind.PULL_REQUEST}:{stored.arrival.ref}"
+        group = open_groups.get(key)
+        if (
+            group is None
+            or stored.arrival.kind is ArrivalKind.DELETE
+            or group[-1].arrival.kind is ArrivalKind.DELETE
+        ):
+            group = open_groups[key] = []
+            found.append(group)
+        group.append(stored)
+    return [Group(tuple(group)) for group in found]
+
+
+class IntakeDuty:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        repositories: Repositories,
+        reader: Reader,
+        observer: Observer,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._repositories = repositories
+        self._reader = reader
+        self._observer = observer
+        #: A sentence while nothing is taken in: the disk is nearly full. What arrives is stored all the same.
+        self.paused = ""
+        #: Called when there are new runs.
+        self.on_runs: Callable[[Sequence[Run]], None] = lambda runs: None
+
+    async def tick(self, now: datetime) -> datetime | None:
+        """Works on all that is due."""
+        if self.paused:
+            return None
+        due = await self._database.fetch(lambda tx: due_arrivals(tx, now))
+        by_repository: dict[str, list[StoredArrival]] = {}
+        for stored in due:
+            by_repository.setdefault(stored.repository, []).append(stored)
+        side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+        async def work(repository_id: str, arrivals: list[StoredArrival]) -> None:
+            async with side_by_side:
+                await self._repository(repository_id, arrivals)
+
+        await asyncio.gather(*(work(*entry) for entry in by_repository.items()))
+        if due:
+            # What came meanwhile.
+            return now
+        return await self._database.fetch(lambda tx: next_arrival(tx, now))
+
+    async def _repository(self, repository_id: str, arrivals: list[StoredArrival]) -> None:
+        repository = await self._repositories.by_id(repository_id)
+        if repository is None:
+            await self._end_all(arrivals, "the repository was removed")
+            return
+        try:
+            await asyncio.to_thread(self._reader.bring, repository, [stored.arrival for stored in arrivals])
+            for group in groups_of(arrivals):
+                await self._group(repository, group)
+        except HeadwayError as error:
+            await self._later(repository, arrivals, error.message)
+        except Exception as error:
+            log.exception("what %s told cannot be worked on", repository.name)
+            await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
+
+    async def _group(self, repository: Repository, group: Group) -> None:
+        """Read, decide, store: one transaction for all of the group."""
+        intents = await asyncio.to_thread(self._judge, repository, group)
+        now = self._clock.now()
+        taken: Taken = await self._database.perform(
+            lambda tx: store_group(tx, repository, intents, now, self._observer)
+        )
+        if taken.described:
+            self._repositories.forget(repository.id)
+        if taken.runs:
+            self.on_runs(taken.runs)
+
+    def _judge(self, repository: Repository, group: Group) -> list[Intent]:
+        """What is to become of each. Blocks."""
+        file = self._reader.read(repository, group.newest.arrival)
+        return [self._intent(repository, group, stored, file) for stored in group.arrivals]
+
+    def _intent(
+        self, repository: Repository, group: Group, stored: StoredArrival, file: CommitFile
+    ) -> Intent:
+        arrival = stored.arrival
+        if arrival.kind is ArrivalKind.DELETE:
+            return Intent(stored, ignored="deleted: there is nothing to run")
+        is_newest = stored is group.newest
+        collapses = file.contract is not None and file.contract.pipeline.superseded == "collapse"
+        own = file if is_newest or collapses else self._reader.read(repository, arrival)
+        if own.missing:
+            return Intent(stored, ignored=own.missing)
+        commit = own.commit if own is not file or is_newest else self._reader.commit(repository, arrival)
+        if own.contract is None:
+            return Intent(stored, file=own, commit=commit)
+        changed = self._reader.changed(repository, arrival, own.contract, alone=len(group.arrivals) == 1)
+        arrival = self._with_message(repository, arrival, commit is not None)
+        decision = decide(own.contract.triggers, arrival, changed=changed)
+        if not decision.run:
+            return Intent(stored, file=own, commit=commit, ignored=decision.reason)
+        return Intent(
+            stored,
+            file=own,
+            commit=commit,
+            changed=changed,
+            held_for=decision.held_for,
+            overtaken=not is_newest and collapses,
+        )
+
+    def _with_message(self, repository: Repository, arrival: Arrival, is_here: bool) -> Arrival:
+        """The whole message decides on `[skip ci]`; who looked at refs alone did not have it."""
+        if arrival.message or not is_here:
+            return arrival
+        return replace(arrival, message=self._reader.message(repository, arrival))
+
+    async def _later(self, repository: Repository, arrivals: Sequence[StoredArrival], why: str) -> None:
+        now = self._clock.now()
+        tries = max(stored.attempts for stored in arrivals)
+        pause = min(_FIRST_PAUSE * 2 ** min(tries, 10), _LONGEST_PAUSE)
+        log.warning("%s: %s; tried again in %.0f s", repository.name, why, pause.total_seconds())
+        numbers = [stored.number for stored in arrivals]
+        await self._database.perform(lambda tx: try_again(tx, numbers, now + pause, why))
+
+    async def _end_all(self, arrivals: Sequence[StoredArrival], note: str) -> None:
+        from headway.store.arrivals import end_arrival
+
+        numbers = [stored.number for stored in arrivals]
+        await self._database.perform(
+            lambda tx: [end_arrival(tx, number, "ignored", note=note) for number in numbers]
+        )

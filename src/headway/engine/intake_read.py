@@ -1,0 +1,156 @@
+"""What intake reads of a repository: the commits that arrived, their headway.toml, the paths that changed. Blocks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headway.base.errors import HeadwayError
+from headway.domain.commit import Commit
+from headway.domain.contract import Contract
+from headway.domain.intake import Arrival, ArrivalKind, Repository
+from headway.domain.run import FileFault
+from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
+from headway.drivers.git.process import UnknownCommit
+from headway.engine.projects import CONTRACT_FILE, decode_contract
+from headway.wire.contract import ContractInvalid, read_contract
+
+#: A headway.toml of more bytes than this is somebody's mistake.
+_MOST_BYTES = 1 << 20
+#: Faults shown of one file.
+_MOST_FAULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFile:
+    """The headway.toml of one commit: values, or faults, or why there is nothing to run."""
+
+    #: The bare repository's folder.
+    folder: str
+    commit: Commit | None
+    contract: Contract | None = None
+    text: str = ""
+    faults: tuple[FileFault, ...] = ()
+    missing: str = ""
+    #: The service's name; of a file that cannot be read the one that was known before.
+    service: str = ""
+    #: It is the default branch's.
+    is_default: bool = False
+
+
+#: Brings refs (whole names) and ids of a repository into its folder. Raises the errors of `drivers.git.remote`.
+Fetch = Callable[[Repository, Path, Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    #: Repository -> folder of its bare repository.
+    folder: Callable[[str], Path]
+    fetch: Fetch
+    environment: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def bare(self, repository: Repository) -> Bare:
+        return create_bare(self.folder(repository.id), repository.default_branch or "main", self.environment)
+
+    def bring(self, repository: Repository, arrivals: Sequence[Arrival]) -> None:
+        """Have their commits here, as far as they still exist."""
+        bare = self.bare(repository)
+        wanted = {arrival.after for arrival in arrivals if arrival.after}
+        if not repository.url or wanted <= bare.known(wanted):
+            return
+        refs = dict.fromkeys(arrival.ref for arrival in arrivals if arrival.after and arrival.after in wanted)
+        self.fetch(repository, bare.folder, list(refs))
+
+    def read(self, repository: Repository, arrival: Arrival) -> CommitFile:
+        """The file of the arrival's commit. What is wrong with it is in the answer, never raised."""
+        bare = self.bare(repository)
+        folder = str(bare.folder)
+        commit = self.commit(repository, arrival)
+        if commit is None:
+            gone = "its commit is not there any more: the branch was deleted or forced elsewhere"
+            return CommitFile(folder, None, missing=gone)
+        name = arrival.ref.removeprefix("refs/heads/")
+        is_default = arrival.ref.startswith("refs/heads/") and name == (
+            repository.default_branch or bare.default_branch
+        )
+        return read_file(repository, bare, commit, is_default=is_default)
+
+    def commit(self, repository: Repository, arrival: Arrival) -> Commit | None:
+        """None where it is not there any more."""
+        if arrival.after is None:
+            return None
+        bare = self.bare(repository)
+        try:
+            return bare.commit(arrival.after)
+        except UnknownCommit:
+            pass
+        # An annotated tag is told by its own id.
+        sha = bare.refs(arrival.ref).get(arrival.ref) if arrival.kind is ArrivalKind.TAG else None
+        return bare.commit(sha) if sha else None
+
+    def message(self, repository: Repository, arrival: Arrival) -> str:
+        commit = self.commit(repository, arrival)
+        return self.bare(repository).message(commit.sha) if commit else ""
+
+    def changed(
+        self, repository: Repository, arrival: Arrival, contract: Contract, *, alone: bool
+    ) -> tuple[str, ...] | None:
+        """Paths that the arrival touches; None where nobody asks, or where it cannot be told (then all count)."""
+        if not asks_for_paths(contract):
+            return None
+        # Pushes that are judged together would each have to know what the others touched.
+        if not alone or arrival.after is None or arrival.kind is ArrivalKind.TAG:
+            return None
+        bare = self.bare(repository)
+        try:
+            base = self._base(bare, repository, arrival)
+            return None if base is None else bare.changed_paths(base, arrival.after)
+        except HeadwayError:
+            return None
+
+    def _base(self, bare: Bare, repository: Repository, arrival: Arrival) -> str | None:
+        asked = arrival.pull_request
+        assert arrival.after is not None
+        if asked is not None:
+            heads = bare.refs("refs/heads")
+            target = heads.get(f"refs/heads/{asked.base}")
+            return bare.merge_base(target, arrival.after) if target else None
+        if arrival.before and bare.has_commit(arrival.before):
+            return arrival.before
+        default = repository.default_branch or bare.default_branch
+        target = bare.refs("refs/heads").get(f"refs/heads/{default}")
+        if target and target != arrival.after:
+            return bare.merge_base(target, arrival.after)
+        return None
+
+
+def asks_for_paths(contract: Contract) -> bool:
+    push = contract.triggers.push
+    if push is not None and push.paths:
+        return True
+    return any(job.when and "changed" in job.when for job in contract.jobs.values())
+
+
+def read_file(repository: Repository, bare: Bare, commit: Commit, *, is_default: bool = False) -> CommitFile:
+    """The headway.toml of this commit."""
+    folder = str(bare.folder)
+    known = repository.service or repository.name.rpartition("/")[2]
+    try:
+        data = bare.read_file(commit.sha, CONTRACT_FILE, _MOST_BYTES)
+    except FileTooLarge as error:
+        fault = FileFault(CONTRACT_FILE, "", 1, 1, error.message)
+        return CommitFile(folder, commit, faults=(fault,), service=known)
+    if data is None:
+        return CommitFile(
+            folder, commit, missing=f"there is no {CONTRACT_FILE} in this commit", service=known
+        )
+    text = ""
+    try:
+        text = decode_contract(data, CONTRACT_FILE)
+        contract = read_contract(text, CONTRACT_FILE)
+    except ContractInvalid as error:
+        faults = tuple(
+            FileFault(fault.file, fault.key_path, fault.line, fault.column, fault.message)
+            for fault in error.faults[:_MOST_FAULTS]
+        )
+        return CommitFile(folder, commit, text=text, faults=faults, service=known)
+    return CommitFile(folder, commit, contract, text, service=contract.service.name, is_default=is_default)

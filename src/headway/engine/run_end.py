@@ -1,0 +1,28 @@
+"""The end of a run that nobody drives: it cannot start, is not wanted any more, or is over before it began."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from headway.domain.run import Run
+from headway.domain.states import State
+from headway.engine.run_drive import Observer
+from headway.engine.runs import KIND
+from headway.store import jobs, owners, runs
+from headway.store.database import Transaction
+
+
+def end_unstarted(
+    tx: Transaction, run: Run, token: int, state: State, reason: str, now: datetime, observer: Observer
+) -> Run | None:
+    """Its jobs that have not ended are dropped with it. None: it was not ours (`token`), or had ended before."""
+    left = State.CANCELLED if state is State.CANCELLED else State.SKIPPED
+    touched = []
+    for job in jobs.jobs_of(tx, run.id):
+        if not job.state.is_final and jobs.end_job(tx, job.id, token, state=left, reason=reason, now=now):
+            touched.append(replace(job, state=left, reason=reason, finished_at=now))
+    if not runs.finish_run(tx, run.id, token, state=state, reason=reason, now=now):
+        return None
+    owners.release(tx, KIND, run.id, token)
+    ended = replace(run, state=state, reason=reason, finished_at=now, due_at=None)
+    observer.changed(tx, ended, touched, now, run_changed=True)
+    return ended

@@ -1,0 +1,144 @@
+"""A run as a server orders it: from what began it and the headway.toml of its commit to its rows, whole or not at all.
+
+Nobody drives it yet; `engine.runs_duty` takes what is stored. Two orders of one key are one run.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from headway.base.ids import new_id
+from headway.domain.commit import Commit
+from headway.domain.contract import Contract
+from headway.domain.run import FileFault, Job, Run, Trigger
+from headway.domain.states import State
+from headway.engine.run_drive import Observer
+from headway.engine.run_plan import RunPlan, to_json
+from headway.engine.runs import plan_of_run
+from headway.pipeline.plan import PlannedJob, plan
+from headway.pipeline.when import WhenFacts
+from headway.store import commits, jobs, runs
+from headway.store.counters import next_number
+from headway.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All that a run is made of. Without a contract its `trigger.faults` say why, and it has failed already."""
+
+    service: str
+    #: Folder of the bare repository.
+    repository: str
+    #: None for a commit that is not here (an overtaken push that was forced away): then `sha` is all that is known.
+    commit: Commit | None
+    sha: str
+    branch: str | None
+    tag: str | None
+    trigger: Trigger
+    requested_by: str
+    contract: Contract | None = None
+    only: tuple[str, ...] = ()
+    fail_fast: bool = False
+    #: Paths that changed, for `when`; None: unknown, which counts as changed.
+    changed: tuple[str, ...] | None = None
+    #: Ends it at once: superseded before it could begin.
+    superseded: str = ""
+    #: A tree that is not the commit's own: somebody's uncommitted changes.
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    run: Run
+    #: False: it was ordered before.
+    is_new: bool
+
+
+def store_order(tx: Transaction, order: Order, now: datetime, observer: Observer) -> Ordered:
+    """The run's rows, and its first event. Faults of the plan make it a failed run that shows them."""
+    if (known := runs.run_by_trigger(tx, order.trigger.key)) is not None:
+        return Ordered(known, is_new=False)
+    planned: tuple[PlannedJob, ...] = ()
+    run_plan, faults = RunPlan(), order.trigger.faults
+    if order.contract is not None and not order.superseded:
+        facts = WhenFacts(branch=order.branch, tag=order.tag, dirty=order.dirty, changed=order.changed)
+        made = plan(order.contract.jobs, facts, order.only)
+        planned = made.jobs
+        faults += tuple(FileFault("headway.toml", fault.place, 0, 0, fault.message) for fault in made.faults)
+        run_plan = plan_of_run(order.contract, planned, fail_fast=order.fail_fast)
+    run = _run(tx, replace(order, trigger=replace(order.trigger, faults=faults)), now)
+    # Nobody holds it: whoever claims it first gets a token above this one.
+    if not runs.add_run(tx, run, plan=to_json(run_plan), token=0):
+        other = runs.run_by_trigger(tx, order.trigger.key)
+        assert other is not None
+        return Ordered(other, is_new=False)
+    if order.commit is not None:
+        commits.add_commit(tx, order.repository, order.commit)
+    rows = tuple(_job(run, job, order.contract, now) for job in planned) if order.contract else ()
+    jobs.add_jobs(tx, rows)
+    observer.changed(tx, run, rows, now, run_changed=True)
+    return Ordered(run, is_new=True)
+
+
+def _run(tx: Transaction, order: Order, now: datetime) -> Run:
+    state, reason = State.QUEUED, ""
+    if order.superseded:
+        state, reason = State.CANCELLED, order.superseded
+    elif order.trigger.faults:
+        state, reason = State.FAILED, _faults(order.trigger.faults)
+    return Run(
+        id=new_id("run", now),
+        number=next_number(tx, order.service, "run"),
+        service=order.service,
+        repository=order.repository,
+        commit=order.sha,
+        tree=order.commit.tree if order.commit else order.sha,
+        dirty=order.dirty,
+        branch=order.branch,
+        tag=order.tag,
+        state=state,
+        reason=reason,
+        created_at=now,
+        finished_at=now if state.is_final else None,
+        due_at=None if state.is_final else now,
+        requested_by=order.requested_by,
+        selection=tuple(sorted(set(order.only))),
+        trigger=order.trigger,
+    )
+
+
+def _faults(faults: Sequence[FileFault]) -> str:
+    first = faults[0]
+    place = f"{first.file}:{first.line}: " if first.line else f"{first.key}: " if first.key else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{place}{first.message}{more}"
+
+
+def _job(run: Run, planned: PlannedJob, contract: Contract, now: datetime) -> Job:
+    definition = contract.jobs[planned.definition]
+    group = definition.concurrency
+    return Job(
+        id=new_id("job", now),
+        run=run.id,
+        name=planned.name,
+        definition=planned.definition,
+        matrix=planned.matrix,
+        needs=planned.needs,
+        state=State.QUEUED if planned.skipped is None else State.SKIPPED,
+        reason=planned.skipped or "",
+        attempt=1,
+        allow_failure=planned.allow_failure,
+        queued_at=now,
+        finished_at=None if planned.skipped is None else now,
+        slots=definition.slots,
+        group=group.group if group else None,
+        group_limit=group.limit if group else 1,
+    )
+
+
+def group_of(contract: Contract) -> Mapping[str, object]:
+    """The group of its runs, as a trigger carries it."""
+    concurrency = contract.pipeline.concurrency
+    if concurrency is None:
+        return {}
+    return {"group": concurrency.group, "group_limit": concurrency.limit}

@@ -1,0 +1,192 @@
+"""Driving the runs of a server: claims what waits, in its order, and drives each in a task of its own.
+
+After a restart the runs that went on are claimed first, and take their slots before anything new is asked for.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from headway.base.errors import DiskFull, HeadwayError
+from headway.domain.run import Job, Run
+from headway.domain.states import State
+from headway.drivers.runner.verbs import Runner
+from headway.engine.hub import Hub
+from headway.engine.run_drive import Detached, Drive, Observer, ready
+from headway.engine.run_end import end_unstarted
+from headway.engine.run_tenure import TakenOver
+from headway.engine.runs import Begun, Tools, give_back, take
+from headway.engine.slots import Slots
+from headway.store import runs
+from headway.store.database import Transaction
+from headway.store.errors import DatabaseUnavailable
+
+log = logging.getLogger("headway.runs")
+
+#: Runs under way at once: what they may do is bounded by slots, this only bounds the work of looking after them.
+MOST_RUNS = 64
+_TRY_AGAIN = timedelta(seconds=10)
+
+
+class RunsDuty:
+    def __init__(self, tools: Tools, runner: Runner, hub: Hub, slots: Slots, observer: Observer) -> None:
+        self._tools = tools
+        self._runner = runner
+        self._hub = hub
+        self._slots = slots
+        self._observer = observer
+        self._drives: dict[str, Drive] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        #: Run -> when it is looked at again: its disk was full, its database away.
+        self._resting: dict[str, datetime] = {}
+        self._is_stopping = False
+        #: Run -> why it is not under way: for the page of what waits.
+        self.reasons: dict[str, str] = {}
+        #: A sentence while nothing new may begin (the disk is nearly full); runs under way go on.
+        self.paused = ""
+        #: Called when one has ended: something may wait for it.
+        self.on_end: Callable[[Run], None] = lambda run: None
+        self.wake: Callable[[], None] = lambda: None
+
+    @property
+    def active(self) -> int:
+        return len(self._tasks)
+
+    async def tick(self, now: datetime) -> datetime | None:
+        """Claims what may be under way. Late: everything waiting is still there."""
+        if self._is_stopping:
+            return None
+        self._resting = {run: until for run, until in self._resting.items() if until > now}
+        candidates = await self._tools.database.fetch(lambda tx: runs.waiting_runs(tx, limit=4 * MOST_RUNS))
+        for run in self._choose(candidates):
+            begun = await self._tools.database.perform(functools.partial(self._take, run=run, now=now))
+            if begun is not None and begun.token is not None:
+                self._tasks[run.id] = asyncio.create_task(self._carry(begun), name=f"run {run.id}")
+        return min(self._resting.values(), default=None)
+
+    def _choose(self, candidates: list[Run]) -> list[Run]:
+        """Of the waiting, in their order, those that may be under way now; the reasons of the others are noted."""
+        groups: dict[str, list[Run]] = {}
+        for run in candidates:
+            if run.trigger and run.trigger.group and (run.id in self._tasks or run.state is State.RUNNING):
+                groups.setdefault(run.trigger.group, []).append(run)
+        chosen: list[Run] = []
+        reasons: dict[str, str] = {}
+        room = MOST_RUNS - len(self._tasks)
+        for run in candidates:
+            if run.id in self._tasks or run.id in self._resting:
+                continue
+            trigger = run.trigger
+            assert trigger is not None
+            cancelled = run.state is State.QUEUED and trigger.held_for
+            if self.paused and run.state is State.QUEUED and not cancelled:
+                reasons[run.id] = self.paused
+                continue
+            if trigger.group and run.state is State.QUEUED and not cancelled:
+                before = groups.setdefault(trigger.group, [])
+                if len(before) >= trigger.group_limit:
+                    reasons[run.id] = f"group {trigger.group}: {_named(before)} has it"
+                    continue
+                before.append(run)
+            if room <= 0:
+                reasons[run.id] = f"{len(self._tasks) + len(chosen)} runs are under way, it comes after them"
+                continue
+            room -= 1
+            chosen.append(run)
+        self.reasons = reasons
+        return chosen
+
+    def _take(self, tx: Transaction, run: Run, now: datetime) -> Begun | None:
+        fresh = runs.run_by_id(tx, run.id)
+        if fresh is None or fresh.state.is_final:
+            return None
+        return take(tx, self._tools, fresh, now)
+
+    async def _carry(self, begun: Begun) -> None:
+        """To the run's end, whatever happens: this task never fails."""
+        run, token = begun.run, begun.token
+        assert token is not None
+        try:
+            await self._drive(begun)
+        except Detached:
+            await asyncio.to_thread(give_back, self._tools, run, token)
+        except TakenOver as error:
+            log.warning("%s", error.message)
+        except (DiskFull, DatabaseUnavailable) as error:
+            log.warning("run %s of %s rests: %s", run.number, run.service, error.message)
+            await self._rest(run, token)
+        except HeadwayError as error:
+            # Nothing of it can be done as things are, a missing secret for example: that is how it ends.
+            await self._fail(run, token, error)
+        except Exception:
+            log.exception("run %s of %s cannot be driven", run.number, run.service)
+            await self._rest(run, token)
+        finally:
+            self._drives.pop(run.id, None)
+            self._tasks.pop(run.id, None)
+            self._slots.leave(run.id)
+            self.wake()
+
+    async def _drive(self, begun: Begun) -> None:
+        drive = await asyncio.to_thread(
+            ready,
+            self._tools,
+            self._runner,
+            begun,
+            # Slots are what bounds it.
+            limit=1_000_000,
+            on_log=self._grew,
+            slots=self._slots,
+            observer=self._observer,
+        )
+        self._drives[begun.run.id] = drive
+        if self._is_stopping:
+            raise Detached
+        ended = await drive.run()
+        self.on_end(ended)
+
+    def _grew(self, job: Job, kept: int) -> None:
+        data = {"run": job.run, "job": job.id, "attempt": job.attempt, "size": kept}
+        self._hub.sign("log.grew", service="", subject=job.id, data=data)
+
+    async def _rest(self, run: Run, token: int) -> None:
+        self._resting[run.id] = self._tools.clock.now() + _TRY_AGAIN
+        try:
+            await asyncio.to_thread(give_back, self._tools, run, token)
+        except DatabaseUnavailable as error:
+            log.warning("run %s of %s is not given back: %s", run.number, run.service, error.message)
+
+    async def _fail(self, run: Run, token: int, error: HeadwayError) -> None:
+        state = State.FAILED if error.exit_code in (1, 2) else State.ERRORED
+        now = self._tools.clock.now()
+
+        def work(tx: Transaction) -> Run | None:
+            return end_unstarted(tx, run, token, state, error.message, now, self._observer)
+
+        try:
+            ended = await self._tools.database.perform(work)
+        except DatabaseUnavailable:
+            await self._rest(run, token)
+            return
+        if ended is not None:
+            self.on_end(ended)
+
+    def cancel(self, run_id: str, reason: str) -> None:
+        """The wish is stored already; this only saves the time until it is seen. From the loop's thread."""
+        if drive := self._drives.get(run_id):
+            drive.cancel(reason)
+        self.wake()
+
+    async def stop(self) -> None:
+        """Leave everything as it is: jobs go on, the next start takes them up."""
+        self._is_stopping = True
+        for drive in self._drives.values():
+            drive.detach()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=10)
+
+
+def _named(others: list[Run]) -> str:
+    return ", ".join(f"run {run.number} of {run.service}" for run in others[:3])

@@ -1,0 +1,102 @@
+"""Runs by the clock: the cron triggers of default branches, in their own time zones.
+
+Late: of the times that were missed the last one is made up for, if it is not too long ago (`pipeline.cron.MAX_DELAY`).
+Twice: the key of such a run is its trigger and its time, so it is one run whoever begins it and however often.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from headway.base.clock import to_milliseconds
+from headway.base.errors import HeadwayError
+from headway.domain.intake import Repository, Schedule
+from headway.domain.run import Trigger, TriggerEvent
+from headway.engine.intake_read import CommitFile, Reader, read_file
+from headway.engine.run_drive import Observer
+from headway.engine.run_order import Order, group_of, store_order
+from headway.pipeline.cron import missed, next_due
+from headway.pipeline.parameters import check_parameters
+from headway.store import repositories as rows
+from headway.store.database import Database, Transaction
+
+log = logging.getLogger("headway.schedules")
+
+
+class ScheduleDuty:
+    def __init__(self, database: Database, reader: Reader, observer: Observer) -> None:
+        self._database = database
+        self._reader = reader
+        self._observer = observer
+        self.on_runs: Callable[[], None] = lambda: None
+
+    async def tick(self, now: datetime) -> datetime | None:
+        for schedule in await self._database.fetch(lambda tx: rows.due_schedules(tx, now)):
+            await self._schedule(schedule, now)
+        return await self._database.fetch(rows.next_schedule)
+
+    async def _schedule(self, schedule: Schedule, now: datetime) -> None:
+        assert schedule.due_at is not None
+        at = missed(schedule.cron, schedule.zone, schedule.due_at, now)
+        following = next_due(schedule.cron, schedule.zone, now)
+        order = None
+        if at is None:
+            log.warning("%s: the time of %s was missed by more than an hour", schedule.service, schedule.name)
+        else:
+            try:
+                order = await asyncio.to_thread(self._order, schedule, at)
+            except HeadwayError as error:
+                log.warning("%s: %s did not begin: %s", schedule.service, schedule.name, error.message)
+
+        def work(tx: Transaction) -> None:
+            if order is not None:
+                store_order(tx, order, now, self._observer)
+            rows.schedule_again(tx, schedule, following)
+
+        await self._database.perform(work)
+        if order is not None:
+            self.on_runs()
+
+    def _order(self, schedule: Schedule, at: datetime) -> Order | None:
+        repository = self._database.read(lambda tx: rows.repository_by_id(tx, schedule.repository))
+        if repository is None:
+            return None
+        key = f"cron:{schedule.repository}:{schedule.name}:{to_milliseconds(at)}"
+        trigger = Trigger(TriggerEvent.CRON, key, repository.id, parameters=schedule.parameters)
+        return order_of_branch(self._reader, repository, schedule.branch, trigger, f"cron {schedule.name}")
+
+
+def order_of_branch(
+    reader: Reader, repository: Repository, branch: str, trigger: Trigger, requested_by: str
+) -> Order | None:
+    """A run of the branch's head; None where there is none, or nothing to run. Blocks."""
+    bare = reader.bare(repository)
+    ref = f"refs/heads/{branch}"
+    sha = bare.refs(ref).get(ref)
+    if sha is None:
+        return None
+    file: CommitFile = read_file(repository, bare, bare.commit(sha))
+    if file.missing:
+        return None
+    trigger = replace(trigger, ref=ref, faults=file.faults)
+    if file.contract is not None:
+        values, _ = check_parameters(file.contract.parameters, trigger.parameters)
+        trigger = replace(
+            trigger,
+            parameters=values,
+            priority=file.contract.pipeline.priority,
+            **group_of(file.contract),  # type: ignore[arg-type]
+        )
+    return Order(
+        service=file.service,
+        repository=file.folder,
+        commit=file.commit,
+        sha=sha,
+        branch=branch,
+        tag=None,
+        trigger=trigger,
+        requested_by=requested_by,
+        contract=file.contract,
+    )

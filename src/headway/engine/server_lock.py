@@ -1,0 +1,101 @@
+"""One server a data folder: `DATA/engine.lock`. Commands on that folder speak to it through `DATA/headway.sock`.
+
+ServerRuns   2   another server has this folder
+"""
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.base.errors import WrongUse
+
+LOCK = "engine.lock"
+SOCKET = "headway.sock"
+#: Bytes of a unix socket's path that every Linux takes; the last one ends it.
+_LONGEST_SOCKET_PATH = 107
+
+
+class ServerRuns(WrongUse):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    pid: int
+    url: str
+    socket: Path
+
+
+class ServerLock:
+    """Held while the process lives; the kernel lets it go however that ends."""
+
+    def __init__(self, data: Path) -> None:
+        self._file = data / LOCK
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Raises ServerRuns."""
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            running = running_server(self._file.parent)
+            who = f"process {running.pid} at {running.url}" if running else "another process"
+            raise ServerRuns(
+                f"a server runs on {self._file.parent} already: {who}",
+                hint="stop it first, or give this one another folder: --data DIR",
+            ) from None
+        self._descriptor = descriptor
+
+    def tell(self, url: str) -> None:
+        """Write down how we are reached."""
+        assert self._descriptor is not None
+        text = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text, 0)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def running_server(data: Path) -> RunningServer | None:
+    """The server that has this folder now; None when there is none. Takes nothing and imports little: every command asks."""
+    try:
+        descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        told = os.pread(descriptor, 4096, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    try:
+        document = json.loads(told)
+        return RunningServer(int(document["pid"]), str(document["url"]), socket_path(data))
+    except (ValueError, KeyError, TypeError):
+        # It has the lock and not yet an address: it is just starting.
+        return RunningServer(0, "", socket_path(data))
+
+
+def socket_path(data: Path) -> Path:
+    """In the folder; where its name is too long for a socket, in the user's own folder of run-time files."""
+    path = data / SOCKET
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    import hashlib
+
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    folder = Path(f"/run/user/{os.getuid()}")
+    return (folder if folder.is_dir() else Path("/tmp")) / f"headway-{os.getuid()}-{name}.sock"  # noqa: S108
