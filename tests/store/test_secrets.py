@@ -1,11 +1,7 @@
 """Secrets as rows, on both databases."""
 
 from dataclasses import replace
-from datetime import timedelta
 
-import pytest
-
-from headway.domain.intake import ForgeKind, Repository
 from headway.domain.secrets import (
     ScopeKind,
     StoredSecret,
@@ -14,7 +10,6 @@ from headway.domain.secrets import (
     service_scope,
     team_scope,
 )
-from headway.store import repositories
 from headway.store import secrets as rows
 from headway.store.database import Database
 from headway.store.secrets import SealedSecret
@@ -53,19 +48,3 @@ def test_another_key_changes_nothing_else(database: Database) -> None:
     database.transact(lambda tx: rows.reseal(tx, SHOP, ciphertext="new", key_id="k2"))
     found = database.read(lambda tx: rows.find_secret(tx, service_scope("shop"), "A"))
     assert found == SealedSecret(replace(SHOP.stored, key_id="k2"), "new")
-
-
-@pytest.mark.parametrize(("team", "removed"), [("storefront", False), (None, False), ("storefront", True)])
-def test_whose_a_service_is_stands_with_its_repository(
-    database: Database, team: str | None, removed: bool
-) -> None:
-    repository = Repository("repo-1", "shop", ForgeKind.GIT, "file:///r", "shop", "main", NOON, "ana", team=team)
-
-    def work(tx):  # type: ignore[no-untyped-def]
-        assert repositories.add_repository(tx, repository)
-        if removed:
-            repositories.remove_repository(tx, "repo-1", NOON + timedelta(days=1))
-
-    database.transact(work)
-    assert database.read(lambda tx: rows.team_of(tx, "shop")) == (None if removed else team)
-    assert database.read(lambda tx: rows.team_of(tx, "other")) is None

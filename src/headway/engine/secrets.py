@@ -1,9 +1,10 @@
-"""Secrets by name, from files that only their owner can read and from the caller's environment. Values are never told.
+"""Secrets by name, from the vault, from files that only their owner can read, and from the caller's environment.
+Values are never told.
 
 SecretsError             2
 ├── SecretsFileOpen      2   a file that others could read, or that is not ours
 ├── SecretsFileInvalid   2   a line that is no NAME=value; named by its number, never by what it holds
-├── SecretsMissing       2   names that no file and no variable has, all of them
+├── SecretsMissing       2   names that are nowhere, all of them
 └── SecretTooShort       2   a value that cannot be masked
 """
 
@@ -15,7 +16,9 @@ from pathlib import Path
 
 from headway.base.errors import WrongUse
 from headway.base.secret import MINIMUM_LENGTH, Secret
-from headway.engine.settings import Settings
+from headway.domain.run import Run
+from headway.engine.settings import Settings, WantedSecrets
+from headway.engine.vault import local_secrets
 
 _MOST_BYTES = 1 << 20
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
@@ -47,19 +50,32 @@ class SecretTooShort(SecretsError):
 
 
 def load_secrets(
-    names: Sequence[str], service: str, environment: str | None, settings: Settings
+    names: Sequence[str],
+    service: str,
+    environment: str | None,
+    settings: Settings,
+    *,
+    team: str | None = None,
+    repository: str | None = None,
 ) -> tuple[Secret, ...]:
-    """The secrets that `names` asks for, in that order.
+    """The secrets that `names` asks for, in that order. `repository`: whose code is to be given them, on a server.
 
-    Looked for in DATA/secrets/<service>.<environment>.env (a job's secrets have no environment), then in
-    DATA/secrets/<service>.env, then among the caller's environment variables. Files are read only when a name
-    is asked for. Raises the errors above; SecretsMissing lists all names that are nowhere.
+    Looked for in the vault (of the environment, the service, the team; a job's secrets have no environment), then in
+    DATA/secrets/<service>.<environment>.env, then in DATA/secrets/<service>.env, then among the caller's environment
+    variables, which those of a server are not. Nothing is read unless a name is asked for. Raises the errors above
+    and those of `engine.vault`; SecretsMissing lists all names that are nowhere.
     """
     if not names:
         return ()
     files = secret_files(service, environment, settings)
-    sources: list[tuple[str, Mapping[str, str]]] = [(str(file), read_secrets_file(file)) for file in files]
-    sources.append(("the environment", settings.environment))
+    stored = settings.stored_secrets or local_secrets(settings)
+    sources: list[tuple[str, Mapping[str, str]]] = []
+    if stored is not None:
+        wanted = WantedSecrets(names, service, environment, team, repository)
+        sources.append(("the vault", stored(wanted)))
+    sources += [(str(file), read_secrets_file(file)) for file in files]
+    if settings.stored_secrets is None:
+        sources.append(("the environment", settings.environment))
     found: list[Secret] = []
     missing: list[str] = []
     for name in dict.fromkeys(names):
@@ -69,8 +85,23 @@ def load_secrets(
         else:
             found.append(_secret(name, values[name], place))
     if missing:
-        raise _missing(missing, service, environment, files[0])
+        raise _missing(missing, service, environment, None if settings.stored_secrets else files[0])
     return tuple(found)
+
+
+def secrets_for_run(
+    run: Run, names: Sequence[str], settings: Settings, *, team: str | None = None
+) -> tuple[Secret, ...]:
+    """What the jobs of this run are given of the secrets that they name.
+
+    The run of a stranger's pull request is given none, approved or not: its code could print them. Its jobs start
+    without them. Raises what `load_secrets` raises.
+    """
+    trigger = run.trigger
+    if trigger is not None and trigger.fork:
+        return ()
+    repository = trigger.repository if trigger is not None else None
+    return load_secrets(names, run.service, None, settings, team=team, repository=repository)
 
 
 def secret_files(service: str, environment: str | None, settings: Settings) -> tuple[Path, ...]:
@@ -172,12 +203,23 @@ def _require_private(file: Path, status: os.stat_result) -> None:
         )
 
 
-def _missing(names: Sequence[str], service: str, environment: str | None, file: Path) -> SecretsMissing:
+def _missing(
+    names: Sequence[str], service: str, environment: str | None, file: Path | None
+) -> SecretsMissing:
+    """`file` is where it could be written; None on a server."""
     several = len(names) > 1
     where = f"the environment {environment} of {service}" if environment else f"the jobs of {service}"
+    need = (
+        f"{where} need{'' if not environment else 's'} the secret{'s' if several else ''} {', '.join(names)}"
+    )
+    if file is None:
+        told = f" --environment {environment}" if environment else ""
+        return SecretsMissing(
+            f"{need}, which {'are' if several else 'is'} not stored here",
+            hint=f"headway secret set {names[0]} --service {service}{told}; or on the page of secrets",
+        )
     return SecretsMissing(
-        f"{where} need{'' if not environment else 's'} the secret{'s' if several else ''} {', '.join(names)}, "
-        f"and no file or variable has {'them' if several else 'it'}",
+        f"{need}, and no file or variable has {'them' if several else 'it'}",
         hint=f"write {names[0]}=… into {file} (then chmod 600 it), or: export {names[0]}=…",
     )
 

@@ -1,9 +1,28 @@
 """Where this machine's data lies and which database holds it. Read from the environment by `main.settings`."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from headway.drivers.ssh.settings import SshSettings
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSecrets:
+    """Which secrets, and who asks."""
+
+    names: Sequence[str]
+    service: str
+    #: None: a job's.
+    environment: str | None
+    #: As the headway.toml at hand says; a server knows better.
+    team: str | None = None
+    #: The repository whose code is to be given them, where a server runs it.
+    repository: str | None = None
+
+
+#: Those values that are stored, by name.
+StoredSecrets = Callable[[WantedSecrets], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +37,9 @@ class Settings:
     environment: dict[str, str]
     #: An ssh config used in place of `~/.ssh/config`.
     ssh_config: Path | None = None
+    #: Set by a server to its vault; then its own environment is no source of secrets. None: a command, which opens
+    #: the vault of its data folder when it needs one.
+    stored_secrets: StoredSecrets | None = None
 
     @property
     def logs(self) -> Path:

@@ -97,15 +97,6 @@ def key_ids(tx: Transaction) -> list[str]:
     return [str(row["key_id"]) for row in rows]
 
 
-def team_of(tx: Transaction, service: str) -> str | None:
-    """The team whose repository the service comes from, where a server knows one."""
-    row = tx.one(
-        "SELECT team FROM repositories WHERE service = :service AND removed_at IS NULL AND team IS NOT NULL",
-        service=service,
-    )
-    return None if row is None else str(row["team"])
-
-
 def _sealed(row: Row) -> SealedSecret:
     return SealedSecret(
         StoredSecret(

@@ -1,0 +1,107 @@
+"""What needs which role and which scope: one table, asked by every face and never repeated elsewhere.
+
+NotAllowed    2    this actor may not; answered with 403, and the message names what is missing
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from headway.base.errors import WrongUse
+from headway.domain.people import Actor, Role, Scope
+
+
+class NotAllowed(WrongUse):
+    http_status = 403
+
+    def __init__(self, message: str, *, hint: str, scope: Scope | None = None) -> None:
+        """`scope`: the one that the token lacks; None when it is the role that does not reach."""
+        super().__init__(message, hint=hint)
+        self.scope = scope
+
+
+class Action(StrEnum):
+    """What can be done, as the audit calls it where it is a change."""
+
+    LOOK = "look"
+    RUN_START = "run.start"
+    RUN_CANCEL = "run.cancel"
+    #: A run that waits for a person, such as that of a stranger's pull request.
+    RUN_APPROVE = "run.approve"
+    RELEASE_ADD = "release.add"
+    DEPLOYMENT_REQUEST = "deployment.request"
+    DEPLOYMENT_APPROVE = "deployment.approve"
+    DEPLOYMENT_ROLLBACK = "deployment.rollback"
+    HOST_EXEC = "host.exec"
+    REPOSITORY_FETCH = "repository.fetch"
+    REPOSITORY_PUSH = "repository.push"
+    REPOSITORY_ADD = "repository.add"
+    REPOSITORY_REMOVE = "repository.remove"
+    SECRET_LIST = "secret.list"  # noqa: S105
+    SECRET_SET = "secret.set"  # noqa: S105
+    PEOPLE_MANAGE = "people.manage"
+    #: One's own; nobody makes one for somebody else.
+    TOKEN_CREATE = "token.create"  # noqa: S105
+    AUDIT_LOOK = "audit.look"
+    SYSTEM_SETTINGS = "system.settings"
+    BACKUP = "backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    role: Role
+    scope: Scope
+
+
+NEEDS = {
+    Action.LOOK: Needs(Role.VIEWER, Scope.READ),
+    Action.RUN_START: Needs(Role.DEVELOPER, Scope.RUN),
+    Action.RUN_CANCEL: Needs(Role.DEVELOPER, Scope.RUN),
+    Action.RUN_APPROVE: Needs(Role.DEVELOPER, Scope.RUN),
+    Action.RELEASE_ADD: Needs(Role.DEVELOPER, Scope.RELEASE),
+    Action.DEPLOYMENT_REQUEST: Needs(Role.DEVELOPER, Scope.DEPLOY),
+    Action.DEPLOYMENT_APPROVE: Needs(Role.DEVELOPER, Scope.DEPLOY),
+    Action.DEPLOYMENT_ROLLBACK: Needs(Role.OPERATOR, Scope.DEPLOY),
+    Action.HOST_EXEC: Needs(Role.OPERATOR, Scope.HOSTS),
+    Action.REPOSITORY_FETCH: Needs(Role.VIEWER, Scope.PUSH),
+    Action.REPOSITORY_PUSH: Needs(Role.DEVELOPER, Scope.PUSH),
+    Action.REPOSITORY_ADD: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+    Action.REPOSITORY_REMOVE: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+    Action.SECRET_LIST: Needs(Role.DEVELOPER, Scope.SECRETS),
+    Action.SECRET_SET: Needs(Role.OPERATOR, Scope.SECRETS),
+    Action.PEOPLE_MANAGE: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+    Action.TOKEN_CREATE: Needs(Role.VIEWER, Scope.ADMIN),
+    Action.AUDIT_LOOK: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+    Action.SYSTEM_SETTINGS: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+    Action.BACKUP: Needs(Role.ADMINISTRATOR, Scope.ADMIN),
+}
+
+
+def require(actor: Actor, action: Action, *, team: str | None) -> None:
+    """`team` is that of the service it is about; None: it is about all of Headway, where a team's role does not count.
+
+    Raises NotAllowed.
+    """
+    needs = NEEDS[action]
+    role = actor.role_in(team)
+    if not role.covers(needs.role):
+        where = f" in the team {team}" if team else ""
+        raise NotAllowed(
+            f"{actor.name} is {_article(role)}{where}, and {action} needs {_article(needs.role)}",
+            hint="an administrator can give the role: on the page of people, or in org.toml for a team",
+        )
+    if not actor.has_scope(needs.scope):
+        raise NotAllowed(
+            f"{actor.by} has not the scope '{needs.scope}', which {action} needs",
+            hint=f"make a token that has it: headway token create NAME --scope {needs.scope}",
+            scope=needs.scope,
+        )
+
+
+def allows(actor: Actor, action: Action, *, team: str | None) -> bool:
+    """For a face that shows only what can be done."""
+    needs = NEEDS[action]
+    return actor.role_in(team).covers(needs.role) and actor.has_scope(needs.scope)
+
+
+def _article(role: Role) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"
