@@ -176,6 +176,13 @@ class Bare:
             raise explain(complaint, str(self.folder))
         return code == 0
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Where two commits' histories parted; None where they have nothing in common. Raises UnknownCommit."""
+        for sha in (one, other):
+            self._require(sha)
+        code, output, _ = self._start("merge-base", one, other).finish()
+        return output.decode().strip() if code == 0 else None
+
     def changed_paths(self, base: str, sha: str) -> tuple[str, ...]:
         """Paths that differ between two commits or trees, deleted ones too, in git's order; bytes that are no UTF-8
         come as Python's surrogate escapes. Raises GitError where one of them is not here."""

@@ -47,7 +47,7 @@ while read -r _ new ref <&3; do
     case $ref in refs/heads/*) ;; *) continue ;; esac
     case $new in *[!0]*) ;; *) continue ;; esac
     # The first branch that is pushed becomes the default one, if the one that was named never came.
-    git rev-parse --verify --quiet HEAD >/dev/null || git symbolic-ref HEAD "$ref"
+    [ "$links" -gt 0 ] || git rev-parse --verify --quiet HEAD >/dev/null || git symbolic-ref HEAD "$ref"
     links=$((links + 1))
     if [ -n "${{HEADWAY_LINK:-}}" ] && [ "$links" -le {_LINKS} ]; then
         printf 'headway: %s: %s%s\\n' "${{ref#refs/heads/}}" "$HEADWAY_LINK" "$new"
