@@ -61,6 +61,8 @@ class Plan:
     salt: str = ""
     #: Setting -> fingerprint, environment and secrets alike.
     fingerprints: Mapping[str, str] | None = None
+    #: The service's, whose secrets the environment may name.
+    team: str | None = None
 
     def host(self, name: str) -> HostPlan:
         return next(host for host in self.hosts if host.spec.name == name)

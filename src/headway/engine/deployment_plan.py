@@ -80,6 +80,7 @@ def compose(
         artifact=_artifact(deploy, release) if bring else None,
         settings_of=settings_of,
         rollback=rollback,
+        team=contract.service.team,
     )
 
 

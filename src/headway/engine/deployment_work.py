@@ -66,7 +66,8 @@ def facts_of(plan: Plan) -> Facts:
 def _secrets_of(world: World, plan: Plan) -> Callable[[], Sequence[Secret]]:
     @cache
     def load() -> tuple[Secret, ...]:
-        return load_secrets(plan.environment.secrets, plan.service, plan.environment.name, world.settings)
+        named, where = plan.environment.secrets, plan.environment.name
+        return load_secrets(named, plan.service, where, world.settings, team=plan.team)
 
     return load
 

@@ -171,7 +171,11 @@ class Deployments:
         values = dict(plan.environment.env)
         if plan.settings_of is None:
             found = load_secrets(
-                plan.environment.secrets, plan.service, plan.environment.name, self.world.settings
+                plan.environment.secrets,
+                plan.service,
+                plan.environment.name,
+                self.world.settings,
+                team=plan.team,
             )
             values |= {secret.name: secret.reveal() for secret in found}
         return values

@@ -23,6 +23,7 @@ class HostBook:
     groups: Mapping[str, tuple[str, ...]]
     #: Environment (None: a job's) and name of each secret.
     secrets: tuple[tuple[str | None, str], ...]
+    team: str | None = None
 
 
 def read_host_book(start: Path) -> HostBook:
@@ -43,7 +44,8 @@ def book_of(contract: Contract) -> HostBook:
         (name, secret) for name, environment in environments for secret in environment.secrets
     ]
     secrets += [(None, secret) for job in contract.jobs.values() for secret in job.secrets]
-    return HostBook(contract.service.name, contract.hosts, contract.groups, tuple(secrets))
+    service = contract.service
+    return HostBook(service.name, contract.hosts, contract.groups, tuple(secrets), service.team)
 
 
 def _plain(document: Mapping[str, Any]) -> HostBook:
@@ -58,7 +60,10 @@ def _plain(document: Mapping[str, Any]) -> HostBook:
         secrets += [(name, _text(secret)) for secret in _list(environment.get("secrets", []))]
     for job in document.get("jobs", {}).values():
         secrets += [(None, _text(secret)) for secret in _list(job.get("secrets", []))]
-    return HostBook(_text(document["service"]["name"]), hosts, groups, tuple(secrets))
+    service, team = document["service"], document["service"].get("team")
+    return HostBook(
+        _text(service["name"]), hosts, groups, tuple(secrets), None if team is None else _text(team)
+    )
 
 
 def _host(name: str, table: Mapping[str, Any]) -> HostSpec:

@@ -68,7 +68,7 @@ def known_secrets(book: HostBook, settings: Settings, environment: str | None = 
         if environment is not None and place != environment:
             continue
         try:
-            (secret,) = load_secrets((name,), book.service, place, settings)
+            (secret,) = load_secrets((name,), book.service, place, settings, team=book.team)
         except SecretsMissing:
             continue
         found[secret.reveal()] = secret

@@ -25,7 +25,7 @@ from headway.engine.run_tenure import Tenure
 from headway.engine.run_turn import Turn
 from headway.engine.run_watch import Look
 from headway.engine.runs import Begun, How, Tools, load_plan, look_at
-from headway.engine.secrets import load_secrets
+from headway.engine.secrets import secrets_for_run
 from headway.engine.slots import Slots
 from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
 from headway.store import job_results, runs
@@ -369,7 +369,8 @@ class Drive:
             definition=definition,
             needed=needed,
             artifacts=[artifact for other in needed for artifact in self._artifacts.get(other.name, ())],
-            secrets=[self._secrets[name] for name in definition.secrets],
+            # A stranger's run has been given none of those that it names.
+            secrets=[self._secrets[name] for name in definition.secrets if name in self._secrets],
             all_secrets=list(self._secrets.values()),
             steps=steps,
             token=self._token,
@@ -404,7 +405,7 @@ def ready(
     """
     look = Look(begun.run, begun.jobs) if begun.jobs else look_at(tools.database, begun.run.id)
     plan = begun.plan or load_plan(tools.database, begun.run.id)
-    secrets = load_secrets(plan.secrets(), begun.run.service, None, tools.settings)
+    secrets = secrets_for_run(begun.run, plan.secrets(), tools.settings, team=plan.team)
     return Drive(
         tools,
         runner,

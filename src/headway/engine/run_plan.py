@@ -27,6 +27,8 @@ class RunPlan:
     release_artifact: str | None = None
     #: Whether a release is to be made: the service has a [deploy] section.
     deployable: bool = False
+    #: The service's team, whose secrets its jobs may name.
+    team: str | None = None
 
     def rules(self, limit: int) -> Rules:
         return Rules(
@@ -54,6 +56,7 @@ def to_json(plan: RunPlan) -> str:
             "fail_fast": plan.fail_fast,
             "release_artifact": plan.release_artifact,
             "deployable": plan.deployable,
+            "team": plan.team,
             "jobs": {name: _definition_to_json(definition) for name, definition in plan.definitions.items()},
         }
     )
@@ -66,6 +69,7 @@ def from_json(text: str) -> RunPlan:
         fail_fast=document["fail_fast"],
         release_artifact=document["release_artifact"],
         deployable=document["deployable"],
+        team=document.get("team"),
     )
 
 

@@ -132,7 +132,7 @@ def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun
         raise NothingToRun(planned.faults)
     run_plan = plan_of_run(contract, planned.jobs, fail_fast=wish.fail_fast)
     # A secret that is missing is told before anything is stored; the values are read again by whoever drives.
-    load_secrets(run_plan.secrets(), contract.service.name, None, tools.settings)
+    load_secrets(run_plan.secrets(), contract.service.name, None, tools.settings, team=run_plan.team)
     draft = _Draft(tools, contract.service.name, source, wish, run_plan, planned.jobs)
     while True:
         now = in_milliseconds(tools.clock.now())
@@ -151,6 +151,7 @@ def plan_of_run(contract: Contract, jobs: Sequence[PlannedJob], *, fail_fast: bo
         fail_fast=fail_fast,
         release_artifact=contract.deploy.artifact if contract.deploy else None,
         deployable=contract.deploy is not None,
+        team=contract.service.team,
     )
 
 
