@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
+from headway.base.globs import takes_in
 from headway.deploy.guards import Guards, Who, Word, own_approval, stricter, why_not_counted
 from headway.domain.contract import ApprovalSpec, EnvironmentSpec
 from headway.domain.org import Floor
@@ -122,7 +122,7 @@ def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> I
             final=True,
         )
     for globs in guards.branches:
-        if not any(fnmatchcase(branch, glob) for branch in facts.branches for glob in globs):
+        if not any(takes_in(globs, branch) for branch in facts.branches):
             on = ", ".join(facts.branches) or "none that is known"
             yield Obstacle(
                 "branch",

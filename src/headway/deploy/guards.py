@@ -7,8 +7,8 @@ and never looser, whatever both say.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
+from headway.base.globs import takes_in
 from headway.domain.contract import ApprovalSpec, EnvironmentSpec
 from headway.domain.org import Floor
 from headway.domain.people import Role
@@ -86,8 +86,7 @@ def applying(floors: Iterable[Floor], service: str, environment: str) -> tuple[F
     return tuple(
         floor
         for floor in floors
-        if any(fnmatchcase(service, glob) for glob in floor.services)
-        and any(fnmatchcase(environment, glob) for glob in floor.environments)
+        if takes_in(floor.services, service) and takes_in(floor.environments, environment)
     )
 
 

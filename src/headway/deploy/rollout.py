@@ -202,7 +202,8 @@ def _back_actions(hosts: Sequence[HostRow], facts: Facts) -> tuple[Action, ...]:
 
 def _pause(deployment: Deployment, facts: Facts, hosts: Sequence[HostRow]) -> Decision:
     asking = frozenset(row.host for row in hosts if row.state in ASKS and row.host in facts.active)
-    return Decision(deployment.state, "finishing the step at hand", stop=asking, ask=not facts.active)
+    reason = "finishing the step at hand" if facts.active else "paused"
+    return Decision(deployment.state, reason, stop=asking, ask=not facts.active)
 
 
 def _failures(failed: Sequence[HostRow]) -> str:

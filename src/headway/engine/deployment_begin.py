@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from headway.base.errors import Held
 from headway.deploy.host_states import HostState
 from headway.deploy.plan import Plan, from_json, to_json
 from headway.deploy.record import predecessor
@@ -15,6 +16,7 @@ from headway.drivers.artifacts import ArtifactStore
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Begun, Hold, World
+from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_plan import with_predecessors
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
@@ -22,11 +24,17 @@ from headway.engine.host_link import HostLink, look_at_all
 from headway.engine.releases import hold_release
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
+from headway.store import requests
 from headway.store.counters import next_number
 from headway.store.database import Transaction
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
+
+
+class RequestOver(Held):
+    """The request was withdrawn or superseded while its deployment was about to begin."""
+
 
 #: Somebody who goes back does not wait longer than this for another one's step.
 _PATIENCE_GOING_BACK = 10.0
@@ -76,11 +84,12 @@ async def begin(
     repository: str,
     permission: Permission | None,
     brought: Release | None,
+    request: str | None = None,
 ) -> Begun:
     """Takes the hosts, ends what is at hand there, stores the deployment with its hosts and commits.
 
     `brought` is the release whose bytes it may need; None when going back, which lives of what stands on the hosts.
-    Raises ReleaseGone when retention let it go meanwhile.
+    Raises ReleaseGone when retention let it go meanwhile, RequestOver when the request was taken back.
     """
     assert hold.database is not None
     links = hold.world.links(plan.hosts)
@@ -104,6 +113,7 @@ async def begin(
     deployment = _new(
         hold.world, plan, kind, repository=repository, permission=permission, live=live, unfinished=unfinished
     )
+    deployment = replace(deployment, request=request)
     hosts = first_rows(plan, {name: error.message for name, error in lock.unreachable.items()})
     base = live.commit if live else None
     changes = await asyncio.to_thread(find_changes, git, deployment, base)
@@ -118,6 +128,9 @@ async def begin(
         numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
         rows.insert_deployment(tx, numbered, hosts, hold.token)
         record_changes(tx, numbered, base, changes)
+        if request is not None:
+            _begin_request(tx, request, numbered)
+        tell_deployment(tx, numbered, numbered.requested_at)
         return numbered
 
     stored = await hold.database.perform(work)
@@ -198,16 +211,23 @@ def _supersede(tx: Transaction, old: Deployment, new: Deployment, hold: Hold) ->
         return
     stands = what_stands(old, rows.hosts_of(tx, old.id))
     now = hold.world.clock.now()
-    rows.save_deployment(
-        tx,
-        replace(
-            old,
-            state=DeploymentState.CANCELLED,
-            reason=f"superseded by a deployment of {new.release}; {stands}",
-            finished_at=now,
-        ),
-        hold.token,
+    superseded = replace(
+        old,
+        state=DeploymentState.CANCELLED,
+        reason=f"superseded by a deployment of {new.release}; {stands}",
+        finished_at=now,
     )
+    rows.save_deployment(tx, superseded, hold.token)
+    tell_deployment(tx, superseded, now)
+
+
+def _begin_request(tx: Transaction, request: str, deployment: Deployment) -> None:
+    """One transaction begins both: a killed server leaves a request that waits, or a deployment that is its own."""
+    if not requests.begin_request(tx, request, deployment.id, f"deployment {deployment.number} goes on"):
+        raise RequestOver("the request is over: it was withdrawn or superseded", hint="ask for it anew")
+    begun = requests.get_request(tx, request)
+    assert begun is not None
+    tell_request(tx, begun, deployment.requested_at)
 
 
 async def _let_it_finish(hold: Hold, unfinished: Deployment) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from headway.base.clock import Clock
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
+from headway.engine.deployment_news import tell_deployment, tell_hosts
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database, Transaction
@@ -26,6 +27,10 @@ class Books(Protocol):
         """The owner lives. False: another owner has it, stop."""
         ...
 
+    async def asked(self, deployment: str) -> str | None:
+        """What somebody asks of it through its row: pause, stay, back."""
+        ...
+
 
 class NoBooks:
     """The hosts' own journals are the only record."""
@@ -38,12 +43,16 @@ class NoBooks:
     async def renew(self) -> bool:
         return True
 
+    async def asked(self, deployment: str) -> str | None:
+        return None
+
 
 class DatabaseBooks:
     """Rows in the database, guarded by the token of the environment's claim."""
 
-    def __init__(self, database: Database, claim_id: str, token: int, clock: Clock) -> None:
+    def __init__(self, database: Database, service: str, claim_id: str, token: int, clock: Clock) -> None:
         self._database = database
+        self._service = service
         self._claim_id = claim_id
         self.token = token
         self._clock = clock
@@ -51,6 +60,8 @@ class DatabaseBooks:
     async def save(
         self, deployment: Deployment | None, hosts: Sequence[HostRow], steps: Sequence[DeploymentStep]
     ) -> bool:
+        now = self._clock.now()
+
         def work(tx: Transaction) -> bool:
             if deployment is not None and not rows.save_deployment(tx, deployment, self.token):
                 return False
@@ -59,6 +70,9 @@ class DatabaseBooks:
                     return False
             for step in steps:
                 rows.save_step(tx, step)
+            tell_hosts(tx, self._service, hosts, steps, now)
+            if deployment is not None:
+                tell_deployment(tx, deployment, now)
             return True
 
         return await self._database.perform(work)
@@ -68,3 +82,6 @@ class DatabaseBooks:
         return await self._database.perform(
             lambda tx: owners.renew(tx, KIND, self._claim_id, self.token, now, LEASE)
         )
+
+    async def asked(self, deployment: str) -> str | None:
+        return await self._database.fetch(lambda tx: rows.asked_of(tx, deployment))

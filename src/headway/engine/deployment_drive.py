@@ -42,13 +42,28 @@ class Interruption:
     asked: Asked | None = None
     #: A deployment goes on that can be asked; before, there is nothing to finish.
     armed: bool = False
-    #: Called when nothing is under way; answers BACK or STAY. It may also leave the process.
-    question: Callable[[], Awaitable[Asked]] | None = None
+    #: Called when nothing is under way; answers BACK, STAY, or None to go on. It may also leave the process.
+    question: Callable[[], Awaitable[Asked | None]] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What the row said last: people who are not here ask through it.
+    told: str | None = None
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: Asked | None) -> None:
         self.asked = asked
         self.changed.set()
+
+    def heed(self, told: str | None) -> None:
+        """What the row says now; only a new word counts, so that it does not undo what was asked here."""
+        if told != self.told:
+            self.told = told
+            self.ask(Asked(told) if told else None)
+
+    async def until_told(self) -> Asked | None:
+        """A `question` for where nobody sits at a terminal: stands still until the row says something else."""
+        while self.told == Asked.PAUSE:
+            self.changed.clear()
+            await self.changed.wait()
+        return Asked(self.told) if self.told else None
 
 
 @dataclass
@@ -195,6 +210,7 @@ class Drive:
             await self.clock.sleep(BEAT)
             try:
                 renewed = await self.books.renew()
+                self.interruption.heed(await self.books.asked(self.deployment.id))
             except HeadwayError as error:
                 # The hosts' lock is what counts; writing rows will tell in time whether the database is back.
                 self.watcher.note(error.message)

@@ -12,7 +12,7 @@ from headway.engine.deployments import Deployments, Result, Wish
 from headway.engine.host_link import HostLink, look_at_all
 from headway.engine.releases import ReleaseGone, UnknownRelease
 from headway.store import deployments as rows
-from headway.store.database import Database
+from headway.store.database import Transaction
 from headway.store.releases import get_release
 
 
@@ -20,17 +20,26 @@ class NothingBefore(WrongUse):
     """There is no good release before the live one."""
 
 
+class NotOurs(WrongUse):
+    """What is live was put there by another system."""
+
+
 class CannotPass(Held):
     """A `once` that is declared rollback = "incompatible" lies between here and there."""
 
 
 async def rollback(
-    deployments: Deployments, environment: str, *, to: str | None, force: bool = False
+    deployments: Deployments,
+    environment: str,
+    *,
+    to: str | None,
+    force: bool = False,
+    request: str | None = None,
 ) -> Result:
     """Back to its end. An unfinished deployment is taken back to what was before it, unless `to` names another.
 
-    `to` is a release's whole id. `force` passes a `once` that is declared incompatible. Raises NothingBefore,
-    CannotPass, UnknownRelease, ReleaseGone, Held and what the hosts raise.
+    `to` is a release's whole id. `force` passes a `once` that is declared incompatible. `request` is the server's that
+    this fulfils. Raises NothingBefore, NotOurs, CannotPass, UnknownRelease, ReleaseGone, Held and what the hosts raise.
     """
     database, service = deployments.database, deployments.service
     unfinished = await database.fetch(lambda tx: rows.unfinished(tx, service, environment))
@@ -54,7 +63,7 @@ async def rollback(
         deployments.world.watcher.note(
             f"the hosts tell of {adopted.release}, put there without this database"
         )
-    target = choose(await _history(database, service, environment), environment, to=to, force=force)
+    target = await database.fetch(lambda tx: target_of(tx, service, environment, to=to, force=force))
     release = await database.fetch(lambda tx: get_release(tx, target.release))
     if release is None:
         raise UnknownRelease(f"{target.release} is not known here", hint="headway release lists what is")
@@ -63,7 +72,7 @@ async def rollback(
             f"{release.id} is gone here, and not all hosts have it any more",
             hint=f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it",
         )
-    wish = Wish(environment, release, DeploymentKind.ROLLBACK, settings_of=target.deployment)
+    wish = Wish(environment, release, DeploymentKind.ROLLBACK, settings_of=target.deployment, request=request)
     return await deployments.deploy(wish)
 
 
@@ -94,6 +103,19 @@ def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -
     return target
 
 
+def target_of(tx: Transaction, service: str, environment: str, *, to: str | None, force: bool) -> Live:
+    """What a rollback goes to, as far as this database knows. Raises NotOurs and what `choose` raises."""
+    live = rows.last_succeeded(tx, service, environment)
+    if live is not None and live.origin and to is None:
+        raise NotOurs(
+            f"{live.release} was put into {environment} by {live.origin}, not by Headway, which does not know the way "
+            "back from there",
+            hint=f"go back with {live.origin}; or name a release that Headway has deployed there: --to RELEASE",
+        )
+    history = [one for one in rows.history(tx, service, environment) if not one.origin]
+    return choose(good_history(lives(history)), environment, to=to, force=force)
+
+
 def lives(succeeded: Iterable[Deployment]) -> list[Live]:
     """Deployments that succeeded, as the history knows them."""
     return [Live(d.id, d.release, d.commit, d.kind, _passable(d)) for d in succeeded]
@@ -104,10 +126,6 @@ def _passable(deployment: Deployment) -> bool:
         return True
     plan = from_json(deployment.plan)
     return plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible
-
-
-async def _history(database: Database, service: str, environment: str) -> list[Live]:
-    return good_history(lives(await database.fetch(lambda tx: rows.history(tx, service, environment))))
 
 
 def _links(deployments: Deployments, environment: str) -> list[HostLink]:

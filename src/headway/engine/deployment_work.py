@@ -21,7 +21,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
     assert lock is not None
     books: Books = NoBooks()
     if hold.database is not None:
-        books = DatabaseBooks(hold.database, hold.claim_id, hold.token, world.clock)
+        books = DatabaseBooks(hold.database, hold.service, hold.claim_id, hold.token, world.clock)
     drive = Drive(
         deployment=begun.deployment,
         rows={row.host: row for row in begun.hosts},

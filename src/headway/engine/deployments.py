@@ -1,5 +1,6 @@
 """Deployments: begun, gone on with, superseded, taken back. The rules stand in `deploy`; here they meet rows and hosts."""
 
+import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from headway.domain.deployment import Deployment, DeploymentKind, HostRow
 from headway.domain.release import Release
 from headway.engine.deployment_begin import begin, is_live, resume
 from headway.engine.deployment_drive import Drive
-from headway.engine.deployment_gate import Approve, pass_gate
+from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, with_predecessors
 from headway.engine.deployment_work import make_drive
@@ -35,6 +36,10 @@ class Wish:
     force: bool = False
     #: rollback: the deployment whose settings are taken over.
     settings_of: str | None = None
+    #: A server's request that this fulfils: it begins with the deployment, or the deployment does not begin.
+    request: str | None = None
+    #: The gate has been asked already, and this is who approved.
+    permission: Permission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,8 @@ class Deployments:
         environment = environment_of(self.project.contract, wish.environment)
         going_back = wish.kind is DeploymentKind.ROLLBACK
         unfinished = await self._unfinished(wish.environment)
-        if _same(unfinished, wish):
-            permission = None
-        else:
+        permission = wish.permission
+        if permission is None and not _same(unfinished, wish):
             permission = await pass_gate(
                 self.database,
                 self.git,
@@ -85,21 +89,21 @@ class Deployments:
                 going_back=going_back,
             )
         plan = _compose(self.project, wish, new_id("dep", self.world.clock.now()), self.world.settings.user)
-        settings = self._settings(plan)
-        plan = fingerprint(plan, settings)
+        settings = await asyncio.to_thread(self._settings, plan)
+        plan = await asyncio.to_thread(fingerprint, plan, settings)
         hold = Hold(self.world, self.service, wish.environment, f"deploys {wish.release.id}", self.database)
         if (followed := await self._claim(hold, wish, unfinished)) is not None:
             return followed
         unfinished = await self._unfinished(wish.environment)
         if unfinished is not None and _same(unfinished, wish):
-            return await self._drive(hold, self._or_let_go(hold, resume(hold, unfinished)))
+            return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
         live = await self.database.fetch(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
         changes: tuple[str, ...] = ()
         kind = wish.kind
         if unfinished is None and live is not None and live.release == wish.release.id and not going_back:
             changes = _differences(live, plan, settings)
             same = not changes and not wish.force
-            if same and await self._or_let_go(hold, is_live(self.world, plan, live)):
+            if same and await _or_let_go(hold, is_live(self.world, plan, live)):
                 await hold.let_go()
                 return Result(None, already_live=live)
             kind = DeploymentKind.REDEPLOY if kind is DeploymentKind.PLANNED else kind
@@ -112,39 +116,14 @@ class Deployments:
             repository=str(self.project.root),
             permission=permission,
             brought=None if going_back else wish.release,
+            request=wish.request,
         )
-        result = await self._drive(hold, self._or_let_go(hold, begun))
+        result = await _drive(hold, _or_let_go(hold, begun))
         return replace(result, differences=changes)
 
     async def go_on(self, unfinished: Deployment, *, back: bool) -> Result:
         """Takes over an unfinished deployment; with `back` it goes back to what was before it."""
-        does = "takes back" if back else "goes on with"
-        hold = Hold(
-            self.world, self.service, unfinished.environment, f"{does} {unfinished.release}", self.database
-        )
-        await hold.claim()
-        if back:
-            self.world.interruption.ask(Asked.BACK)
-        return await self._drive(hold, self._or_let_go(hold, resume(hold, unfinished)))
-
-    async def _drive(self, hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
-        begun = await beginning
-        try:
-            final, hosts = await drive_to_end(hold, begun)
-        except BaseException:
-            # Not let go: whoever comes next finds a dead owner, and goes on.
-            await hold.leave()
-            raise
-        await hold.let_go()
-        return Result(final, hosts, resumed=begun.resumed)
-
-    async def _or_let_go(self, hold: Hold, beginning: Coroutine[Any, Any, Any]) -> Any:
-        """Until a deployment has begun, whatever goes wrong leaves nothing locked."""
-        try:
-            return await beginning
-        except BaseException:
-            await hold.let_go()
-            raise
+        return await go_on(self.world, self.database, unfinished, back=back)
 
     async def _claim(self, hold: Hold, wish: Wish, unfinished: Deployment | None) -> Result | None:
         """A result when somebody else did meanwhile what was asked for, and we waited for it."""
@@ -183,6 +162,37 @@ class Deployments:
     async def _unfinished(self, environment: str) -> Deployment | None:
         found = await self.database.fetch(lambda tx: rows.unfinished(tx, self.service, environment))
         return found[0] if found else None
+
+
+async def go_on(world: World, database: Database, unfinished: Deployment, *, back: bool = False) -> Result:
+    """Takes over an unfinished deployment by what its row says; with `back` it goes back to what was before it."""
+    does = "takes back" if back else "goes on with"
+    hold = Hold(world, unfinished.service, unfinished.environment, f"{does} {unfinished.release}", database)
+    await hold.claim()
+    if back:
+        world.interruption.ask(Asked.BACK)
+    return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
+
+
+async def _drive(hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
+    begun = await beginning
+    try:
+        final, hosts = await drive_to_end(hold, begun)
+    except BaseException:
+        # Not let go: whoever comes next finds a dead owner, and goes on.
+        await hold.leave()
+        raise
+    await hold.let_go()
+    return Result(final, hosts, resumed=begun.resumed)
+
+
+async def _or_let_go(hold: Hold, beginning: Coroutine[Any, Any, Any]) -> Any:
+    """Until a deployment has begun, whatever goes wrong leaves nothing locked."""
+    try:
+        return await beginning
+    except BaseException:
+        await hold.let_go()
+        raise
 
 
 def dry_run(database: Database, project: "Project", wish: Wish, user: str) -> Plan:

@@ -39,7 +39,7 @@ class GoodDeployment:
     commit: str
     #: Empty when no request asked for it: a command on this machine did.
     request: str
-    origin: str
+    is_rollback: bool
 
 
 def unfollowed_runs(tx: Transaction, *, limit: int = 50) -> list[Making]:
@@ -82,7 +82,7 @@ def unfollowed_deployments(tx: Transaction, *, limit: int = 50) -> list[GoodDepl
     """Those that succeeded, the oldest first."""
     rows = tx.all(
         """
-        SELECT id, service, repository, environment, release_id, commit_sha, request, origin FROM deployments
+        SELECT id, service, repository, environment, release_id, commit_sha, request, kind FROM deployments
         WHERE state = 'succeeded' AND followed_at IS NULL
         ORDER BY finished_at, id LIMIT :limit
         """,
@@ -97,7 +97,7 @@ def unfollowed_deployments(tx: Transaction, *, limit: int = 50) -> list[GoodDepl
             row["release_id"],
             row["commit_sha"],
             row["request"] or "",
-            row["origin"],
+            row["kind"] == "rollback",
         )
         for row in rows
     ]

@@ -1,0 +1,312 @@
+"""The deployments of a server: asks the gate for what waits, drives what may begin, goes on with what was left.
+
+Everything stands in rows and on hosts. This process may be killed at any line: a request waits, or has begun together
+with its deployment; a deployment that goes on is found unfinished with a dead owner, and is gone on with.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from headway.base.errors import HeadwayError, Held, WrongUse
+from headway.deploy.gate import Verdict
+from headway.domain.deployment import Deployment, DeploymentKind
+from headway.domain.request import Obstacle, Request, RequestState
+from headway.drivers.ssh.connections import Connections
+from headway.engine.deployment_begin import RequestOver
+from headway.engine.deployment_drive import Interruption, Watcher
+from headway.engine.deployment_hold import World
+from headway.engine.deployment_news import tell_request
+from headway.engine.deployment_rollback import rollback
+from headway.engine.deployments import Deployments, Result, Wish, go_on
+from headway.engine.host_lock import TakenOver
+from headway.engine.promotion import follow_all
+from headway.engine.releases import ReleaseGone, standing
+from headway.engine.request_gate import Asking, ask_gate, who_is_at_work
+from headway.engine.request_tools import RequestTools
+from headway.engine.requests import Requests
+from headway.store import deployments, requests
+from headway.store.database import Transaction
+from headway.store.releases import get_release
+
+log = logging.getLogger("headway.deployments")
+
+#: Deployments under way at once, each to another environment.
+MOST = 8
+#: A request that waits is asked for again after this, also when nobody said that something changed.
+_LOOK_AGAIN = timedelta(seconds=60)
+_LOOK_AGAIN_FOR_LOCK = timedelta(seconds=5)
+#: After what went wrong outside: a host, the network, the database.
+_REST = timedelta(seconds=20)
+#: What people ask of a deployment through another server is seen after this.
+_HEED = timedelta(seconds=2)
+
+
+class _Seen(Watcher):
+    """Knows which deployment it is, once it has begun."""
+
+    def __init__(self) -> None:
+        self.last: Deployment | None = None
+
+    def deployment(self, deployment: Deployment) -> None:
+        self.last = deployment
+
+    def note(self, text: str) -> None:
+        log.info("%s", text)
+
+
+@dataclass(eq=False)
+class _Carried:
+    """What is under way in one environment."""
+
+    request: str | None
+    watcher: _Seen = field(default_factory=_Seen)
+    interruption: Interruption = field(default_factory=Interruption)
+    task: "asyncio.Task[None] | None" = None
+
+
+class DeploymentsDuty:
+    """For the event loop's thread. `wake` is set by whoever adds it to the duties."""
+
+    def __init__(self, tools: RequestTools, *, most: int = MOST) -> None:
+        self.tools = tools
+        self._most = most
+        self._carried: dict[tuple[str, str], _Carried] = {}
+        self._resting: dict[tuple[str, str], datetime] = {}
+        self._connections: Connections | None = None
+        self._is_stopping = False
+        self.wake: Callable[[], None] = lambda: None
+
+    @property
+    def requests(self) -> Requests:
+        return Requests(self.tools, self.wake)
+
+    @property
+    def active(self) -> int:
+        return len(self._carried)
+
+    async def tick(self, now: datetime) -> datetime | None:
+        """Late is fine: what waits still waits, what was left is still there. When to be called next."""
+        if self._is_stopping:
+            return None
+        self._resting = {key: until for key, until in self._resting.items() if until > now}
+        await follow_all(self.tools, now)
+        await self._heed()
+        await self._go_on(now)
+        for request in await self.tools.database.fetch(lambda tx: requests.due_requests(tx, now)):
+            await self._look(request, now)
+        due = await self.tools.database.fetch(requests.next_due)
+        instants = [
+            *self._resting.values(),
+            *([due] if due else []),
+            *([now + _HEED] if self._carried else []),
+        ]
+        return min(instants, default=None)
+
+    async def stop(self) -> None:
+        """Everything stays as it is: steps go on on their hosts, and the next start follows them."""
+        self._is_stopping = True
+        tasks = [one.task for one in self._carried.values() if one.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+        if self._connections is not None:
+            await self._connections.close()
+            self._connections = None
+
+    # What goes on
+
+    async def _heed(self) -> None:
+        """What people ask of what is under way."""
+        for carried in list(self._carried.values()):
+            if (found := carried.watcher.last) is not None:
+                carried.interruption.heed(await self._asked_of(found.id))
+
+    async def _asked_of(self, deployment: str) -> str | None:
+        return await self.tools.database.fetch(lambda tx: deployments.asked_of(tx, deployment))
+
+    async def _go_on(self, now: datetime) -> None:
+        """What nobody drives any more: its owner is dead, or gave no sign for longer than its lease."""
+
+        def left(tx: Transaction) -> list[Deployment]:
+            return [
+                found
+                for found in deployments.unfinished_anywhere(tx)
+                if found.has_plan and not who_is_at_work(tx, found.service, found.environment, now)
+            ]
+
+        for found in await self.tools.database.fetch(left):
+            key = (found.service, found.environment)
+            if key in self._carried or key in self._resting or len(self._carried) >= self._most:
+                continue
+            carried = _Carried(found.request)
+            carried.watcher.last = found
+            carried.interruption.heed(found.asked)
+            world = self._world(found.requested_by, carried)
+            self._start(key, carried, go_on(world, self.tools.database, found))
+
+    # What waits
+
+    async def _look(self, request: Request, now: datetime) -> None:
+        """Asks the gate, and stores what it says or begins."""
+        key = (request.service, request.environment)
+        if request.expires_at <= now:
+            days = (request.expires_at - request.requested_at).days
+            await self._end(request, RequestState.EXPIRED, f"nobody let it pass within {days} days", now)
+            return
+        carried = self._carried.get(key)
+        if carried is not None and carried.request == request.id:
+            await self._wait(request, request.reason, request.obstacles, now + _LOOK_AGAIN, now)
+            return
+        try:
+            asking = await ask_gate(self.tools, request, now)
+        except HeadwayError as error:
+            await self._wait(request, *_cannot(error), now + _LOOK_AGAIN, now)
+            return
+        answer = asking.answer
+        if answer.verdict is Verdict.REFUSED:
+            reasons = [one.reason for one in answer.obstacles if one.final]
+            await self._end(request, RequestState.REFUSED, "; ".join(reasons), now)
+        elif answer.verdict is Verdict.HELD:
+            again = _LOOK_AGAIN_FOR_LOCK if _only_lock(answer.obstacles) else _LOOK_AGAIN
+            due = min(now + again, answer.until or now + again)
+            await self._wait(request, answer.reason, answer.obstacles, due, now)
+        elif key in self._resting:
+            await self._wait(request, request.reason, request.obstacles, self._resting[key], now)
+        elif carried is not None or len(self._carried) >= self._most:
+            reason = f"{len(self._carried)} deployments are under way, it comes after them"
+            await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
+        else:
+            await self._wait(request, "begins", (), now + _LOOK_AGAIN, now)
+            carried = _Carried(request.id)
+            self._start(key, carried, self._fulfil(request, asking, carried))
+
+    async def _fulfil(self, request: Request, asking: Asking, carried: _Carried) -> Result | None:
+        world = self._world(request.requested_by, carried)
+        database = self.tools.database
+        driver = Deployments(world, database, self.tools.git, asking.project)
+        try:
+            if request.kind is DeploymentKind.ROLLBACK:
+                result = await rollback(
+                    driver, request.environment, to=request.release, force=request.force, request=request.id
+                )
+            else:
+                release = await database.fetch(lambda tx: get_release(tx, request.release))
+                if release is None:
+                    raise ReleaseGone(f"{request.release} is not known here", hint="deploy another one")
+                wish = Wish(
+                    request.environment,
+                    standing(release),
+                    request.kind,
+                    force=request.force,
+                    request=request.id,
+                    permission=asking.permission,
+                )
+                result = await driver.deploy(wish)
+        except (RequestOver, TakenOver):
+            return None
+        except HeadwayError as error:
+            await self._failed(request, error)
+            return None
+        await self._done(request, result)
+        return result
+
+    async def _failed(self, request: Request, error: HeadwayError) -> None:
+        """Before its deployment began: what cannot be is refused, for all else it waits. After: the row is gone on with."""
+        now = self.tools.clock.now()
+        if isinstance(error, WrongUse):
+            told = f"cannot begin: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            await self._end(request, RequestState.REFUSED, told, now)
+            return
+        rest = _LOOK_AGAIN_FOR_LOCK if isinstance(error, Held) else _REST
+        await self._wait(request, *_cannot(error), now + rest, now)
+        if not isinstance(error, Held):
+            self._resting[request.service, request.environment] = now + rest
+
+    async def _done(self, request: Request, result: Result) -> None:
+        """Where no deployment of its own was begun: nothing had to be done, or one that was left was gone on with."""
+        if result.already_live is not None:
+            told = f"already live, since deployment {result.already_live.number}"
+        elif result.deployment is not None:
+            told = (
+                f"deployment {result.deployment.number} {result.deployment.state}: {result.deployment.reason}"
+            )
+        else:
+            told = "nothing had to be done"
+        await self._end(request, RequestState.DONE, told, self.tools.clock.now())
+
+    # Storing, starting
+
+    async def _wait(
+        self,
+        request: Request,
+        reason: str,
+        obstacles: tuple[Obstacle, ...],
+        due_at: datetime,
+        now: datetime,
+    ) -> None:
+        def work(tx: Transaction) -> None:
+            saved = requests.save_waiting(tx, request.id, reason, obstacles, due_at)
+            if saved and (reason, obstacles) != (request.reason, request.obstacles):
+                tell_request(tx, replace(request, reason=reason, obstacles=obstacles), now)
+
+        await self.tools.database.perform(work)
+
+    async def _end(self, request: Request, state: RequestState, reason: str, now: datetime) -> None:
+        def work(tx: Transaction) -> None:
+            if requests.end_waiting(tx, request.id, state, reason, now):
+                tell_request(tx, replace(request, state=state, reason=reason), now)
+
+        await self.tools.database.perform(work)
+
+    def _world(self, user: str, carried: _Carried) -> World:
+        if self._connections is None:
+            self._connections = Connections(self.tools.settings.ssh)
+        carried.interruption.question = carried.interruption.until_told
+        return World(
+            # Who asked is who the hosts' journals and locks name.
+            replace(self.tools.settings, user=user),
+            self.tools.clock,
+            self._connections,
+            watcher=carried.watcher,
+            interruption=carried.interruption,
+        )
+
+    def _start(
+        self, key: tuple[str, str], carried: _Carried, work: Coroutine[Any, Any, Result | None]
+    ) -> None:
+        self._carried[key] = carried
+        carried.task = asyncio.create_task(self._carry(key, work), name=f"deploy {'/'.join(key)}")
+
+    async def _carry(self, key: tuple[str, str], work: Coroutine[Any, Any, Result | None]) -> None:
+        """To its end, whatever happens: this task never fails."""
+        now = self.tools.clock.now
+        try:
+            await work
+        except HeadwayError as error:
+            log.warning("%s/%s: %s", *key, error.message)
+            self._resting[key] = now() + _REST
+        except Exception:
+            log.exception("%s/%s cannot be driven", *key)
+            self._resting[key] = now() + _REST
+        finally:
+            self._carried.pop(key, None)
+        # Whoever waits for this environment need not wait for its next look.
+        with suppress(HeadwayError):
+            at = now()
+            await self.tools.database.perform(lambda tx: requests.look_soon(tx, *key, at))
+        self.wake()
+
+
+def _only_lock(obstacles: tuple[Obstacle, ...]) -> bool:
+    return all(one.kind == "lock" for one in obstacles)
+
+
+def _cannot(error: HeadwayError) -> tuple[str, tuple[Obstacle, ...]]:
+    kind = "lock" if isinstance(error, Held) else "fault"
+    return error.message, (Obstacle(kind, error.message, error.hint or ""),)

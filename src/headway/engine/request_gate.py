@@ -1,0 +1,206 @@
+"""The gate of a server: its facts about one request from rows, git and org.toml, and its answer. Changes nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from headway.base.errors import HeadwayError
+from headway.deploy.freeze import active, ends_at
+from headway.deploy.gate import Answer, Frozen, GateFacts, may_deploy
+from headway.deploy.guards import Who, Word, applying, stricter, why_not_counted
+from headway.domain.contract import EnvironmentSpec
+from headway.domain.deployment import Deployment, DeploymentKind
+from headway.domain.org import Org
+from headway.domain.people import Role
+from headway.domain.request import Approval, Request
+from headway.domain.when import parse_when
+from headway.engine.actors import actor_of
+from headway.engine.deployment_books import KIND
+from headway.engine.deployment_gate import Permission
+from headway.engine.deployment_plan import environment_of
+from headway.engine.ownership import is_alive
+from headway.engine.projects import Project
+from headway.engine.release_projects import bare_of
+from headway.engine.request_tools import RequestTools
+from headway.pipeline.when import WhenFacts, evaluate
+from headway.store import deployments as rows
+from headway.store import owners, people, requests
+from headway.store.commits import commit_by_sha
+from headway.store.database import Transaction
+from headway.store.follow_ups import Making, runs_that_made
+from headway.store.repositories import repository_of_service
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One question to the gate, with what was found out for it."""
+
+    project: Project
+    environment: EnvironmentSpec
+    facts: GateFacts
+    answer: Answer
+    #: Who approved, once it is open.
+    permission: Permission
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    words: tuple[Word, ...]
+    asked_by: Who
+    own: frozenset[str]
+    succeeded_before: bool
+    live: Deployment | None
+    makings: Sequence[Making]
+    locked: str
+
+
+async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Asking:
+    """Raises what the release's headway.toml and org.toml raise: then it cannot be asked at all."""
+    project = await asyncio.to_thread(tools.projects.of, request.repository, request.commit, request.service)
+    environment = environment_of(project.contract, request.environment)
+    org = tools.org()
+    found = await tools.database.fetch(lambda tx: _rows(tx, org, environment, request, now))
+    when = await asyncio.to_thread(when_holds, tools, environment, found.makings, found.live, request.commit)
+    floors = applying(org.floors, request.service, environment.name)
+    facts = GateFacts(
+        when=when,
+        succeeded_before=found.succeeded_before,
+        going_back=request.kind is DeploymentKind.ROLLBACK,
+        now=now,
+        hotfix=request.kind is DeploymentKind.HOTFIX,
+        words=found.words,
+        own=found.own,
+        asked_by=found.asked_by,
+        branches=tuple(dict.fromkeys(one.branch for one in found.makings if one.branch and not one.is_fork)),
+        pull_request=_pull_request(found.makings),
+        has_objective=bool(project.contract.objectives),
+        frozen=_frozen(org, request.service, environment.name, now),
+        locked=found.locked,
+    )
+    answer = may_deploy(environment, request.release, facts, floors)
+    rules = stricter(environment, floors).approvals
+    counted = [
+        word.who.handle
+        for word in found.words
+        if any(why_not_counted(word, rule, found.own, now) is None for rule in rules)
+    ]
+    permission = Permission(", ".join(counted) or None, verified=bool(counted))
+    return Asking(project, environment, facts, answer, permission)
+
+
+def _rows(tx: Transaction, org: Org, environment: EnvironmentSpec, request: Request, now: datetime) -> _Rows:
+    team = team_of(tx, request.service)
+    succeeded = True
+    if environment.after:
+        succeeded = rows.has_succeeded(tx, request.service, environment.after, request.release) is not None
+    return _Rows(
+        words=tuple(_word(tx, org, team, one) for one in requests.approvals_of(tx, request.id)),
+        asked_by=who_is(tx, org, team, request.requested_by),
+        own=frozenset({request.requested_by, *_authors(tx, org, request)}),
+        succeeded_before=succeeded,
+        live=rows.last_succeeded(tx, request.service, environment.name),
+        makings=runs_that_made(tx, request.release),
+        locked=who_is_at_work(tx, request.service, environment.name, now),
+    )
+
+
+def team_of(tx: Transaction, service: str) -> str | None:
+    """The team as the default branch says: a branch's file gives nobody a right."""
+    repository = repository_of_service(tx, service)
+    return repository.team if repository is not None else None
+
+
+def who_is(tx: Transaction, org: Org, team: str | None, handle: str) -> Who:
+    """Somebody who is gone or not let in any more counts as one who may only look."""
+    person = people.person_by_handle(tx, handle)
+    if person is None or person.disabled_at is not None:
+        return Who(handle, Role.VIEWER)
+    actor = actor_of(person, org, by="", address="", scopes=None)
+    return Who(handle, actor.role_in(team), frozenset(name for name, _ in actor.teams))
+
+
+def who_is_at_work(tx: Transaction, service: str, environment: str, now: datetime) -> str:
+    """Which living process holds the environment, in one clause; empty when none does."""
+    claim = owners.holder(tx, KIND, f"{service}/{environment}")
+    if claim is None or claim.lease_until <= now or is_alive(claim.owner) is False:
+        return ""
+    if found := rows.unfinished(tx, service, environment):
+        return f"deployment {found[0].number} of {found[0].release} goes on in {environment}"
+    return f"{environment} is held by {claim.owner.user}: {claim.reason}"
+
+
+def _word(tx: Transaction, org: Org, team: str | None, approval: Approval) -> Word:
+    return Word(who_is(tx, org, team, approval.person), approval.yes, approval.at, approval.comment)
+
+
+def _authors(tx: Transaction, org: Org, request: Request) -> frozenset[str]:
+    """Handles of who wrote the commit (not of who merged it), by the names that org.toml and accounts know."""
+    commit = commit_by_sha(tx, request.repository, request.commit)
+    if commit is None:
+        return frozenset()
+    told = {text.casefold() for text in _names(commit.author)}
+    known = {
+        person.handle: {person.handle, person.email, person.name, *person.aliases}
+        for person in org.people.values()
+    }
+    for person in people.all_people(tx):
+        known.setdefault(person.name, set()).update({person.name, person.email})
+    return frozenset(
+        handle for handle, names in known.items() if told & {name.casefold() for name in names if name}
+    )
+
+
+def _names(author: str) -> tuple[str, ...]:
+    """`Grace Hopper <grace@example.org>`: the name and the address."""
+    name, _, rest = author.partition("<")
+    return tuple(text for text in (name.strip(), rest.rstrip(">").strip()) if text)
+
+
+def _pull_request(makings: Sequence[Making]) -> int | None:
+    """Its number, when only runs of pull requests made the release."""
+    if not makings or any(one.pull_request is None and not one.is_fork for one in makings):
+        return None
+    return makings[0].pull_request or 0
+
+
+def when_holds(
+    tools: RequestTools,
+    environment: EnvironmentSpec,
+    makings: Sequence[Making],
+    live: Deployment | None,
+    commit: str,
+) -> tuple[bool, str] | None:
+    """Whether its `when` holds for any of the runs that made the release: one commit may stand on several branches.
+
+    What changed is since what is live there. Blocks.
+    """
+    if environment.when is None:
+        return None
+    expression, changed = parse_when(environment.when), None
+    if live is not None and "changed" in environment.when and makings:
+        try:
+            bare = bare_of(Path(makings[0].repository), tools.settings.environment)
+            changed = bare.changed_paths(live.commit, commit)
+        except HeadwayError:
+            # Unknown is an answer that the language knows how to take.
+            changed = None
+    told: list[str] = []
+    for one in makings:
+        verdict = evaluate(expression, WhenFacts(branch=one.branch, tag=one.tag, changed=changed))
+        if verdict.value:
+            return True, verdict.reason
+        told.append(verdict.reason)
+    if not makings:
+        verdict = evaluate(expression, WhenFacts(changed=changed))
+        return verdict.value, verdict.reason
+    return False, told[0]
+
+
+def _frozen(org: Org, service: str, environment: str, now: datetime) -> tuple[Frozen, ...]:
+    found = active(org.freezes, service, environment, now)
+    if found is None:
+        return ()
+    until = ends_at(org.freezes, service, environment, now)
+    return (Frozen(found.name, found.reason, until, found.hotfix),)

@@ -1,0 +1,383 @@
+"""Requests: what people and programs ask a server to deploy, approve, take back, stop. The duty does what comes of it.
+
+UnknownService     2    no release and no repository here is called so
+UnknownRequest     2    no request is called so
+CommentMissing     2    an approval there needs a comment
+RequestIsOver      4    it does not wait any more
+DeploymentIsOver   4    it has ended: there is nothing to stop
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from headway.base.errors import Held, WrongUse
+from headway.base.ids import new_id
+from headway.deploy.gate import Verdict
+from headway.deploy.guards import applying, stricter
+from headway.deploy.rollout import Asked
+from headway.domain.deployment import Deployment, DeploymentKind
+from headway.domain.people import Actor
+from headway.domain.release import Release
+from headway.domain.request import Approval, Request, RequestOrigin, RequestState
+from headway.engine.audit import HEADWAY, record
+from headway.engine.deployment_gate import GateRefused
+from headway.engine.deployment_news import tell_deployment, tell_request
+from headway.engine.deployment_rollback import target_of
+from headway.engine.permissions import Action, require
+from headway.engine.releases import ReleaseGone, find_release
+from headway.engine.request_gate import ask_gate, team_of
+from headway.engine.request_tools import RequestTools
+from headway.store import deployments, requests
+from headway.store.counters import next_number
+from headway.store.database import Transaction
+from headway.store.releases import get_release
+from headway.store.reports import newest_releases
+from headway.store.repositories import repository_of_service
+
+#: A request that nobody lets pass for so long is over.
+EXPIRES = timedelta(days=14)
+_LONGEST_COMMENT = 2000
+
+
+class UnknownService(WrongUse):
+    http_status = 404
+
+
+class UnknownRequest(WrongUse):
+    http_status = 404
+
+
+class CommentMissing(WrongUse):
+    pass
+
+
+class RequestIsOver(Held):
+    http_status = 409
+
+
+class DeploymentIsOver(Held):
+    http_status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class GoingBack:
+    """What came of asking to go back: a request for an older release, or the deployment under way that turns back."""
+
+    request: Request | None = None
+    deployment: Deployment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The use-cases of one server. Cheap to make; has no state of its own."""
+
+    tools: RequestTools
+    #: The duty looks at once instead of a moment later.
+    wake: Callable[[], None] = lambda: None
+
+    async def request_deployment(
+        self,
+        actor: Actor,
+        *,
+        service: str,
+        environment: str,
+        release: str,
+        kind: DeploymentKind = DeploymentKind.PLANNED,
+        force: bool = False,
+        key: str | None = None,
+    ) -> Request:
+        """A wish that waits at the gate. `release` is an id or a beginning of it, a commit, a branch, a tag.
+
+        `key`: asked again with the same one, it is the same request. The same wish as one that waits is that one;
+        another release takes the place of the one that waits. Raises NotAllowed, UnknownService, UnknownEnvironment,
+        the errors of releases, and GateRefused with all that waiting would not help.
+        """
+        await self._require(actor, Action.DEPLOYMENT_REQUEST, service)
+        found = await asyncio.to_thread(self._release, service, release)
+        made = self._new(actor, found, environment, kind, force=force, key=key)
+        return await self._place(actor, Action.DEPLOYMENT_REQUEST, made)
+
+    async def request_rollback(
+        self,
+        actor: Actor,
+        *,
+        service: str,
+        environment: str,
+        to: str | None = None,
+        force: bool = False,
+        key: str | None = None,
+    ) -> GoingBack:
+        """Back to the last good release before the live one, or to one that is named by its whole id.
+
+        What goes on there is taken back instead, unless `to` names another. `force` passes a `once` that is declared
+        incompatible. Raises NotAllowed, and what `engine.deployment_rollback.choose` raises.
+        """
+        await self._require(actor, Action.DEPLOYMENT_ROLLBACK, service)
+        going = await self.tools.database.fetch(lambda tx: deployments.unfinished(tx, service, environment))
+        if going and to in (None, going[0].release):
+            if going[0].kind is DeploymentKind.ROLLBACK:
+                return GoingBack(deployment=going[0])
+            return GoingBack(deployment=await self._ask(actor, going[0].id, Asked.BACK))
+
+        def choose(tx: Transaction) -> tuple[str, Release | None]:
+            target = target_of(tx, service, environment, to=to, force=force)
+            return target.deployment, get_release(tx, target.release)
+
+        settings_of, release = await self.tools.database.fetch(choose)
+        if release is None:
+            raise ReleaseGone(
+                "the release to go back to is not known here any more", hint="deploy another one"
+            )
+        made = self._new(actor, release, environment, DeploymentKind.ROLLBACK, force=force, key=key)
+        made = replace(made, settings_of=settings_of)
+        return GoingBack(request=await self._place(actor, Action.DEPLOYMENT_ROLLBACK, made))
+
+    async def approve(self, actor: Actor, request_id: str, *, yes: bool, comment: str = "") -> Request:
+        """The actor's word; their last one counts. One no ends the request.
+
+        Raises NotAllowed, UnknownRequest, RequestIsOver, CommentMissing.
+        """
+        request = await self.find(request_id)
+        await self._require(actor, Action.DEPLOYMENT_APPROVE, request.service)
+        now, comment = self.tools.clock.now(), comment.strip()[:_LONGEST_COMMENT]
+        asking = await ask_gate(self.tools, request, now)
+        floors = applying(self.tools.org().floors, request.service, request.environment)
+        rules = stricter(asking.environment, floors).approvals
+        if yes and not comment and any(rule.comment for rule in rules):
+            raise CommentMissing(
+                f"an approval for {request.environment} needs a comment", hint="say what you have looked at"
+            )
+        expires = min((rule.expires for rule in rules), default=timedelta(hours=24))
+        said = Approval(request.id, actor.name, yes, comment, now, now + expires)
+
+        def work(tx: Transaction) -> Request:
+            standing = _waiting(tx, request.id)
+            requests.put_approval(tx, said)
+            what = {"yes": yes, "comment": comment, "release": request.release}
+            record(tx, actor, Action.DEPLOYMENT_APPROVE, _subject(standing), None, what, now)
+            if yes:
+                requests.save_waiting(tx, request.id, standing.reason, standing.obstacles, now)
+            else:
+                reason = f"{actor.name} said no{': ' + comment if comment else ''}"
+                requests.end_waiting(tx, request.id, RequestState.REFUSED, reason, now)
+            return _told(tx, request.id, now)
+
+        return await self._perform(work)
+
+    async def withdraw(self, actor: Actor, request_id: str, reason: str = "") -> Request:
+        """Raises NotAllowed, UnknownRequest, RequestIsOver (its deployment may have begun: stop that one)."""
+        request = await self.find(request_id)
+        await self._require(actor, Action.DEPLOYMENT_REQUEST, request.service)
+        now, why = self.tools.clock.now(), reason.strip()[:_LONGEST_COMMENT]
+
+        def work(tx: Transaction) -> Request:
+            standing = _waiting(tx, request.id)
+            told = f"withdrawn by {actor.name}{': ' + why if why else ''}"
+            requests.end_waiting(tx, request.id, RequestState.WITHDRAWN, told, now)
+            record(tx, actor, "deployment.withdraw", _subject(standing), None, {"reason": why}, now)
+            return _told(tx, request.id, now)
+
+        return await self._perform(work)
+
+    async def pause(self, actor: Actor, deployment_id: str) -> Deployment:
+        """The steps at hand end, no other begins, until it is asked to go on, to stay or to go back."""
+        return await self._ask(actor, deployment_id, Asked.PAUSE)
+
+    async def go_on(self, actor: Actor, deployment_id: str) -> Deployment:
+        return await self._ask(actor, deployment_id, None)
+
+    async def stop(self, actor: Actor, deployment_id: str) -> Deployment:
+        """Hosts whose switch has begun are brought to serve, no other is begun."""
+        return await self._ask(actor, deployment_id, Asked.STAY)
+
+    async def go_back(self, actor: Actor, deployment_id: str) -> Deployment:
+        """All that was switched goes back to what it had."""
+        return await self._ask(actor, deployment_id, Asked.BACK)
+
+    async def find(self, request_id: str) -> Request:
+        """Raises UnknownRequest."""
+        found = await self.tools.database.fetch(lambda tx: requests.get_request(tx, request_id))
+        if found is None:
+            raise UnknownRequest(f"there is no request {request_id}", hint="the service's page lists them")
+        return found
+
+    async def _ask(self, actor: Actor, deployment_id: str, asked: Asked | None) -> Deployment:
+        found = await self.tools.database.fetch(lambda tx: deployments.get_deployment(tx, deployment_id))
+        if found is None:
+            raise UnknownRequest(f"there is no deployment {deployment_id}", hint="headway status lists them")
+        await self._require(actor, Action.DEPLOYMENT_REQUEST, found.service)
+        now = self.tools.clock.now()
+
+        def work(tx: Transaction) -> Deployment:
+            before = deployments.asked_of(tx, deployment_id)
+            if not deployments.ask(tx, deployment_id, asked, actor.name):
+                raise DeploymentIsOver(
+                    f"deployment {found.number} of {found.service} has ended; there is nothing to stop",
+                    hint="roll back, if it is to go",
+                )
+            subject = f"{found.service}/{found.environment} deployment {found.number}"
+            action = f"deployment.{asked or 'go_on'}"
+            record(tx, actor, action, subject, {"asked": before}, {"asked": asked}, now)
+            fresh = deployments.get_deployment(tx, deployment_id)
+            assert fresh is not None
+            tell_deployment(tx, fresh, now)
+            return fresh
+
+        fresh = await self.tools.database.perform(work)
+        self.wake()
+        return fresh
+
+    async def _require(self, actor: Actor, action: Action, service: str) -> None:
+        team = await self.tools.database.fetch(lambda tx: team_of(tx, service))
+        require(actor, action, team=team)
+
+    async def _perform(self, work: Callable[[Transaction], Request]) -> Request:
+        done = await self.tools.database.perform(work)
+        self.wake()
+        return done
+
+    async def _place(self, actor: Actor, action: Action, made: Request) -> Request:
+        """Asks the gate first, so that what cannot be is said at once and what it waits for is stored with it."""
+        now = made.requested_at
+        before = await self.tools.database.fetch(
+            lambda tx: requests.request_by_cause(tx, made.service, made.environment, made.release, made.cause)
+        )
+        if before is not None:
+            return before
+        answer = (await ask_gate(self.tools, made, now)).answer
+        if answer.verdict is Verdict.REFUSED:
+            others = [one.reason for one in answer.obstacles[1:] if one.final]
+            raise GateRefused("; ".join([answer.reason, *others]), hint=answer.hint)
+        made = replace(made, reason=answer.reason, obstacles=answer.obstacles)
+
+        def work(tx: Transaction) -> Request:
+            placed, is_new = place(tx, made, now)
+            if is_new:
+                what = {"kind": made.kind, "release": made.release, "force": made.force}
+                record(tx, actor, action, _subject(made), None, what, now)
+            return placed
+
+        return await self._perform(work)
+
+    def _new(
+        self,
+        actor: Actor,
+        release: Release,
+        environment: str,
+        kind: DeploymentKind,
+        *,
+        force: bool,
+        key: str | None,
+    ) -> Request:
+        now = self.tools.clock.now()
+        made = new_request(release, environment, actor.name, _origin(actor), "", now)
+        cause = f"key {key}" if key else f"asked {made.id}"
+        return replace(made, kind=kind, force=force, cause=cause)
+
+    def _release(self, service: str, text: str) -> Release:
+        """Raises UnknownService and the errors of releases. Blocks."""
+        database = self.tools.database
+        repository = database.read(lambda tx: repository_of_service(tx, service))
+        if repository is not None:
+            place = str(self.tools.settings.data / "repositories" / f"{repository.id}.git")
+        else:
+            newest = database.read(lambda tx: newest_releases(tx, service)).get(service)
+            if newest is None:
+                raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
+            place = newest[1]
+        return find_release(database, self.tools.git, service=service, repository=place, text=text)
+
+
+def new_request(  # noqa: PLR0917  (of what, where to, by whom, why, when)
+    release: Release,
+    environment: str,
+    requested_by: str,
+    origin: RequestOrigin,
+    cause: str,
+    now: datetime,
+) -> Request:
+    return Request(
+        id=new_id("req", now),
+        service=release.service,
+        environment=environment,
+        release=release.id,
+        commit=release.commit,
+        repository=release.repository,
+        kind=DeploymentKind.PLANNED,
+        force=False,
+        requested_by=requested_by,
+        requested_at=now,
+        origin=origin,
+        cause=cause,
+        state=RequestState.WAITING,
+        reason="the gate is asked in a moment",
+        expires_at=now + EXPIRES,
+        due_at=now,
+    )
+
+
+def place(tx: Transaction, made: Request, now: datetime) -> tuple[Request, bool]:
+    """Puts it at the gate; answers with what stands there for it now, and whether it is new.
+
+    The rule. The same cause makes it once. The same wish as the one that waits is that one. Another release takes the
+    place of the one that waits; but what Headway asks for by itself never takes that of a hotfix or of a way back.
+    """
+    # The counter's row is locked until we are done: two that come at once are placed one after the other.
+    next_number(tx, made.service, "request")
+    before = requests.request_by_cause(tx, made.service, made.environment, made.release, made.cause)
+    if before is not None:
+        return before, False
+    standing = requests.waiting_at(tx, made.service, made.environment)
+    if standing is not None:
+        if (standing.release, standing.kind, standing.force) == (made.release, made.kind, made.force):
+            return standing, False
+        urgent = standing.kind in (DeploymentKind.HOTFIX, DeploymentKind.ROLLBACK)
+        if made.origin is RequestOrigin.AUTOMATIC and urgent:
+            told = f"a {standing.kind} to {standing.release} waits there, which goes first"
+            made = replace(
+                made, state=RequestState.SUPERSEDED, reason=told, due_at=None, obstacles=(), ended_at=now
+            )
+        else:
+            told = f"superseded by a request for {made.release} by {made.requested_by}"
+            requests.end_waiting(tx, standing.id, RequestState.SUPERSEDED, told, now)
+            _told(tx, standing.id, now)
+    requests.insert_request(tx, made)
+    return _told(tx, made.id, now), True
+
+
+def place_automatic(
+    tx: Transaction, release: Release, environment: str, cause: str, now: datetime
+) -> Request:
+    """What Headway asks for by itself, once for each cause; within the transaction that marks the cause as followed."""
+    made = new_request(release, environment, HEADWAY.name, RequestOrigin.AUTOMATIC, cause, now)
+    placed, is_new = place(tx, made, now)
+    if is_new:
+        record(tx, HEADWAY, Action.DEPLOYMENT_REQUEST, _subject(made), None, {"cause": cause}, now)
+    return placed
+
+
+def _waiting(tx: Transaction, request_id: str) -> Request:
+    found = requests.get_request(tx, request_id)
+    assert found is not None
+    if found.state is not RequestState.WAITING:
+        raise RequestIsOver(
+            f"the request is {found.state}: {found.reason}", hint="ask for it anew, if it is wanted"
+        )
+    return found
+
+
+def _told(tx: Transaction, request_id: str, now: datetime) -> Request:
+    found = requests.get_request(tx, request_id)
+    assert found is not None
+    tell_request(tx, found, now)
+    return found
+
+
+def _subject(request: Request) -> str:
+    return f"{request.service}/{request.environment} {request.release}"
+
+
+def _origin(actor: Actor) -> RequestOrigin:
+    return RequestOrigin.API if actor.by.startswith("token") else RequestOrigin.PERSON

@@ -1,0 +1,295 @@
+"""A server's deployments from the green run to production, on real hosts; killed, stopped, paused and gone on with."""
+
+import asyncio
+import itertools
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headway.domain.deployment import DeploymentKind, DeploymentState
+from headway.domain.org import Floor
+from headway.domain.request import RequestState
+from headway.engine.deployments_duty import DeploymentsDuty
+from headway.store import deployments as rows
+from headway.store.database import Database
+from headway.store.events import events_after
+from tests.support.delivery_line import ANA, BO, EVE, ORG, SLOW, Line
+from tests.support.hosts import start_host
+from tests.support.sshd import Sshd
+
+S = RequestState
+AUTOMATIC = 'promote = "automatic"'
+_roots = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Sshd]]:
+    folder = tmp_path_factory.mktemp("hosts")
+    first = start_host(folder / "1")
+    started = [first, start_host(folder / "2", client_key=first.client_key)]
+    yield list(started)
+    for host in started:
+        host.stop()
+
+
+@pytest.fixture
+def line(database: Database, hosts: list[Sshd], tmp_path: Path) -> Line:
+    return Line(tmp_path, database, root=f"apps/line {next(_roots)}", hosts=hosts)
+
+
+@pytest.fixture
+def quick(sqlite: Database, hosts: list[Sshd], tmp_path: Path) -> Line:
+    """Where the database makes no difference."""
+    return Line(tmp_path, sqlite, root=f"apps/line {next(_roots)}", hosts=hosts)
+
+
+async def until(condition: Callable[[], object], duty: DeploymentsDuty | None = None) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        if duty is not None:
+            await duty.tick(duty.tools.clock.now())
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to that")
+
+
+async def settled(line: Line) -> None:
+    async with line.serving_duty() as duty:
+        await line.settle(duty)
+
+
+def states(line: Line, environment: str) -> list[str]:
+    return [str(one.state) for one in line.asked(environment)]
+
+
+async def test_from_a_green_run_to_production_by_itself_exactly_once(line: Line) -> None:
+    line.production = AUTOMATIC
+    release = line.green("one")
+    await settled(line)
+    assert (line.serving("staging"), line.serving("production")) == ("one", "one")
+    [staging], [production] = line.history("staging"), line.history("production")
+    assert (staging.number, production.number) == (1, 2)
+    assert (production.release, production.requested_by) == (release.id, "headway")
+    asked = line.asked()
+    assert [(one.environment, one.state, one.deployment) for one in asked] == [
+        ("staging", S.DONE, staging.id),
+        ("production", S.DONE, production.id),
+    ]
+    assert asked[1].reason == "deployment 2 succeeded: serves on all hosts"
+    # Started anew, and everything looked at once more: nothing comes twice.
+    await settled(line)
+    assert len(line.asked()) == 2
+    events = line.database.read(lambda tx: events_after(tx, 0))
+    kinds = {event.kind for event in events}
+    assert kinds == {"request.changed", "deployment.changed", "host.changed"}
+    last = [
+        event for event in events if event.subject == production.id and event.kind == "deployment.changed"
+    ]
+    assert last[-1].data["state"] == "succeeded"
+    steps = [event.data.get("step") for event in events if event.kind == "host.changed"]
+    assert "activate" in steps
+
+
+async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
+    line.production = 'approval = { from = "team:storefront", not_own = true }'
+    release = line.green("one")
+    await settled(line)
+    # `promote` was not said: it is offered, not sent.
+    assert line.asked("production") == []
+    made = await line.requests.request_deployment(
+        BO, service="shop", environment="production", release=release.id
+    )
+    await settled(line)
+    assert line.serving("production") is None
+    waiting = line.standing("production")
+    assert waiting is not None and waiting.reason == "production needs an approval from team:storefront"
+    eve_is_none_of_them = await line.requests.approve(EVE, made.id, yes=True)
+    assert eve_is_none_of_them.state is S.WAITING
+    line.org = replace(
+        ORG, teams={"storefront": replace(ORG.teams["storefront"], members={"eve": EVE.role, "bo": BO.role})}
+    )
+    await settled(line)
+    [deployment] = line.history("production")
+    assert (deployment.approved_by, deployment.approval_verified) == ("eve", True)
+    assert (deployment.requested_by, deployment.request) == ("bo", made.id)
+    assert line.serving("production") == "one"
+
+
+async def test_the_rollback_button(quick: Line) -> None:
+    line = quick
+    first = line.green("one")
+    await settled(line)
+    line.green("two")
+    await settled(line)
+    assert line.serving("staging") == "two"
+    line.org = replace(ORG, floors=(Floor("closed", deployers=("nobody",)),))
+    back = await line.requests.request_rollback(EVE, service="shop", environment="staging")
+    assert back.request is not None
+    assert (back.request.release, back.request.kind) == (first.id, DeploymentKind.ROLLBACK)
+    await settled(line)
+    assert line.serving("staging") == "one"
+    live = line.history("staging")[-1]
+    assert (live.kind, live.requested_by) == (DeploymentKind.ROLLBACK, "eve")
+    done = line.asked("staging")[-1]
+    assert (done.state, done.deployment) == (S.DONE, live.id)
+
+
+async def test_a_bad_release_goes_back_and_is_not_promoted(quick: Line) -> None:
+    line = quick
+    line.production, line.within = AUTOMATIC, "200ms"
+    line.green("bad", files={"bin/health": "exit 1"})
+    await settled(line)
+    [asked] = line.asked()
+    assert (asked.environment, asked.state) == ("staging", S.DONE)
+    assert asked.reason.startswith("deployment 1 rolled back: stage1: health (command): exit 1")
+    # A person may send it once more; by itself it never comes again.
+    again = await line.requests.request_deployment(
+        ANA, service="shop", environment="staging", release=asked.release
+    )
+    await settled(line)
+    assert line.asked()[-1].id == again.id
+    assert len(line.asked()) == 2
+
+
+async def test_what_is_live_already_is_done_without_a_deployment(quick: Line) -> None:
+    release = quick.green("one")
+    await settled(quick)
+    made = await quick.requests.request_deployment(
+        ANA, service="shop", environment="staging", release=release.id
+    )
+    await settled(quick)
+    done = quick.asked()[-1]
+    assert (done.id, done.state, done.reason) == (made.id, S.DONE, "already live, since deployment 1")
+
+
+async def test_what_cannot_begin_is_refused_with_the_cause(quick: Line) -> None:
+    quick.staging = 'secrets = ["DATABASE_URL"]'
+    quick.green("one")
+    await settled(quick)
+    [asked] = quick.asked()
+    assert asked.state is S.REFUSED
+    assert asked.reason.startswith(
+        "cannot begin: the environment staging of shop needs the secret DATABASE_URL"
+    )
+
+
+def slowly(line: Line, version: str) -> Path:
+    """A green release whose activation waits for as long as the answered file is there."""
+    gate = line.place("staging") / "shared" / "wait"
+    gate.parent.mkdir(parents=True, exist_ok=True)
+    gate.touch()
+    line.green(version, files=SLOW)
+    return gate
+
+
+def activations(line: Line) -> int:
+    file = line.place("staging") / "activations"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+async def test_a_newer_one_waits_until_the_one_under_way_has_ended(quick: Line) -> None:
+    line = quick
+    gate = slowly(line, "one")
+    async with line.serving_duty() as duty:
+        await until(lambda: activations(line) == 1, duty)
+        line.green("two")
+        newest = line.green("three")
+        await until(lambda: line.standing("staging") and len(line.asked()) == 3, duty)
+        await until(lambda: "goes on in staging" in getattr(line.standing("staging"), "reason", ""), duty)
+        assert sorted(states(line, "staging")) == ["begun", "superseded", "waiting"]
+        assert getattr(line.standing("staging"), "release", "") == newest.id
+        gate.unlink()
+        await line.settle(duty)
+        assert sorted(states(line, "staging")) == ["done", "done", "superseded"]
+        assert [one.release for one in line.history("staging")][-1] == newest.id
+        assert line.serving("staging") == "three"
+
+
+async def test_paused_gone_on_with_and_taken_back_by_people(quick: Line) -> None:
+    line = quick
+    gate = slowly(line, "one")
+    async with line.serving_duty() as duty:
+        await until(lambda: activations(line) == 1, duty)
+        [going] = line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+
+        def reason() -> str:
+            found = line.database.read(lambda tx: rows.get_deployment(tx, going.id))
+            return found.reason if found else ""
+
+        await line.requests.pause(ANA, going.id)
+        await until(lambda: reason() == "finishing the step at hand", duty)
+        gate.unlink()
+        await until(lambda: reason() == "paused", duty)
+        assert line.history("staging") == []
+        gate.touch()
+        await line.requests.go_on(ANA, going.id)
+        await until(lambda: reason() != "paused", duty)
+        gate.unlink()
+        await line.settle(duty)
+        assert len(line.history("staging")) == 1
+        gate = slowly(line, "two")
+        await until(lambda: activations(line) == 2, duty)
+        back = await line.requests.request_rollback(EVE, service="shop", environment="staging")
+        assert back.deployment is not None and back.request is None
+        gate.unlink()
+        await line.settle(duty)
+        assert line.serving("staging") == "one"
+        ended = line.database.read(lambda tx: rows.get_deployment(tx, back.deployment.id))  # type: ignore[union-attr]
+        assert ended is not None
+        assert (ended.state, ended.reason) == (DeploymentState.ROLLED_BACK, "asked to go back")
+        assert not ended.rolled_back_automatically
+
+
+def server(line: Line, url: str) -> "subprocess.Popen[bytes]":
+    config = str(line.hosts[0].config)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.duty_process", str(line.folder), url, config]
+    )
+
+
+async def test_a_killed_server_is_gone_on_with_and_no_step_is_repeated(line: Line, database_url: str) -> None:
+    line.production = AUTOMATIC
+    gate = slowly(line, "one")
+    first = server(line, database_url)
+    try:
+        await until(lambda: activations(line) == 1)
+        # A newer one waits at the gate while its server dies.
+        line.green("two", files=SLOW)
+        await until(lambda: line.standing("staging"))
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert states(line, "staging") == ["begun", "waiting"]
+    gate.unlink()
+    await settled(line)
+    assert states(line, "staging") == ["done", "done"]
+    assert activations(line) == 2
+    assert [one.number for one in line.history("staging")] == [
+        1,
+        2 if len(line.history("staging")) == 2 else 3,
+    ]
+    assert line.serving("staging") == line.serving("production") == "two"
+    journal = (line.place("staging") / "journal").read_text().splitlines()
+    assert sum('"activate"' in entry and '"begin"' in entry for entry in journal) == 2
+
+
+async def test_killed_anywhere_a_release_reaches_production_once(line: Line, database_url: str) -> None:
+    line.production = AUTOMATIC
+    line.green("one")
+    for pause in (0.45, 0.6, 0.75, 0.9):
+        process = server(line, database_url)
+        await asyncio.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    await settled(line)
+    assert (line.serving("staging"), line.serving("production")) == ("one", "one")
+    assert (len(line.history("staging")), len(line.history("production"))) == (1, 1)
+    assert [(one.environment, one.state) for one in line.asked()] == [
+        ("staging", S.DONE),
+        ("production", S.DONE),
+    ]

@@ -1,0 +1,344 @@
+"""What people and programs may ask a server for, and what stands at the gate then. No host is needed."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from headway.deploy.rollout import Asked
+from headway.domain.deployment import DeploymentKind
+from headway.domain.org import ApprovalFloor, Floor, Freeze
+from headway.domain.people import Actor
+from headway.domain.request import RequestOrigin, RequestState
+from headway.domain.run import TriggerEvent
+from headway.engine.audit import list_entries
+from headway.engine.deployment_gate import GateRefused
+from headway.engine.deployment_plan import UnknownEnvironment
+from headway.engine.deployment_rollback import NothingBefore
+from headway.engine.permissions import NotAllowed
+from headway.engine.promotion import follow_all
+from headway.engine.releases import NoReleaseYet
+from headway.engine.requests import CommentMissing, RequestIsOver, UnknownService
+from headway.store.database import Database
+from headway.store.events import events_after
+from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
+
+S = RequestState
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Standing:
+    """A clock that stands until it is moved."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        # Two calls in a row are told apart, as they are by a real clock.
+        self.at += timedelta(milliseconds=1)
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def line(database: Database, tmp_path: Path) -> Line:
+    return Line(tmp_path, database, clock=Standing())
+
+
+def kinds(request: object) -> list[str]:
+    return [one.kind for one in request.obstacles]  # type: ignore[attr-defined]
+
+
+async def test_a_wish_stands_at_the_gate_and_says_what_it_waits_for(line: Line) -> None:
+    line.production = 'approval = { from = "team:storefront", count = 2 }'
+    release = line.green("one")
+    made = await line.requests.request_deployment(
+        ANA, service="shop", environment="production", release="HEAD"
+    )
+    assert (made.state, made.release, made.requested_by) == (S.WAITING, release.id, "ana")
+    assert (made.origin, made.kind) == (RequestOrigin.PERSON, DeploymentKind.PLANNED)
+    assert kinds(made) == ["after", "approval"]
+    assert made.reason == f"{release.id} has not succeeded in staging, which comes before production"
+    assert line.standing("production") == made
+    [entry] = line.database.read(list_entries).entries
+    assert (entry.actor, entry.action) == ("ana", "deployment.request")
+    assert entry.subject == f"shop/production {release.id}"
+    [event] = line.database.read(lambda tx: events_after(tx, 0))
+    assert (event.kind, event.subject, event.data["state"]) == ("request.changed", made.id, "waiting")
+
+
+async def test_who_may_not_and_what_is_not_there_is_refused_before_anything_is_stored(line: Line) -> None:
+    line.green("one")
+    ask = line.requests.request_deployment
+    with pytest.raises(NotAllowed, match="lou is a viewer"):
+        await ask(LOU, service="shop", environment="staging", release="HEAD")
+    narrow = replace(ANA, scopes=frozenset(), by="token ci")
+    with pytest.raises(NotAllowed, match="scope 'deploy'"):
+        await ask(narrow, service="shop", environment="staging", release="HEAD")
+    with pytest.raises(UnknownEnvironment, match="stagin"):
+        await ask(ANA, service="shop", environment="stagin", release="HEAD")
+    with pytest.raises(UnknownService, match="no service cart"):
+        await ask(EVE, service="cart", environment="staging", release="HEAD")
+    bare = line.commit("two")
+    with pytest.raises(NoReleaseYet):
+        await ask(ANA, service="shop", environment="staging", release=bare)
+    with pytest.raises(NothingBefore):
+        await line.requests.request_rollback(EVE, service="shop", environment="staging")
+    with pytest.raises(NotAllowed, match="needs an operator"):
+        await line.requests.request_rollback(ANA, service="shop", environment="staging")
+    assert line.asked() == []
+
+
+async def test_what_waiting_does_not_help_is_told_at_once_and_in_full(line: Line) -> None:
+    feature = line.green("one", branch="feature")
+    line.org = replace(ORG, floors=(Floor("main", branches=("main",), deployers=("role:operator",)),))
+    with pytest.raises(GateRefused) as caught:
+        await line.requests.request_deployment(ANA, service="shop", environment="staging", release=feature.id)
+    assert (
+        "takes only releases where branch == 'main'; branch is 'feature', not 'main'" in caught.value.message
+    )
+    assert "org.toml lets only commits of main go to staging" in caught.value.message
+    assert "org.toml lets only role:operator deploy to staging; ana asked" in caught.value.message
+
+
+async def test_one_commit_on_two_branches_is_good_for_both(line: Line) -> None:
+    feature = line.green("one", branch="feature")
+    again = line.green("one", event=TriggerEvent.RERUN, commit=feature.commit)
+    assert again.id == feature.id
+    made = await line.requests.request_deployment(
+        ANA, service="shop", environment="staging", release=feature.id
+    )
+    assert made.obstacles == ()
+
+
+async def test_a_release_of_a_pull_request_goes_nowhere(line: Line) -> None:
+    stranger = line.green("one", event=TriggerEvent.PULL_REQUEST, pull_request=7, fork=True)
+    with pytest.raises(GateRefused, match="made for pull request 7"):
+        await line.requests.request_deployment(
+            ANA, service="shop", environment="staging", release=stranger.id
+        )
+
+
+async def test_the_same_key_is_the_same_request_and_the_same_wish_the_one_that_waits(line: Line) -> None:
+    release = line.green("one")
+
+    async def ask(by: Actor = ANA, key: str | None = None, **changes: object) -> str:
+        made = await line.requests.request_deployment(
+            by,
+            service="shop",
+            environment="production",
+            release=release.id,
+            key=key,
+            **changes,  # type: ignore[arg-type]
+        )
+        return made.id
+
+    first = await ask(key="build 7")
+    assert await ask(key="build 7") == first
+    assert await ask(BO) == first
+    hotfix = await ask(BO, kind=DeploymentKind.HOTFIX)
+    assert hotfix != first
+    # Asked once more with the key of the first, it is still that one, superseded as it is.
+    assert await ask(key="build 7") == first
+    assert [one.state for one in line.asked()] == [S.SUPERSEDED, S.WAITING]
+
+
+async def test_a_newer_release_takes_the_place_of_the_one_that_waits(line: Line) -> None:
+    old, new = line.green("one"), line.green("two")
+    ask = line.requests.request_deployment
+    first = await ask(ANA, service="shop", environment="production", release=old.id)
+    second = await ask(BO, service="shop", environment="production", release=new.id)
+    assert line.standing("production") == second
+    [before, _] = line.asked("production")
+    assert (before.id, before.state) == (first.id, S.SUPERSEDED)
+    assert before.reason == f"superseded by a request for {new.id} by bo"
+
+
+async def test_approvals_open_the_gate_and_one_no_closes_it(line: Line) -> None:
+    line.production = 'approval = { from = "team:storefront", count = 2, not_own = true, comment = true }'
+    release = line.green("one")
+    desk = line.requests
+    made = await desk.request_deployment(BO, service="shop", environment="production", release=release.id)
+    with pytest.raises(CommentMissing):
+        await desk.approve(BO, made.id, yes=True)
+    with pytest.raises(NotAllowed):
+        await desk.approve(LOU, made.id, yes=True, comment="fine")
+    await desk.approve(ANA, made.id, yes=True, comment="mine")
+    await desk.approve(BO, made.id, yes=True, comment="read it")
+    await line.duty(most=0).tick(line.clock.now())
+    waiting = line.standing("production")
+    assert waiting is not None
+    [approval] = [one for one in waiting.obstacles if one.kind == "approval"]
+    assert approval.reason == (
+        "production needs 2 approvals from team:storefront with a comment; "
+        "not counted: ana asked for it or wrote it; bo asked for it or wrote it"
+    )
+    refused = await desk.approve(EVE, made.id, yes=False, comment="the index is missing")
+    assert (refused.state, refused.reason) == (S.REFUSED, "eve said no: the index is missing")
+    with pytest.raises(RequestIsOver, match="the request is refused: eve said no"):
+        await desk.approve(BO, made.id, yes=True, comment="but")
+    entries = line.database.read(list_entries).entries
+    actions = [entry.action for entry in entries if entry.actor != "headway"]
+    assert actions == ["deployment.approve"] * 3 + ["deployment.request"]
+
+
+async def test_withdrawn(line: Line) -> None:
+    release = line.green("one")
+    made = await line.requests.request_deployment(
+        ANA, service="shop", environment="production", release=release.id
+    )
+    gone = await line.requests.withdraw(BO, made.id, "wrong day")
+    assert (gone.state, gone.reason) == (S.WITHDRAWN, "withdrawn by bo: wrong day")
+    assert line.standing("production") is None
+
+
+async def test_a_freeze_and_a_floor_hold_until_they_do_not(line: Line) -> None:
+    clock = line.clock
+    assert isinstance(clock, Standing)
+    end = START + timedelta(hours=2)
+    feast = Freeze("feast", "nobody is here", environments=("staging",), start=START, end=end, hotfix=False)
+    line.org = replace(
+        ORG, freezes=(feast,), floors=(Floor("two", approvals=ApprovalFloor(1, ("role:operator",))),)
+    )
+    release = line.green("one")
+    made = await line.requests.request_deployment(
+        ANA, service="shop", environment="staging", release=release.id
+    )
+    assert kinds(made) == ["approval", "freeze"]
+    await line.requests.approve(EVE, made.id, yes=True)
+    duty = line.duty(most=0)
+    await duty.tick(clock.now())
+    held = line.standing("staging")
+    assert held is not None and kinds(held) == ["freeze"]
+    assert held.reason == "staging is frozen until 2026-03-02 11:00 UTC: nobody is here"
+    clock.at = end - timedelta(seconds=10)
+    await duty.tick(clock.now())
+    near = line.standing("staging")
+    # Looked at again when it ends, not a minute later.
+    assert near is not None and near.due_at == end
+    clock.at = START + timedelta(days=15)
+    await duty.tick(clock.now())
+    [expired] = line.asked("staging")
+    assert (expired.state, expired.reason) == (S.EXPIRED, "nobody let it pass within 14 days")
+
+
+async def test_a_green_release_is_asked_for_by_itself_once(line: Line) -> None:
+    release = line.green("one")
+    line.green("try", event=TriggerEvent.TRY)
+    line.green("hand", event=TriggerEvent.MANUAL)
+    line.green("feature", branch="feature")
+    tools = line.tools
+    [made] = await follow_all(tools, line.clock.now())
+    assert (made.environment, made.release, made.requested_by) == ("staging", release.id, "headway")
+    assert (made.origin, made.cause) == (RequestOrigin.AUTOMATIC, "green")
+    assert await follow_all(tools, line.clock.now()) == []
+    # Withdrawn, and its run green once more: a person took it back, so it stays back.
+    await line.requests.withdraw(ANA, made.id)
+    line.green("one", event=TriggerEvent.RERUN, commit=release.commit)
+    [same] = await follow_all(tools, line.clock.now())
+    assert (same.id, same.state) == (made.id, S.WITHDRAWN)
+    assert len(line.asked()) == 1
+
+
+async def test_an_older_commit_never_takes_the_place_of_a_newer_one_by_itself(line: Line) -> None:
+    older = line.commit("one")
+    newer = line.green("two")
+    [made] = await follow_all(line.tools, line.clock.now())
+    line.green("one", commit=older)
+    assert await follow_all(line.tools, line.clock.now()) == []
+    assert line.standing("staging") == made
+    assert made.release == newer.id
+
+
+async def test_what_headway_asks_for_never_takes_the_place_of_a_hotfix(line: Line) -> None:
+    line.org = replace(ORG, floors=(Floor("two", approvals=ApprovalFloor(2)),))
+    fix = line.green("fix")
+    await follow_all(line.tools, line.clock.now())
+    hotfix = await line.requests.request_deployment(
+        ANA, service="shop", environment="staging", release=fix.id, kind=DeploymentKind.HOTFIX
+    )
+    line.green("next")
+    [late] = await follow_all(line.tools, line.clock.now())
+    assert (late.state, late.reason) == (
+        S.SUPERSEDED,
+        f"a hotfix to {fix.id} waits there, which goes first",
+    )
+    assert line.standing("staging") == hotfix
+
+
+async def test_a_floor_that_wants_a_person_leaves_it_to_one(line: Line) -> None:
+    line.org = replace(ORG, floors=(Floor("ask", environments=("staging",), ask=True),))
+    line.green("one")
+    assert await follow_all(line.tools, line.clock.now()) == []
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ends whoever follows at the n-th statement that it writes."""
+    from headway.store.database import Transaction
+
+    left: list[int] = []
+    plain = Transaction.execute
+
+    def execute(self: Transaction, sql: str, **parameters: object) -> int:
+        if left:
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+        return plain(self, sql, **parameters)
+
+    monkeypatch.setattr(Transaction, "execute", execute)
+    return left
+
+
+async def test_killed_at_any_line_it_is_asked_for_exactly_once(line: Line, killed_after: list[int]) -> None:
+    release = line.green("one")
+    kills = 0
+    for lines in range(30):
+        killed_after[:] = [lines]
+        try:
+            await follow_all(line.tools, line.clock.now())
+        except Killed:
+            kills += 1
+        else:
+            break
+        finally:
+            killed_after.clear()
+        assert line.asked() == [], "nothing is half done"
+    assert kills >= 3
+    await follow_all(line.tools, line.clock.now())
+    [made] = line.asked()
+    assert (made.release, made.state) == (release.id, S.WAITING)
+    entries = line.database.read(list_entries).entries
+    assert [entry.actor for entry in entries] == ["headway"]
+
+
+async def test_there_is_nothing_to_stop_where_nothing_goes_on(line: Line) -> None:
+    from headway.engine.requests import DeploymentIsOver, UnknownRequest
+    from headway.store import deployments
+    from tests.deploy.examples import deployment
+
+    with pytest.raises(UnknownRequest):
+        await line.requests.pause(EVE, "dep-9")
+    going = deployment(environment="staging")
+    line.database.transact(lambda tx: deployments.insert_deployment(tx, going, [], token=1))
+    asked = await line.requests.pause(ANA, "dep-2")
+    assert (asked.asked, asked.asked_by) == (Asked.PAUSE, "ana")
+    back = await line.requests.request_rollback(EVE, service="shop", environment="staging")
+    assert back.deployment is not None and back.deployment.asked == Asked.BACK
+    from headway.domain.deployment import DeploymentState
+
+    ended = replace(going, state=DeploymentState.CANCELLED)
+    line.database.transact(lambda tx: deployments.save_deployment(tx, ended, 1))
+    with pytest.raises(DeploymentIsOver):
+        await line.requests.stop(EVE, "dep-2")
