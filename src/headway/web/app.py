@@ -6,7 +6,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ASGIApp
 
-from headway.web import services, sign_in, world
+from headway.web import live, logs, run_actions, runs, services, sign_in, world
 from headway.web.errors import HANDLERS
 from headway.web.rendering import make_environment
 from headway.web.security import LARGEST_FORM, check_form, with_security_headers
@@ -15,7 +15,7 @@ from headway.web.static_files import static_file
 if TYPE_CHECKING:
     from headway.engine.server import Server
 
-_MODULES = (world, sign_in, services)
+_MODULES = (world, sign_in, services, runs, run_actions, logs, live)
 
 
 def create_web(server: "Server") -> ASGIApp:

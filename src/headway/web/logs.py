@@ -37,27 +37,24 @@ Line = str | list[ansi.Span]
 
 
 @get("/jobs/{job:str}/log")
-async def lines(
-    request: PageRequest, job: str, attempt: int | None = None, first: int = 1, count: int = 500
-) -> Response[bytes]:
-    """`{first, lines, total, over, attempt, latest}`: fewer lines than asked for where they are long or not there yet."""
-    return await _answer(
-        request, job, attempt, lambda log, place: _window(log, place, max(1, first), count), with_steps=False
-    )
+async def lines(request: PageRequest) -> Response[bytes]:
+    """`?attempt=&first=&count=`: `{first, lines, total, over, attempt, latest}`, fewer lines than asked for where they
+    are long or not there yet."""
+    first, count = _number(request, "first") or 1, _number(request, "count")
+    return await _answer(request, lambda log, place: _window(log, first, 500 if count is None else count))
 
 
 @get("/jobs/{job:str}/log/steps")
-async def steps(request: PageRequest, job: str, attempt: int | None = None) -> Response[bytes]:
+async def steps(request: PageRequest) -> Response[bytes]:
     """`{steps, broke, total, over, …}`: `broke` is the line of the first error of the step that failed, or null."""
-    return await _answer(request, job, attempt, _steps, with_steps=True)
+    return await _answer(request, _steps, with_steps=True)
 
 
 @get("/jobs/{job:str}/log/search")
-async def search(
-    request: PageRequest, job: str, q: str, attempt: int | None = None, first: int = 1
-) -> Response[bytes]:
-    """`{lines, over, next}`: numbers of lines that hold `q` (whatever its case); `next`: where to go on, or null."""
-    pattern = q[:_LONGEST_PATTERN].replace("\n", " ").encode()
+async def search(request: PageRequest) -> Response[bytes]:
+    """`?q=&first=`: `{lines, next}`: numbers of lines that hold `q`, whatever its case; `next`: where to go on, or null."""
+    pattern = request.query_params.get("q", "")[:_LONGEST_PATTERN].replace("\n", " ").encode(errors="replace")
+    first = _number(request, "first") or 1
 
     def look(log: LogFile, place: JobLog) -> dict[str, Any]:
         if not pattern:
@@ -65,14 +62,14 @@ async def search(
         found = log.search(pattern, first_line=first, limit=MOST_MATCHES, ignore_case=True)
         return {"lines": found.lines, "next": None if found.complete else found.scanned_to + 1}
 
-    return await _answer(request, job, attempt, look, with_steps=False)
+    return await _answer(request, look)
 
 
 @get("/jobs/{job:str}/log/raw")
-async def raw(request: PageRequest, job: str, attempt: int | None = None) -> Stream:
+async def raw(request: PageRequest) -> Stream:
     """All of it as it stands now, piece by piece."""
     visit = await enter(request)
-    log, place = await _open(visit, job, attempt, with_steps=False)
+    log, place = await _open(visit, with_steps=False)
     headers = {
         "Content-Disposition": f'inline; filename="{place.job.id}.{place.attempt}.log"',
         "Content-Security-Policy": SANDBOX,
@@ -97,19 +94,14 @@ async def _pieces(log: LogFile) -> AsyncIterator[bytes]:
 
 
 async def _answer(
-    request: PageRequest,
-    job: str,
-    attempt: int | None,
-    work: Callable[[LogFile, JobLog], dict[str, Any]],
-    *,
-    with_steps: bool,
+    request: PageRequest, work: Callable[[LogFile, JobLog], dict[str, Any]], *, with_steps: bool = False
 ) -> Response[bytes]:
     try:
         visit = await enter(request)
     except NotSignedIn:
         return _json(request, {"error": "you are signed out: reload the page"}, status=401)
     try:
-        log, place = await _open(visit, job, attempt, with_steps=with_steps)
+        log, place = await _open(visit, with_steps=with_steps)
     except NothingThere as error:
         return _json(request, {"error": str(error)}, status=404)
     with log:
@@ -118,13 +110,20 @@ async def _answer(
     return _json(request, found)
 
 
-async def _open(visit: Visit, job: str, attempt: int | None, *, with_steps: bool) -> tuple[LogFile, JobLog]:
+async def _open(visit: Visit, *, with_steps: bool) -> tuple[LogFile, JobLog]:
     """The state is read before the file: what is over has written all of its log."""
+    job, attempt = visit.path["job"], _number(visit.request, "attempt")
     place = await visit.server.database.fetch(lambda tx: job_log(tx, job, attempt, with_steps=with_steps))
     if place is None:
         raise NothingThere("there is no such job, or it has no such attempt")
     path = visit.server.tools.log(place.job, place.attempt)
     return await asyncio.to_thread(LogFile.open, path), place
+
+
+def _number(request: PageRequest, name: str) -> int | None:
+    """A whole number of the address; None for what is none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else None
 
 
 def _json(request: PageRequest, found: dict[str, Any], *, status: int = 200) -> Response[bytes]:
@@ -136,7 +135,7 @@ def _json(request: PageRequest, found: dict[str, Any], *, status: int = 200) -> 
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def _window(log: LogFile, place: JobLog, first: int, count: int) -> dict[str, Any]:
+def _window(log: LogFile, first: int, count: int) -> dict[str, Any]:
     total, found = window(log, first, count)
     return {"first": first, "lines": [_short(line) for line in found], "total": total}
 

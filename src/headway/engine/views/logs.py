@@ -11,7 +11,6 @@ from headway.engine.views.log_errors import first_error
 from headway.store import job_results, jobs
 from headway.store.database import Transaction
 
-#: Bytes of a failed step that are looked through, from its beginning and (when it is longer) before its end.
 _LOOKED_THROUGH = 4 << 20
 
 
@@ -79,25 +78,25 @@ def _line_after(log: LogFile, offset: int) -> int:
     return line if log.offset_of(line) >= offset else line + 1
 
 
-def where_it_broke(log: LogFile, found: Sequence[StepLines]) -> int | None:
+def where_it_broke(log: LogFile, found: Sequence[StepLines], *, most: int = _LOOKED_THROUGH) -> int | None:
     """The line at which the viewer opens: where the failed step first looks like an error, else its last line.
 
-    None when no step failed.
+    None when no step failed. Of a long step `most` bytes are looked through at its beginning and at its end.
     """
     broken = [one for one in found if one.step.state in (State.FAILED, State.ERRORED) and one.end > one.first]
     if not broken:
         return None
     one = broken[-1]
     start, end = log.offset_of(one.first), log.offset_of(one.end)
-    for begin, stop in _parts(start, end):
+    for begin, stop in _parts(start, end, most):
         place = first_error(log.read(begin, stop - begin))
         if place is not None:
             return log.line_of(begin + place)
     return one.end - 1
 
 
-def _parts(start: int, end: int) -> list[tuple[int, int]]:
-    if end - start <= 2 * _LOOKED_THROUGH:
+def _parts(start: int, end: int, most: int) -> list[tuple[int, int]]:
+    if end - start <= 2 * most:
         return [(start, end)]
     # What lies between the two is not looked at: then the last part's first line that looks like an error is shown.
-    return [(start, start + _LOOKED_THROUGH), (end - _LOOKED_THROUGH, end)]
+    return [(start, start + most), (end - most, end)]

@@ -1,0 +1,60 @@
+// Change a part of the page into its fresh version, touching only what differs: focus, scroll, selection and
+// unfolded details stay. Children find each other by id or data-key, else by their place.
+
+const keyOf = (node) => (node.nodeType === 1 ? node.id || node.dataset.key || "" : "");
+
+export function morphInto(old, html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html").body;
+  morphChildren(old, fresh);
+}
+
+export function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+  } else if (old.nodeType !== 1) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+  } else if (!old.hasAttribute("data-keep") && !old.isEqualNode(fresh)) {
+    morphAttributes(old, fresh);
+    morphChildren(old, fresh);
+  }
+}
+
+function morphAttributes(old, fresh) {
+  // What the person did stays theirs.
+  const theirs = old.nodeName === "DETAILS" || old.nodeName === "DIALOG" ? "open" : "";
+  for (const { name } of [...old.attributes]) {
+    if (name !== theirs && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (name !== theirs && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
+
+function morphChildren(old, fresh) {
+  const keyed = new Map();
+  for (const child of old.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
+  let place = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const key = keyOf(child);
+    const found = key ? keyed.get(key) : plainFrom(place);
+    if (!found || found.nodeName !== child.nodeName) {
+      old.insertBefore(child, place);
+      continue;
+    }
+    if (found === place) place = place.nextSibling;
+    else old.insertBefore(found, place);
+    morph(found, child);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+// The next child without a key; keyed ones in between wait for theirs.
+function plainFrom(place) {
+  let found = place;
+  while (found && keyOf(found)) found = found.nextSibling;
+  return found;
+}
