@@ -65,6 +65,7 @@ def command(
     from headway.engine.deployments import Deployments, Result, Wish
     from headway.engine.projects import find_project
     from headway.engine.releases import find_release
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     if approved_by is not None and not approved_by.strip():
@@ -72,7 +73,7 @@ def command(
     project = find_project(Path.cwd())
     environment_of(project.contract, environment)
     git = Git(settings.environment, settings.mirrors)
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         release = find_release(
             database,
             git,

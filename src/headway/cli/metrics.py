@@ -71,10 +71,11 @@ def command(
     from headway.base.clock import SystemClock
     from headway.drivers.git import Git
     from headway.engine.reports import delivery_report
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     name = None if service == "all" else service or _service_here()
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         report = delivery_report(
             database,
             Git(settings.environment, settings.mirrors),

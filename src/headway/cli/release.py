@@ -31,11 +31,12 @@ def command(context: click.Context, *, limit: int, as_json: bool) -> int | None:
     from headway.base.clock import SystemClock
     from headway.engine.projects import service_name
     from headway.engine.releases import list_releases
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     settings: Settings = context.obj
     service = service_name(Path.cwd())
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         views = list_releases(database, service, limit=limit)
     if as_json:
         emit_json({"service": service, "releases": [release_json(view) for view in views]})
@@ -61,12 +62,13 @@ def show(settings: Settings, *, name: str, as_json: bool) -> int:
     from headway.drivers.git import Git
     from headway.engine.projects import find_repository, service_name
     from headway.engine.releases import find_release, view_releases
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     here = Path.cwd()
     service, root = service_name(here), find_repository(here)
     git = Git(settings.environment, settings.mirrors)
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         release = find_release(database, git, service=service, repository=root, text=name)
         [view] = view_releases(database, service, [release])
     _present(view, as_json=as_json)
@@ -89,13 +91,14 @@ def add(settings: Settings, *, commit: str, files: tuple[str, ...], as_json: boo
     from headway.base.clock import SystemClock
     from headway.engine.projects import find_project
     from headway.engine.releases import add_release, name_files, view_releases
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     here = Path.cwd()
     project = find_project(here)
     deploy, service = project.contract.deploy, project.contract.service.name
     named = name_files(files, here=here, root=project.root, artifact=deploy.artifact if deploy else None)
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         release = add_release(
             database,
             settings,

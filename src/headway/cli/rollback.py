@@ -70,10 +70,11 @@ def command(
 
     from headway.drivers.git import Git
     from headway.engine.deployment_rollback import rollback
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     git = Git(settings.environment, settings.mirrors)
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         full = _whole(database, project.contract.service.name, target) if target else None
 
         async def work(world: World) -> Result:

@@ -25,10 +25,11 @@ def command(settings: Settings, *, environment: str | None, from_hosts: bool, as
         return _from_hosts(settings, environment, as_json=as_json)
     from headway.engine.deployment_status import read_status
     from headway.engine.projects import service_name
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     service = service_name(Path.cwd())
-    with open_database(settings.database_url) as database:
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
         status = read_status(database, service, environment)
     if environment is not None and _is_blank(status):
         # A name that was only typed wrong must not read as an environment without anything in it.

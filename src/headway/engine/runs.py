@@ -78,12 +78,13 @@ class Tools:
 
 def open_tools(settings: Settings, *, clock: Clock | None = None) -> Tools:
     """Opens the database of these settings, creating the data folder as needed. Close `database` in the end."""
+    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Tools(
         settings=settings,
-        database=open_database(settings.database_url),
+        database=open_database(settings.database_url, before=copy_first(settings)),
         git=Git(settings.environment, settings.mirrors),
         artifacts=ArtifactStore(settings.artifacts),
         clock=clock or SystemClock(),

@@ -42,6 +42,7 @@ from headway.engine.keys import (
     write_key_file,
 )
 from headway.engine.settings import Settings, StoredSecrets, WantedSecrets
+from headway.engine.upgrade import copy_first
 from headway.store import secrets as rows
 from headway.store.database import Database, Transaction, open_database
 from headway.store.repositories import repository_of_service
@@ -273,7 +274,7 @@ def local_secrets(settings: Settings) -> StoredSecrets | None:
             return vault.values(tx, replace(wanted, team=owner.team if owner else wanted.team))
 
         vault = open_vault(settings)
-        with open_database(settings.database_url) as database:
+        with open_database(settings.database_url, before=copy_first(settings)) as database:
             return database.read(read)
 
     return look

@@ -4,11 +4,11 @@ SQL is text with `:named` parameters that both understand (docs/decisions/0004-s
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from headway.store.errors import DatabaseAddressWrong, TryAgain
-from headway.store.migrate import Connection, migrate
+from headway.store.migrate import BeforeMigration, Connection, migrate
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +21,10 @@ _TRIES = 4
 _READERS = 4
 
 
-def open_database(url: str) -> "Database":
-    """Open it, creating and migrating it as needed.
+def open_database(
+    url: str, *, before: BeforeMigration | None = None, only: Collection[str] | None = None
+) -> "Database":
+    """Open it, creating and migrating it as needed: after calling `before`, and only to those named in `only`.
 
     `url` is `sqlite:///absolute/path` or `postgresql://…`. Raises the errors of `headway.store.errors`:
     DatabaseTooNew, DriverMissing and DatabaseAddressWrong (2), DatabaseUnavailable and DiskFull (3).
@@ -32,11 +34,11 @@ def open_database(url: str) -> "Database":
 
         path = sqlite_path(url)
         create_file(path)
-        return Database(lambda writes: SqliteConnection(path, writes=writes))
+        return Database(lambda writes: SqliteConnection(path, writes=writes), before=before, only=only)
     if url.startswith(("postgresql://", "postgres://")):
         from headway.store.postgresql import PostgresqlConnection
 
-        return Database(lambda writes: PostgresqlConnection(url, writes=writes))
+        return Database(lambda writes: PostgresqlConnection(url, writes=writes), before=before, only=only)
     raise DatabaseAddressWrong(
         f"'{url.partition(':')[0]}:…' is no database Headway knows",
         hint="write sqlite:///absolute/path or postgresql://user@host/name",
@@ -74,11 +76,17 @@ class Database:
     (a deadlock, a lost connection), so it should touch nothing but its transaction.
     """
 
-    def __init__(self, connect: Callable[[bool], Connection]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[bool], Connection],
+        *,
+        before: BeforeMigration | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
         self._connect = connect
         self._writer: Connection | None = connect(True)
         try:
-            migrate(self._writer)
+            migrate(self._writer, before=before, only=only)
         except BaseException:
             self._writer.close()
             raise

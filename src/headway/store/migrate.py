@@ -1,7 +1,7 @@
 """The schema's history: numbered files, forward only, each in one transaction, remembered by name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -21,12 +21,18 @@ class Connection(Protocol):
     @property
     def place(self) -> str: ...
     def begin(self) -> None: ...
+    def begin_reading(self) -> None: ...
     def run(self, sql: str, parameters: Mapping[str, Any]) -> tuple[int, list[Mapping[str, Any]]]: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def has_table(self, name: str) -> bool: ...
     def lock_schema(self) -> None: ...
     def close(self) -> None: ...
+
+
+#: Called with the migrations that are about to be applied to a database which has rows to lose. What it raises
+#: keeps them from being applied.
+BeforeMigration = Callable[[Connection, tuple[str, ...]], None]
 
 
 @cache
@@ -40,10 +46,17 @@ def statements(text: str) -> list[str]:
     return [part.strip() for part in _COMMENT.sub("", text).split(";") if part.strip()]
 
 
-def migrate(connection: Connection, folder: Path = FOLDER) -> None:
+def migrate(
+    connection: Connection,
+    folder: Path = FOLDER,
+    *,
+    before: BeforeMigration | None = None,
+    only: Collection[str] | None = None,
+) -> None:
     """Bring the database to what this program knows. Safe when several processes do it at once.
 
-    Raises DatabaseTooNew, having changed nothing, when a newer Headway was here.
+    `only`: apply just these, for a restore; none at all, for a backup. Raises DatabaseTooNew, having changed
+    nothing, when a newer Headway was here.
     """
     known = known_migrations(folder)
     connection.begin()
@@ -52,9 +65,11 @@ def migrate(connection: Connection, folder: Path = FOLDER) -> None:
     finally:
         connection.rollback()
     _refuse_newer(connection, applied, known)
-    for name in known:
-        if name not in applied:
-            _apply(connection, name, folder)
+    missing = tuple(name for name in known if name not in applied and (only is None or name in only))
+    if before is not None and applied and missing:
+        before(connection, missing)
+    for name in missing:
+        _apply(connection, name, folder)
 
 
 def _applied(connection: Connection) -> set[str]:

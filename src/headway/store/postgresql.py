@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 #: SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _DISK_FULL = "53100"
@@ -41,7 +42,7 @@ class PostgresqlConnection:
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
     def __init__(self, url: str, *, writes: bool) -> None:
-        self._begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        self._begin = "BEGIN" if writes else _READING
         self.place, password, asked_timeout = _read_address(url)
         import psycopg
 
@@ -62,6 +63,10 @@ class PostgresqlConnection:
 
     def begin(self) -> None:
         self._execute(self._begin, None)
+
+    def begin_reading(self) -> None:
+        """One unchanging picture, also for a connection that writes."""
+        self._execute(_READING, None)
 
     def run(self, sql: str, parameters: Mapping[str, Any]) -> tuple[int, list[Row]]:
         """The number of rows changed, and the rows that came back."""

@@ -96,6 +96,10 @@ class SqliteConnection:
         """A writer takes the write lock here, so a transaction never fails for a lock later."""
         self._patiently("BEGIN IMMEDIATE" if self._writes else "BEGIN")
 
+    def begin_reading(self) -> None:
+        """One unchanging picture, also for a connection that writes."""
+        self._patiently("BEGIN")
+
     def run(self, sql: str, parameters: Mapping[str, Any]) -> tuple[int, list[Row]]:
         """The number of rows changed, and the rows that came back."""
         try:

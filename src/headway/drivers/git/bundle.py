@@ -14,7 +14,7 @@ def write_bundle(bare: Bare, target: Path) -> bool:
     asked = ["for-each-ref", "--count=1", "--format=x"]
     if not GitCall(asked, folder=bare.folder, environment=environment, place=place).output():
         return False
-    question = ["bundle", "create", "--quiet", target.absolute(), "--all"]
+    question = ["bundle", "create", "--quiet", str(target.absolute()), "--all"]
     GitCall(question, folder=bare.folder, environment=environment, place=place).output()
     return True
 
@@ -29,7 +29,7 @@ def restore_bundle(
         # What a push was refused for is not in it; what an older git took in need not pass today's checks.
         question = ["-c", "fetch.fsckObjects=false", "fetch", "--quiet", "--no-write-fetch-head", "--no-tags"]
         call = GitCall(
-            [*question, bundle.absolute(), "+refs/*:refs/*"],
+            [*question, str(bundle.absolute()), "+refs/*:refs/*"],
             folder=folder,
             environment=own,
             place=str(folder),
