@@ -170,7 +170,7 @@ class Bare:
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether `descendant` holds `ancestor`; a commit holds itself. Raises UnknownCommit."""
         if not {ancestor, descendant} <= self.known([ancestor, descendant]):
-            raise UnknownCommit(f"{self.folder} lacks {ancestor[:12]} or {descendant[:12]}")
+            raise UnknownCommit(f"{self.folder} lacks {ancestor[:64]} or {descendant[:64]}")
         code, _, complaint = self._start("merge-base", "--is-ancestor", ancestor, descendant).finish()
         if code not in (0, 1):
             raise explain(complaint, str(self.folder))
@@ -217,8 +217,8 @@ class Bare:
         self._start("gc", "--quiet", f"--prune={int(older_than.timestamp())}").output()
 
     def _sweep(self, limit: float) -> None:
-        # A lock file outlives the git that a power cut took; each later push to that branch would be refused.
-        locks = [*self.folder.glob("*.lock"), *(self.folder / "refs").glob("**/*.lock")]
+        # git's lock files outlive a git that a power cut took; each later push to that branch would be refused.
+        locks = [*self.folder.glob("[!h]*.lock"), *(self.folder / "refs").glob("**/*.lock")]
         parts = [*self.folder.glob("headway-incoming.*"), *self.folder.glob("objects/*incoming-*")]
         for path in [*locks, *parts]:
             with suppress(FileNotFoundError):
