@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,31 @@ def test_check_and_init(shop: Terminal, tmp_path: Path) -> None:
 
     (shop.repository.folder / "headway.toml").unlink()
     same(shop.call("init", "--print", "--json").document, tables(PAGE["headway init"])[""])
+
+
+def test_secrets_people_and_tokens(shop: Terminal) -> None:
+    words = ("secret", "set", "A", "--json")
+    with shop.start(*words, stdin=subprocess.PIPE) as process:
+        output, _ = process.communicate(b"hunter2", timeout=60)
+    of_secret = tables(PAGE["headway secret"])["SECRET"]
+    for secret in (json.loads(output)["secret"], *shop.call("secret", "list", "--json").document["secrets"]):
+        same(secret, of_secret)
+    rotated = shop.call("secret", "rotate-key", "--json").document
+    removed = shop.call("secret", "remove", "A", "--json").document["removed"]
+    assert set(rotated) == {"key", "secrets"} and set(removed) == {"name", "scope", "owner"}
+
+    of_person = tables(PAGE["headway people"])["PERSON"]
+    same(shop.call("people", "add", "ana", "--json").document["person"], of_person)
+    for person in shop.call("people", "list", "--json").document["people"]:
+        same(person, of_person)
+    assert set(shop.call("people", "invite", "ana", "--json").document) == {"link", "handle"}
+
+    of_token = tables(PAGE["headway token"])["TOKEN"]
+    made = shop.call("token", "create", "ci", "--scope", "run", "--json").document["token"]
+    assert set(made) == set(of_token)
+    [listed] = shop.call("token", "list", "--json").document["tokens"]
+    same(listed, of_token)
+    assert "text" not in listed
 
 
 def test_an_error(shop: Terminal) -> None:

@@ -38,7 +38,7 @@ class Terminal:
             [sys.executable, "-m", "headway", *words],
             cwd=folder or self.repository.folder,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             **options,

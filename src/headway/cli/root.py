@@ -21,11 +21,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "release": ("headway.cli.release", "List releases, or add one that another system built."),
     "deploy": ("headway.cli.deploy", "Deploy a release to an environment, host after host."),
     "rollback": ("headway.cli.rollback", "Put the last good release back."),
+    "deployment": ("headway.cli.deployment", "Record a deployment that another system did."),
     "status": ("headway.cli.status", "What runs where, from the database or from the hosts themselves."),
     "logs": ("headway.cli.logs", "The log of a run or of one of its jobs."),
     "tail": ("headway.cli.tail", "The service's own log, on all hosts of an environment."),
     "exec": ("headway.cli.exec", "Run one command on many hosts."),
     "metrics": ("headway.cli.metrics", "The five delivery metrics, with what they rest on."),
+    "secret": ("headway.cli.secret", "Store the values that jobs and environments name, encrypted."),
+    "people": ("headway.cli.people", "Who may sign in to the server, and what they may do."),
+    "token": ("headway.cli.token", "Tokens for programs that use the server."),
 }
 
 
