@@ -224,7 +224,8 @@ def _read_value(name: str) -> str:
 def _contract_here() -> "tuple[Contract | None, bool]":
     """Of the folder we stand in, when it is a service's; and whether there is one that cannot be read."""
     from headway.base.errors import HeadwayError
-    from headway.engine.projects import ContractInvalid, ContractUnreadable, find_project
+    from headway.engine.projects import ContractUnreadable, find_project
+    from headway.wire.contract import ContractInvalid
 
     try:
         return find_project(Path.cwd()).contract, False
