@@ -52,7 +52,7 @@ chaos: $(VENV)/development ## kill -9 at random points and step boundaries: make
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
 docs: $(VENV)/development ## write the generated pages and the JSON Schema anew
-	@$(BIN)/python -m headway.wire.contract.documents docs
+	@$(BIN)/python -m headway.wire.documents docs
 
 lock: $(VENV)/development ## pin the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements/runtime.txt

@@ -85,6 +85,9 @@ def _hosts_of(contract: "Contract", environment: "EnvironmentSpec") -> list[str]
     from headway.domain.selection import select_hosts
     from headway.engine.deployment_plan import processes_by_host
 
+    if not contract.hosts and not contract.groups:
+        # They stand in the org.toml of a server; only what they are called is known here.
+        return list(environment.hosts)
     if contract.deploy is None:
         return [host.name for host in select_hosts(contract, environment.hosts)]
     return [host.name for host, _ in processes_by_host(contract, contract.deploy, environment)]

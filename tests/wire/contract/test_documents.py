@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from headway.wire.contract import read_contract
-from headway.wire.contract.documents import documents, write_documents
+from headway.wire.contract.documents import documents
 from headway.wire.contract.notes import LATER, not_acted_on
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import ContractFile
@@ -22,11 +22,6 @@ DOCS = Path(__file__).parents[3] / "docs"
 def test_the_published_document_is_current(name: str) -> None:
     published = (DOCS / name).read_text(encoding="utf-8")
     assert published == documents()[name], "run `make docs`"
-
-
-def test_they_are_written_into_the_folder_that_is_named(tmp_path: Path) -> None:
-    write_documents(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == set(documents())
 
 
 def every_key() -> list[tuple[str, str]]:

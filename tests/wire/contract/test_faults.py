@@ -447,8 +447,6 @@ def test_a_number_of_too_many_digits_is_a_fault() -> None:
             SHORT + '[environments.a]\nhosts = "h"\nafter = "b"\n[environments.b]\nhosts = "group:g"\nafter = "a"\n',
             [
                 "1:1 deploy: is missing, and there is somewhere to deploy to (a, b); write [deploy] with its kind",
-                "5:9 environments.a.hosts: 'h' is no host; there is no host; write [hosts.h] with its address",
-                "8:9 environments.b.hosts: 'g' is no group; there is no group; write [groups] and g = [\"…\"]",
                 "9:9 environments.b.after: the environments wait for one another: a → b → a",
             ],
         ),

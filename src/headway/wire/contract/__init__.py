@@ -10,15 +10,18 @@ from headway.wire.strict.faults import Fault
 
 if TYPE_CHECKING:
     from headway.domain.contract import Contract
+    from headway.domain.selection import Places
 
 __all__ = ["ContractInvalid", "Fault", "read_contract"]
 
 
-def read_contract(text: str, file: str = "headway.toml") -> "Contract":
+def read_contract(text: str, file: str = "headway.toml", *, elsewhere: "Places | None" = None) -> "Contract":
     """The contract that `text` writes down; `file` is the name that faults are shown with.
 
-    Raises ContractInvalid with all faults at once, in the order of the file.
+    `elsewhere`: the hosts and groups of the server's org.toml, which selectors may name as well; the contract holds its
+    own alone (`domain.places.with_places` joins them). Raises ContractInvalid with all faults at once, in the file's
+    order.
     """
     from headway.wire.contract.read import read
 
-    return read(text, file)
+    return read(text, file, elsewhere)

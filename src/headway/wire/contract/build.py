@@ -51,7 +51,7 @@ def build_contract(file: ContractFile) -> Contract:
         jobs={name: _job(name, job) for name, job in file.jobs.items()},
         deploy=_deploy(file),
         environments={name: _environment(name, table) for name, table in file.environments.items()},
-        hosts={name: _host(name, host) for name, host in file.hosts.items()},
+        hosts={name: build_host(name, host) for name, host in file.hosts.items()},
         groups={name: tuple(members) for name, members in file.groups.items()},
         objectives={name: _objective(name, table) for name, table in file.objectives.items()},
         oncall_policy=file.oncall.policy if file.oncall else None,
@@ -220,7 +220,7 @@ def _strategy(rule: shape_delivery.Rolling | shape_delivery.Canary) -> Strategy:
     return Strategy(StrategyKind.CANARY, rule.then, rule.first, rule.watch)
 
 
-def _host(name: str, host: shape_delivery.Host) -> HostSpec:
+def build_host(name: str, host: shape_delivery.Host) -> HostSpec:
     return HostSpec(name, host.address or name, host.port, host.user, dict(host.labels))
 
 

@@ -1,8 +1,6 @@
-"""`python -m headway.wire.contract.documents FOLDER` writes what is made from the models: manual, schema, example."""
+"""What is made from the models of headway.toml: manual, schema, example."""
 
 import json
-import sys
-from pathlib import Path
 
 from headway.wire.contract.example import example
 from headway.wire.contract.manual import manual
@@ -16,12 +14,3 @@ def documents() -> dict[str, str]:
         "headway.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         "headway.example.toml": example(),
     }
-
-
-def write_documents(folder: Path) -> None:
-    for name, text in documents().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_documents(Path(sys.argv[1]))

@@ -7,9 +7,7 @@ from typing import Any
 
 from headway.wire.contract.manual import SECTIONS
 from headway.wire.contract.shape import ContractFile
-from headway.wire.strict.commented import comment, commented
-from headway.wire.strict.model import ordered_fields
-from headway.wire.strict.toml import toml_line
+from headway.wire.strict.commented import commented, commented_tables
 
 _HEAD = """\
 # A contract with every key that there is, commented from the same descriptions as docs/configuration.md.
@@ -144,24 +142,5 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def example() -> str:
     """The commented example as TOML."""
-    models = {heading.strip("[]").split(".")[0]: (model, inner) for heading, model, inner in SECTIONS}
-    top = ordered_fields(ContractFile)
-    parts = [_HEAD, commented(ContractFile, {"contract": 1}, (), only=("contract", "services"))]
-    explained: set[str] = set()
-    for header, values in _VALUES:
-        section = header.split(".")[0]
-        if section == "groups":
-            lines = [comment(str(top["groups"].description)), "[groups]"]
-            parts.append(
-                "\n".join([*lines, *(toml_line(key, value) for key, value in values.items())]) + "\n"
-            )
-            continue
-        model, inner = models[section]
-        if section in explained:
-            body = "".join(f"{toml_line(key, value)}\n" for key, value in values.items())
-            parts.append(f"[{header}]\n{body}")
-        else:
-            title = comment(" ".join((model.__doc__ or "").split()))
-            parts.append(f"{title}\n[{header}]\n{commented(model, values, inner)}")
-        explained.add(section)
-    return "\n".join(parts)
+    top = commented(ContractFile, {"contract": 1}, (), only=("contract", "services"))
+    return "\n".join([_HEAD, top, *commented_tables(ContractFile, SECTIONS, _VALUES)])

@@ -39,12 +39,10 @@ from headway.wire.contract.shape_pipeline import (
     Push,
     Triggers,
 )
-from headway.wire.strict.model import Model
-from headway.wire.strict.pages import definition_of, introduction, key_lines
+from headway.wire.strict.pages import Sections, key_lines, section_lines
 from headway.wire.strict.reading import LARGEST_FILE
 
-#: Heading, the table's model, and the tables that stand inside of it by the key they stand at.
-SECTIONS: tuple[tuple[str, type[Model], tuple[tuple[str, type[Model]], ...]], ...] = (
+SECTIONS: Sections = (
     ("[service]", Service, ()),
     (
         "[triggers]",
@@ -92,7 +90,8 @@ Only `contract` and `[service]` must be there.
   `out/**/*.xml`. In conditions globs mean what they mean in git's ignore files.
 - **glob** of branches, tags and services: the whole name is meant; `*` and `?` stay within a part, `**` crosses `/`, a
   later `!GLOB` takes out again: `["**", "!draft/**"]`.
-- **hosts**: the name of a host, `group:NAME`, `label:NAME=VALUE`, or a list of these.
+- **hosts**: the name of a host, `group:NAME`, `label:NAME=VALUE`, or a list of these. A file that declares no host leaves
+  them to the server's [org.toml](org.md); the server knows whether they are right.
 
 Numbers and yes-or-no values stand without quotes, everything else in quotes: `python = ["3.11"]`, because 3.10
 without quotes would be the number 3.1.
@@ -140,19 +139,11 @@ These are parsed and checked, and `headway check` names them as long as nothing 
 def manual() -> str:
     """The page as Markdown."""
     schema = json_schema()
-    parts = [_INTRODUCTION, "## The file's top\n", *key_lines(ContractFile, schema, schema, TOP_KEYS)]
-    for heading, model, inner in SECTIONS:
-        parts.append(f"## `{heading}`\n\n{introduction(model)}\n")
-        parts += key_lines(model, definition_of(model, schema), schema)
-        for key, table in inner:
-            parts.append(f"### `{key}` as a table{_kind(table)}\n\n{introduction(table)}\n")
-            parts += key_lines(table, definition_of(table, schema), schema)
-    return "\n".join([*parts, _SERVER, _listed(SERVER), _LATER, _listed(LATER)])
+    top = key_lines(ContractFile, schema, schema, TOP_KEYS)
+    tables = section_lines(SECTIONS, schema, kinds=(Rolling, Canary))
+    server, later = _listed(SERVER), _listed(LATER)
+    return "\n".join([_INTRODUCTION, "## The file's top\n", *top, *tables, _SERVER, server, _LATER, later])
 
 
 def _listed(parts: dict[str, str]) -> str:
     return "".join(f"- `{part}`: {purpose}\n" for part, purpose in parts.items())
-
-
-def _kind(model: type[Model]) -> str:
-    return f" of kind `{model.__name__.lower()}`" if model in (Rolling, Canary) else ""

@@ -3,17 +3,21 @@ these faults come together with those of the shape; whatever has the wrong shape
 """
 
 from collections.abc import Iterator
-from typing import Any
 
+from headway.domain.selection import Places
 from headway.wire.contract.meaning_delivery import delivery_problems
-from headway.wire.contract.meaning_hosts import host_problems
+from headway.wire.contract.meaning_hosts import host_problems, same_name_problems, with_hosts_of
 from headway.wire.contract.meaning_jobs import job_problems
 from headway.wire.contract.meaning_pipeline import pipeline_problems
 from headway.wire.strict.faults import Problem
+from headway.wire.strict.raw import Table
 
 
-def problems_of_meaning(document: dict[str, Any]) -> Iterator[Problem]:
-    """All faults of meaning, in no order."""
+def problems_of_meaning(document: Table, elsewhere: Places | None = None) -> Iterator[Problem]:
+    """All faults of meaning, in no order. `elsewhere`: the server's own hosts and groups, where a server reads."""
+    if elsewhere is not None:
+        yield from same_name_problems(document, elsewhere)
+        document = with_hosts_of(document, elsewhere)
     yield from pipeline_problems(document)
     yield from job_problems(document)
     yield from host_problems(document)

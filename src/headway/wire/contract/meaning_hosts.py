@@ -2,10 +2,35 @@
 
 from collections.abc import Iterator
 
+from headway.domain.selection import Places
 from headway.wire.strict.faults import Path, Problem, show, unknown
 from headway.wire.strict.raw import Table, table, tables, text, texts, twice
 
 GROUP, LABEL = "group:", "label:"
+
+
+def same_name_problems(document: Table, elsewhere: Places) -> Iterator[Problem]:
+    """Hosts and groups that the server's org.toml has as well: which is meant could not be told."""
+    for key, taken in (("hosts", elsewhere.hosts), ("groups", elsewhere.groups)):
+        for name in table(document, key):
+            if name in taken:
+                message = (
+                    f"{show(name)} stands in the server's org.toml as well; take it out here, or rename it"
+                )
+                yield Problem(
+                    (key, name), message, show(name), "a name that org.toml does not have", at_key=True
+                )
+
+
+def with_hosts_of(document: Table, elsewhere: Places) -> Table:
+    """The document as if the server's hosts and groups stood in it."""
+    hosts = {name: {"labels": dict(host.labels)} for name, host in elsewhere.hosts.items()}
+    groups = {name: list(members) for name, members in elsewhere.groups.items()}
+    return {
+        **document,
+        "hosts": {**hosts, **table(document, "hosts")},
+        "groups": {**groups, **table(document, "groups")},
+    }
 
 
 def host_problems(document: Table) -> Iterator[Problem]:
@@ -39,6 +64,9 @@ def selector_problems(document: Table, value: object, path: Path) -> Iterator[Pr
     """Unknown groups and hosts in a text or list of selectors."""
     hosts, groups = table(document, "hosts"), table(document, "groups")
     yield from twice(value, path)
+    if "hosts" not in document and "groups" not in document:
+        # A file without a host leaves them to the org.toml of a server, which is not known here.
+        return
     for place, selector in texts(value, path):
         if selector.startswith(LABEL):
             yield from _labelled(document, place, selector)

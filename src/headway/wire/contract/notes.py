@@ -22,6 +22,7 @@ SERVER = {
     "jobs.concurrency": "groups of jobs that wait for one another",
     "jobs.slots": "how many slots a job takes",
     "jobs.priority": "which waiting job starts first",
+    "environments.hosts": "hosts that org.toml declares for all services",
     "environments.promote": "going on by itself",
     "environments.approval": "who really approved, how many, until when",
 }
@@ -49,6 +50,7 @@ def needs_server(contract: Contract) -> dict[str, str]:
         "jobs.concurrency": any(job.concurrency for job in jobs),
         "jobs.slots": any(job.slots != 1 for job in jobs),
         "jobs.priority": any(job.priority for job in jobs),
+        "environments.hosts": bool(environments) and not contract.hosts and not contract.groups,
         "environments.promote": any(place.promote is Promote.AUTOMATIC for place in environments),
         "environments.approval": any(place.approval for place in environments),
     }

@@ -1,6 +1,7 @@
 """Text in, contract out. The reader itself is `wire.strict`'s; here is what is headway.toml's own."""
 
 from headway.domain.contract import Contract
+from headway.domain.selection import Places
 from headway.wire.contract.build import build_contract
 from headway.wire.contract.errors import ContractInvalid
 from headway.wire.contract.meaning import problems_of_meaning
@@ -14,10 +15,15 @@ from headway.wire.strict.whole import number_problems
 KNOWN = (1,)
 
 
-def read(text: str, file: str) -> Contract:
+def read(text: str, file: str, elsewhere: Places | None) -> Contract:
     """See `wire.contract.read_contract`."""
     shape = read_file(
-        text, file, ContractFile, first=_number, meaning=problems_of_meaning, invalid=ContractInvalid
+        text,
+        file,
+        ContractFile,
+        first=_number,
+        meaning=lambda document: problems_of_meaning(document, elsewhere),
+        invalid=ContractInvalid,
     )
     return build_contract(shape)
 

@@ -1,12 +1,39 @@
 """Examples of strict files whose comments are the models' own descriptions."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from headway.wire.strict.model import Model, ordered_fields
+from headway.wire.strict.pages import Sections, introduction
 from headway.wire.strict.toml import toml_line
 
 _WIDTH = 100
+
+
+def commented_tables(
+    file: type[Model], sections: Sections, tables: Sequence[tuple[str, dict[str, Any]]]
+) -> list[str]:
+    """The tables by their headers without the outer brackets (`jobs.test`, `[floors]`); each kind is explained once.
+
+    A section without a model of its own is a table of plain values, explained by its key of the file.
+    """
+    models = {heading.strip("[]").split(".")[0]: (model, inner) for heading, model, inner in sections}
+    top = ordered_fields(file)
+    parts: list[str] = []
+    explained: set[str] = set()
+    for header, values in tables:
+        section = header.strip("[]").split(".")[0]
+        plain = "".join(f"{toml_line(key, value)}\n" for key, value in values.items())
+        if section in explained:
+            parts.append(f"[{header}]\n{plain}")
+        elif section not in models:
+            parts.append(f"{comment(str(top[section].description))}\n[{header}]\n{plain}")
+        else:
+            model, inner = models[section]
+            parts.append(f"{comment(introduction(model))}\n[{header}]\n{commented(model, values, inner)}")
+        explained.add(section)
+    return parts
 
 
 def commented(

@@ -1,9 +1,28 @@
 """What a manual says of each key of a strict file, from the descriptions that the models carry."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from headway.wire.strict.model import Model, ordered_fields
 from headway.wire.strict.toml import toml_line, toml_value
+
+#: Heading, the table's model, and the tables that stand inside of it by the key they stand at.
+Sections = Sequence[tuple[str, type[Model], tuple[tuple[str, type[Model]], ...]]]
+
+
+def section_lines(
+    sections: Sections, schema: dict[str, Any], *, kinds: Collection[type[Model]] = ()
+) -> list[str]:
+    """The manual's sections; `kinds` are tables that are told apart by their key `kind`."""
+    parts: list[str] = []
+    for heading, model, inner in sections:
+        parts.append(f"## `{heading}`\n\n{introduction(model)}\n")
+        parts += key_lines(model, definition_of(model, schema), schema)
+        for key, table in inner:
+            kind = f" of kind `{table.__name__.lower()}`" if table in kinds else ""
+            parts.append(f"### `{key}` as a table{kind}\n\n{introduction(table)}\n")
+            parts += key_lines(table, definition_of(table, schema), schema)
+    return parts
 
 
 def introduction(model: type[Model]) -> str:
@@ -40,7 +59,7 @@ def _key(key: str, said: dict[str, Any], example: object, schema: dict[str, Any]
 def type_words(said: dict[str, Any], schema: dict[str, Any]) -> str:
     """The type in words: `duration`, `list of text`, `text or table`."""
     union = said.get("oneOf", said.get("anyOf")) if "type" not in said else None
-    if said.get("title") in ("duration", "size", "percentage", "number of hosts or percentage"):
+    if said.get("title") in ("duration", "size", "percentage", "number of hosts or percentage", "instant"):
         words = str(said["title"])
     elif "$ref" in said:
         words = "table"

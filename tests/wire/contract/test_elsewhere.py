@@ -1,0 +1,91 @@
+"""Hosts that stand in the org.toml of a server, and what a headway.toml may say of them."""
+
+import pytest
+
+from headway.domain.contract import HostSpec
+from headway.domain.org import Org
+from headway.domain.places import SameName, places, with_places
+from headway.domain.selection import select_hosts
+from headway.wire.contract import ContractInvalid, read_contract
+from headway.wire.contract.notes import needs_server
+from tests.wire.contract.examples import SHORT, WHOLE, faults
+
+ORG = Org(
+    hosts={
+        "web1": HostSpec("web1", "10.0.0.1", labels={"zone": "north"}),
+        "web2": HostSpec("web2", "10.0.0.2"),
+    },
+    groups={"web": ("web1", "web2")},
+)
+SERVICE = f"""{SHORT}
+[deploy]
+kind = "script"
+run = "./switch {{labels.zone}}"
+[environments.live]
+hosts = HOSTS
+"""
+
+
+def with_org(text: str, org: Org = ORG) -> list[str]:
+    try:
+        read_contract(text, elsewhere=org)
+    except ContractInvalid as error:
+        return [str(fault) for fault in error.faults]
+    return []
+
+
+def test_without_a_server_a_file_without_hosts_leaves_them_open() -> None:
+    text = SERVICE.replace("HOSTS", '["group:web", "anything"]')
+    assert faults(text) == []
+    assert "environments.hosts" in needs_server(read_contract(text))
+    assert "environments.hosts" not in needs_server(read_contract(WHOLE))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "messages"),
+    [
+        ('"web1"', []),
+        ('"label:zone=north"', []),
+        ('"wbe1"', ["headway.toml:9:9 environments.live.hosts: 'wbe1' is no host; did you mean 'web1'?"]),
+        ('"group:wbe"', ["headway.toml:9:9 environments.live.hosts: 'wbe' is no group; did you mean 'web'?"]),
+        ('"group:web"', ["headway.toml:7:7 deploy.run: the host 'web2' of live has no label 'zone'; write it under [hosts.web2]"]),
+    ],
+)  # fmt: skip
+def test_a_server_knows_its_hosts(hosts: str, messages: list[str]) -> None:
+    assert with_org(SERVICE.replace("HOSTS", hosts)) == messages
+
+
+def test_a_server_without_hosts_accepts_none() -> None:
+    text = SERVICE.replace("HOSTS", '"web1"')
+    assert with_org(text, Org()) == [
+        "headway.toml:9:9 environments.live.hosts: 'web1' is no host; there is no host; write [hosts.web1] with its address"
+    ]
+
+
+def test_a_name_in_both_files_is_an_error_at_its_place() -> None:
+    text = SHORT + "[hosts.web1]\n[hosts.own]\n[groups]\nweb = ['own']\nall = ['own', 'web2']\n"
+    assert with_org(text) == [
+        "headway.toml:4:8 hosts.web1: 'web1' stands in the server's org.toml as well; take it out here, or rename it",
+        "headway.toml:7:1 groups.web: 'web' stands in the server's org.toml as well; take it out here, or rename it",
+    ]
+
+
+def test_selectors_choose_from_both() -> None:
+    contract = read_contract(SHORT + "[hosts.own]\n[groups]\nall = ['own', 'web2']\n", elsewhere=ORG)
+    assert list(contract.hosts) == ["own"]
+    joined = with_places(contract, ORG)
+    assert [host.name for host in select_hosts(joined, ["group:all", "group:web"])] == ["own", "web2", "web1"]
+    assert joined.service == contract.service
+
+
+def test_a_name_that_came_into_both_later() -> None:
+    contract = read_contract(WHOLE)
+    later = Org(hosts={"front1": HostSpec("front1", "elsewhere")}, groups={"front": ("front1",)})
+    found, said = places(contract, later)
+    assert said == (
+        "the host 'front1' stands in headway.toml and in org.toml",
+        "the group 'front' stands in headway.toml and in org.toml",
+    )
+    assert found.hosts["front1"].address == "elsewhere"
+    with pytest.raises(SameName, match="which of them is meant cannot be told"):
+        with_places(contract, later)
