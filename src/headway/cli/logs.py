@@ -81,7 +81,7 @@ def command(
 
 
 def _list_runs(tools: "Tools", service: str | None, *, as_json: bool) -> int:
-    from headway.cli.run_json import run_json
+    from headway.wire.shapes import run_json
     from headway.store.runs import latest_runs
 
     runs = tools.database.read(lambda tx: latest_runs(tx, service))
@@ -240,7 +240,7 @@ def _waiting(tools: "Tools", run: "Run") -> Callable[[], None]:
 
 
 def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:
-    from headway.cli.run_json import job_json, run_json, step_json
+    from headway.wire.shapes import job_json, run_json, step_json
 
     wanted = {job.id for job in chosen}
     jobs = []

@@ -7,7 +7,7 @@ import click
 
 from headway.base.durations import format_duration
 from headway.cli.output import echo, emit_json, styled
-from headway.cli.run_json import artifacts_json, case_json, job_json, run_json
+from headway.wire.shapes import artifacts_json, case_json, job_json, run_json
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, TestCase
 from headway.domain.states import State

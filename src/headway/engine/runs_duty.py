@@ -130,8 +130,19 @@ class RunsDuty:
             self.wake()
 
     async def _drive(self, begun: Begun) -> None:
-        drive = await asyncio.to_thread(
-            ready,
+        drive = await asyncio.to_thread(self._ready, begun)
+        self._drives[begun.run.id] = drive
+        if self._is_stopping:
+            raise Detached
+        ended = await drive.run()
+        self.on_end(ended)
+
+    def _ready(self, begun: Begun) -> Drive:
+        """Blocks. Jobs take their working copies from a mirror that has to know this commit."""
+        run = begun.run
+        if not run.dirty:
+            self._tools.git.source_of(run.repository, run.commit, branch=run.branch, tag=run.tag)
+        return ready(
             self._tools,
             self._runner,
             begun,
@@ -141,11 +152,6 @@ class RunsDuty:
             slots=self._slots,
             observer=self._observer,
         )
-        self._drives[begun.run.id] = drive
-        if self._is_stopping:
-            raise Detached
-        ended = await drive.run()
-        self.on_end(ended)
 
     def _grew(self, job: Job, kept: int) -> None:
         data = {"run": job.run, "job": job.id, "attempt": job.attempt, "size": kept}

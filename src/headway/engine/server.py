@@ -1,5 +1,6 @@
 """What one server process is made of. Faces are handed this and nothing else; `main.serve` puts it together."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ class Server:
     #: How people reach it, without a slash at the end: `http://127.0.0.1:8080`.
     base_url: str
     started_at: datetime
+    #: Begins nothing more and leaves what runs to the next start; called once, when the process is told to stop.
+    stop: Callable[[], Awaitable[None]]
     #: Sentences that every page shows until they are no longer true, by their cause: `disk`, `org`.
     warnings: dict[str, str] = field(default_factory=dict)
 

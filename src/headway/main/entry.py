@@ -11,6 +11,8 @@ from headway.main.settings import read_settings
 
 # The demo stands on the same floor as the command line and uses it from outside, so it is joined on here.
 COMMANDS["demo"] = ("headway.demo.command", "Show the whole road on real parts, in about a minute.")
+# The server is put together here, above the command line.
+COMMANDS["up"] = ("headway.main.up", "Start the server: pushes come in, pages show everything live.")
 
 #: New objects between two collections. The default of 700 looks at every class and function again and again while
 #: libraries are imported: 0.04 s of a command that talks to hosts.

@@ -129,6 +129,23 @@ def waiting_runs(tx: Transaction, *, limit: int) -> list[Run]:
     return [_run(row) for row in rows]
 
 
+def runs_to_spread(tx: Transaction, *, limit: int = 50) -> list[Run]:
+    """Green runs of a server whose releases were not yet offered to the services that wait for them."""
+    rows = tx.all(
+        """
+        SELECT * FROM runs WHERE state = 'succeeded' AND release_id IS NOT NULL AND trigger_key IS NOT NULL
+            AND spread_at IS NULL
+        ORDER BY finished_at LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [_run(row) for row in rows]
+
+
+def note_spread(tx: Transaction, run_id: str, now: datetime) -> None:
+    tx.execute("UPDATE runs SET spread_at = :now WHERE id = :id", id=run_id, now=to_milliseconds(now))
+
+
 def run_by_trigger(tx: Transaction, key: str) -> Run | None:
     row = tx.one("SELECT * FROM runs WHERE trigger_key = :key", key=key)
     return None if row is None else _run(row)

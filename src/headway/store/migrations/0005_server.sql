@@ -139,6 +139,12 @@ ALTER TABLE runs ADD COLUMN concurrency_group TEXT;
 ALTER TABLE runs ADD COLUMN concurrency_limit INTEGER;
 ALTER TABLE runs ADD COLUMN repository_id TEXT;
 
+-- when its release was offered to the services that wait for releases of this one; NULL: not yet
+ALTER TABLE runs ADD COLUMN spread_at BIGINT;
+
+CREATE INDEX runs_to_spread ON runs (finished_at)
+    WHERE state = 'succeeded' AND release_id IS NOT NULL AND trigger_key IS NOT NULL AND spread_at IS NULL;
+
 CREATE UNIQUE INDEX runs_by_trigger ON runs (trigger_key) WHERE trigger_key IS NOT NULL;
 
 -- What a server begins is told apart by its trigger: the same commit on two branches is two runs.

@@ -1,0 +1,3 @@
+"""Tokens."""
+
+ROUTES = ()

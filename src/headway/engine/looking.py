@@ -1,0 +1,175 @@
+"""Looking for news: repositories without webhooks are asked every so often, hosted ones when somebody has pushed.
+
+What a webhook told and a look found is told apart by intake. A repository that was just added is looked at once: its
+default branch gets a run, the rest is only noted.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+from headway.base.clock import Clock
+from headway.base.errors import HeadwayError
+from headway.domain.intake import Arrival, ArrivalKind, ForgeKind, Repository
+from headway.drivers.git.bare import Bare
+from headway.drivers.git.received import Received, forget, received
+from headway.drivers.git.remote import list_refs
+from headway.engine.arrivals import store_arrivals
+from headway.engine.intake_read import Reader
+from headway.engine.repositories import Repositories
+from headway.store import repositories as rows
+from headway.store.arrivals import refs_on_their_way
+from headway.store.database import Database, Transaction
+
+log = logging.getLogger("headway.look")
+
+_SIDE_BY_SIDE = 4
+_LONGEST_PAUSE = timedelta(minutes=15)
+#: New refs that one look takes in; the rest comes with the next one, at once.
+_MOST_AT_ONCE = 500
+
+
+def moved(
+    known: Mapping[str, str], found: Mapping[str, str], on_their_way: set[str]
+) -> list[tuple[str, str | None, str | None]]:
+    """(ref, before, after) of what differs, but for refs of which news is being worked on."""
+    changes: list[tuple[str, str | None, str | None]] = []
+    for ref, sha in found.items():
+        if ref not in on_their_way and known.get(ref) != sha:
+            changes.append((ref, known.get(ref), sha))
+    changes += [
+        (ref, sha, None) for ref, sha in known.items() if ref not in found and ref not in on_their_way
+    ]
+    return changes
+
+
+class LookDuty:
+    def __init__(self, database: Database, clock: Clock, repositories: Repositories, reader: Reader) -> None:
+        self._database = database
+        self._clock = clock
+        self._repositories = repositories
+        self._reader = reader
+        self._hints: set[str] = set()
+        #: Called after something new was stored.
+        self.on_accepted: Callable[[], None] = lambda: None
+
+    def hint(self, repository_id: str) -> None:
+        """Somebody has just pushed there."""
+        self._hints.add(repository_id)
+
+    async def tick(self, now: datetime) -> datetime | None:
+        hints, self._hints = self._hints, set()
+        for repository_id in hints:
+            if (repository := await self._repositories.by_id(repository_id)) is not None:
+                await self._guarded(repository, self._take_pushes)
+        due = await self._database.fetch(lambda tx: rows.due_repositories(tx, now))
+        side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+        async def work(repository: Repository) -> None:
+            async with side_by_side:
+                await self._guarded(repository, self._look)
+
+        await asyncio.gather(*(work(repository) for repository in due))
+        return await self._database.fetch(rows.next_look)
+
+    async def _guarded(self, repository: Repository, act: Callable[[Repository], Awaitable[None]]) -> None:
+        now = self._clock.now()
+        try:
+            await act(repository)
+        except HeadwayError as error:
+            due_at, fault = now + self._pause(repository), error.message
+            log.warning("%s cannot be looked at: %s", repository.name, fault)
+            await self._database.perform(
+                lambda tx: rows.looked(tx, repository.id, now=now, due_at=due_at, fault=fault)
+            )
+            self._repositories.forget(repository.id)
+
+    def _pause(self, repository: Repository) -> timedelta:
+        usual = timedelta(seconds=repository.poll_every or 60)
+        doubled: timedelta = usual * 2 ** min(repository.faults, 6)
+        return min(doubled, max(_LONGEST_PAUSE, usual))
+
+    async def _take_pushes(self, repository: Repository) -> None:
+        """The journal of a hosted repository: what was pushed, by whom, in order."""
+        pushes = await asyncio.to_thread(received, self._reader.folder(repository.id))
+        now, new = self._clock.now(), False
+        for push in pushes:
+            numbers = await self._database.perform(lambda tx: _store_push(tx, repository, push, now))  # noqa: B023
+            new = new or bool(numbers)
+            await asyncio.to_thread(forget, push)
+        if new:
+            self.on_accepted()
+
+    async def _look(self, repository: Repository) -> None:
+        if repository.forge is ForgeKind.HEADWAY:
+            await self._take_pushes(repository)
+        bare = await asyncio.to_thread(self._reader.bare, repository)
+        found, default = await asyncio.to_thread(self._refs, repository, bare)
+        now = self._clock.now()
+        is_first = repository.checked_at is None
+        due_at = now + self._until_next(repository)
+
+        def work(tx: Transaction) -> int:
+            known, busy = rows.refs_of(tx, repository.id), refs_on_their_way(tx, repository.id)
+            changes = moved(known, found, busy)
+            if is_first and not known:
+                rows.move_refs(
+                    tx,
+                    repository.id,
+                    {
+                        ref: sha
+                        for ref, sha in found.items()
+                        if ref != f"refs/heads/{default}" and ref not in busy
+                    },
+                    now,
+                )
+                changes = [change for change in changes if change[0] == f"refs/heads/{default}"]
+            elif len(changes) > _MOST_AT_ONCE:
+                changes = changes[:_MOST_AT_ONCE]
+            arrivals = [_arrival(ref, before, after) for ref, before, after in changes]
+            stored = store_arrivals(
+                tx,
+                repository.id,
+                arrivals,
+                delivery=f"look-{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}",
+                now=now,
+            )
+            if default and default != repository.default_branch:
+                rows.describe(tx, repository.id, service=None, team=repository.team, default_branch=default)
+            more = len(changes) == _MOST_AT_ONCE
+            rows.looked(tx, repository.id, now=now, due_at=now if more else due_at)
+            return len(stored)
+
+        if await self._database.perform(work):
+            self.on_accepted()
+        self._repositories.forget(repository.id)
+
+    def _refs(self, repository: Repository, bare: Bare) -> tuple[dict[str, str], str | None]:
+        """What is there now, and the default branch. Blocks."""
+        if repository.forge is ForgeKind.HEADWAY:
+            return bare.refs(), bare.default_branch
+        seen = list_refs(repository.url, self._repositories.credentials(repository), bare.environment)
+        if seen.default_branch:
+            bare.set_default_branch(seen.default_branch)
+        return dict(seen.refs), seen.default_branch
+
+    def _until_next(self, repository: Repository) -> timedelta:
+        """Spread by a tenth, so that a hundred repositories are not asked in the same second."""
+        seconds = repository.poll_every or (60 if repository.forge is ForgeKind.HEADWAY else 3600)
+        return timedelta(seconds=seconds * (0.95 + secrets.randbelow(1000) / 10_000))
+
+
+def _store_push(tx: Transaction, repository: Repository, push: Received, now: datetime) -> list[int]:
+    arrivals = [
+        _arrival(change.ref, change.old, change.new, sender=push.sender)
+        for change in push.lines
+        if change.ref.startswith(("refs/heads/", "refs/tags/"))
+    ]
+    return store_arrivals(tx, repository.id, arrivals, delivery=push.file.name, now=now)
+
+
+def _arrival(ref: str, before: str | None, after: str | None, *, sender: str = "") -> Arrival:
+    kind = ArrivalKind.TAG if ref.startswith("refs/tags/") else ArrivalKind.PUSH
+    return Arrival(ArrivalKind.DELETE if after is None else kind, ref, before, after, sender)

@@ -1,0 +1,303 @@
+"""What people do with runs on a server: begin one by hand, repeat it, stop it, let it start.
+
+RunControlError       2
+├── RunEnded          2   there is nothing to stop
+├── RunNotHeld        2   nothing holds it
+├── NothingToRepeat   2   no job of it failed
+├── UnknownService    2   no repository declares it
+└── UnknownBranch     2   the repository has none of this name
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from headway.base.errors import WrongUse
+from headway.base.ids import new_id
+from headway.domain.contract import Contract, ParameterSpec
+from headway.domain.intake import Repository
+from headway.domain.people import Actor
+from headway.domain.run import Job, Run, Trigger, TriggerEvent
+from headway.domain.states import State
+from headway.drivers.git.bare import Bare, create_bare
+from headway.drivers.git.process import UnknownCommit
+from headway.engine.audit import record
+from headway.engine.intake_read import CommitFile, read_file
+from headway.engine.permissions import Action, require
+from headway.engine.run_order import Order, group_of, store_order
+from headway.engine.server import Server
+from headway.pipeline.parameters import check_parameters
+from headway.store import jobs, repositories, runs
+from headway.store.database import Transaction
+
+#: What people ask for goes before what arrives by itself.
+_BY_HAND = 10
+
+
+class RunControlError(WrongUse):
+    pass
+
+
+class RunEnded(RunControlError):
+    http_status = 409
+
+
+class RunNotHeld(RunControlError):
+    http_status = 409
+
+
+class NothingToRepeat(RunControlError):
+    http_status = 409
+
+
+class UnknownService(RunControlError):
+    http_status = 404
+
+
+class UnknownBranch(RunControlError):
+    http_status = 404
+
+
+class ParametersWrong(RunControlError):
+    """`faults` are all of them."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("; ".join(faults), hint="headway.toml lists them under [parameters]")
+        self.faults = faults
+
+
+async def team_of(server: Server, service: str) -> str | None:
+    """The team whose people may do things with this service."""
+    found = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+    return None if found is None else found.team
+
+
+async def cancel_run(server: Server, actor: Actor, run: Run) -> Run:
+    """Its jobs are ended; one that nobody has begun ends at once. Raises NotAllowed, RunEnded."""
+    require(actor, Action.RUN_CANCEL, team=await team_of(server, run.service))
+    now, reason = server.now(), f"cancelled by {actor.name}"
+
+    def work(tx: Transaction) -> Run:
+        fresh = runs.run_by_id(tx, run.id)
+        if fresh is None or fresh.state.is_final:
+            raise RunEnded(f"run {run.number} of {run.service} has ended already")
+        record(tx, actor, "run.cancel", f"{run.service} {run.number}", None, None, now)
+        if runs.end_undriven(tx, run.id, state=State.CANCELLED, reason=reason, now=now):
+            fresh = replace(fresh, state=State.CANCELLED, reason=reason, finished_at=now, due_at=None)
+            server.observer.changed(tx, fresh, tuple(jobs.jobs_of(tx, run.id)), now, run_changed=True)
+        else:
+            runs.ask_to_cancel(tx, run.id, reason)
+        return fresh
+
+    answer = await server.database.perform(work)
+    server.runs.cancel(run.id, reason)
+    return answer
+
+
+async def approve_run(server: Server, actor: Actor, run: Run, comment: str = "") -> Run:
+    """A stranger's pull request may see a builder. Raises NotAllowed, RunNotHeld."""
+    require(actor, Action.RUN_APPROVE, team=await team_of(server, run.service))
+    now = server.now()
+
+    def work(tx: Transaction) -> Run:
+        held = run.trigger.held_for if run.trigger else ""
+        if not runs.let_start(tx, run.id, actor.name):
+            raise RunNotHeld(f"nothing holds run {run.number} of {run.service}")
+        after = {"held_for": held, "comment": comment[:1000]}
+        record(tx, actor, "run.approve", f"{run.service} {run.number}", None, after, now)
+        fresh = runs.run_by_id(tx, run.id)
+        assert fresh is not None
+        server.observer.changed(tx, fresh, (), now, run_changed=True)
+        return fresh
+
+    answer = await server.database.perform(work)
+    server.duties.wake("runs")
+    return answer
+
+
+async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, key: str | None = None) -> Run:
+    """A new run of the same commit, of all jobs or of those that failed (with what they need).
+
+    Raises NotAllowed, NothingToRepeat, UnknownCommit.
+    """
+    require(actor, Action.RUN_START, team=await team_of(server, run.service))
+    repository = await _repository_of(server, run)
+    only = run.selection
+    if only_failed:
+        all_jobs = await server.database.fetch(lambda tx: jobs.jobs_of(tx, run.id))
+        only = tuple(job.name for job in all_jobs if _is_to_repeat(job))
+        if not only:
+            raise NothingToRepeat(
+                f"no job of run {run.number} of {run.service} failed", hint="repeat all of it instead"
+            )
+    bare = await _bare(server, repository)
+    file = await asyncio.to_thread(_file_at, repository, bare, run.commit)
+    before = run.trigger
+    trigger = Trigger(
+        event=TriggerEvent.RERUN,
+        key=f"rerun:{key}" if key else f"rerun:{new_id('again', server.now())}",
+        repository=repository.id,
+        ref=before.ref if before else "",
+        priority=_priority(file),
+        fork=before.fork if before else False,
+        # What a stranger wrote stays a stranger's: each of its runs was let in by somebody.
+        approved_by=actor.name if before and before.fork else None,
+        pull_request=before.pull_request if before else None,
+        rerun_of=run.id,
+        parameters=before.parameters if before else {},
+        faults=file.faults,
+    )
+    order = Order(
+        service=run.service,
+        repository=file.folder,
+        commit=file.commit,
+        sha=run.commit,
+        branch=run.branch,
+        tag=run.tag,
+        trigger=_grouped(trigger, file.contract),
+        requested_by=actor.name,
+        contract=file.contract,
+        only=only,
+    )
+    what = {"of": run.number, "jobs": list(only) or "all"}
+    return await _store(server, actor, order, "run.rerun", what)
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """What a run by hand would be made of: for the form and its preview."""
+
+    repository: Repository
+    branch: str
+    file: CommitFile
+
+    @property
+    def parameters(self) -> Mapping[str, ParameterSpec]:
+        return self.file.contract.parameters if self.file.contract else {}
+
+
+async def startable(server: Server, service: str, branch: str | None) -> Startable:
+    """The head of this branch (None: the default one) and its headway.toml. Raises UnknownService, UnknownBranch."""
+    repository = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+    if repository is None:
+        raise UnknownService(
+            f"no repository declares the service '{service}'", hint="headway repository list"
+        )
+    bare = await _bare(server, repository)
+
+    def look() -> Startable:
+        wanted = branch or repository.default_branch or bare.default_branch
+        sha = bare.refs(f"refs/heads/{wanted}").get(f"refs/heads/{wanted}")
+        if sha is None:
+            raise UnknownBranch(f"{repository.name} has no branch '{wanted}'", hint="push it first")
+        return Startable(repository, wanted, _file_at(repository, bare, sha))
+
+    return await asyncio.to_thread(look)
+
+
+async def start_manual(
+    server: Server,
+    actor: Actor,
+    service: str,
+    branch: str | None,
+    parameters: Mapping[str, str],
+    *,
+    only: tuple[str, ...] = (),
+    key: str | None = None,
+) -> Run:
+    """A run by hand. Raises NotAllowed, UnknownService, UnknownBranch, ParametersWrong."""
+    require(actor, Action.RUN_START, team=await team_of(server, service))
+    found = await startable(server, service, branch)
+    contract, values = found.file.contract, dict(parameters)
+    if contract is not None:
+        values, faults = check_parameters(contract.parameters, parameters)
+        if faults:
+            raise ParametersWrong(tuple(fault.message for fault in faults))
+    trigger = Trigger(
+        event=TriggerEvent.MANUAL,
+        key=f"manual:{key}" if key else f"manual:{new_id('hand', server.now())}",
+        repository=found.repository.id,
+        ref=f"refs/heads/{found.branch}",
+        priority=_priority(found.file),
+        parameters=values,
+        faults=found.file.faults,
+    )
+    commit = found.file.commit
+    assert commit is not None
+    order = Order(
+        service=service,
+        repository=found.file.folder,
+        commit=commit,
+        sha=commit.sha,
+        branch=found.branch,
+        tag=None,
+        trigger=_grouped(trigger, contract),
+        requested_by=actor.name,
+        contract=contract,
+        only=only,
+    )
+    return await _store(server, actor, order, "run.start", {"branch": found.branch, "parameters": values})
+
+
+async def _store(server: Server, actor: Actor, order: Order, action: str, what: Mapping[str, object]) -> Run:
+    now = server.now()
+
+    def work(tx: Transaction) -> Run:
+        ordered = store_order(tx, order, now, server.observer)
+        if ordered.is_new:
+            record(tx, actor, action, f"{order.service} {ordered.run.number}", None, dict(what), now)
+        return ordered.run
+
+    run = await server.database.perform(work)
+    server.duties.wake("runs")
+    return run
+
+
+async def _repository_of(server: Server, run: Run) -> Repository:
+    def work(tx: Transaction) -> Repository | None:
+        if run.trigger is not None:
+            return repositories.repository_by_id(tx, run.trigger.repository)
+        return repositories.repository_of_service(tx, run.service)
+
+    found = await server.database.fetch(work)
+    if found is None:
+        raise UnknownService(
+            f"the repository of run {run.number} of {run.service} is not here any more",
+            hint="headway repository add brings it back",
+        )
+    return found
+
+
+async def _bare(server: Server, repository: Repository) -> Bare:
+    folder = server.repositories.folder(repository.id)
+    return await asyncio.to_thread(
+        create_bare, folder, repository.default_branch or "main", server.settings.environment
+    )
+
+
+def _file_at(repository: Repository, bare: Bare, sha: str) -> CommitFile:
+    """Raises UnknownCommit, UnknownBranch for a commit without a file."""
+    try:
+        commit = bare.commit(sha)
+    except UnknownCommit as error:
+        raise UnknownBranch(
+            f"{sha[:12]} is not in {repository.name} any more", hint="push it again"
+        ) from error
+    file = read_file(repository, bare, commit)
+    if file.missing:
+        raise UnknownBranch(f"{file.missing}: {sha[:12]}", hint="headway init writes one")
+    return file
+
+
+def _priority(file: CommitFile) -> int:
+    return _BY_HAND + (file.contract.pipeline.priority if file.contract else 0)
+
+
+def _grouped(trigger: Trigger, contract: Contract | None) -> Trigger:
+    return trigger if contract is None else replace(trigger, **group_of(contract))  # type: ignore[arg-type]
+
+
+def _is_to_repeat(job: Job) -> bool:
+    return job.state in (State.FAILED, State.ERRORED, State.CANCELLED) or (
+        job.state is State.SKIPPED and "needs" in job.reason
+    )

@@ -1,0 +1,201 @@
+"""The parts of one server process, put together and taken apart again."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from headway.domain.contract import Contract
+from headway.domain.places import with_places
+from headway.domain.run import Run
+from headway.drivers.runner.ceiling import make_ceiling
+from headway.drivers.runner.local import LocalRunner
+from headway.engine.arrivals import Arrivals
+from headway.engine.deployments_duty import DeploymentsDuty
+from headway.engine.disk import DiskWatch
+from headway.engine.duties import Duties, Tick
+from headway.engine.hub import Hub
+from headway.engine.intake import IntakeDuty
+from headway.engine.intake_read import Reader
+from headway.engine.janitor import Janitor, housekeeping_from
+from headway.engine.looking import LookDuty
+from headway.engine.org import OrgKeeper
+from headway.engine.people import People
+from headway.engine.release_projects import ReleaseProjects
+from headway.engine.release_triggers import ReleaseTriggers
+from headway.engine.repositories import Repositories
+from headway.engine.request_tools import RequestTools
+from headway.engine.run_news import RunNews
+from headway.engine.runs import Tools, open_tools
+from headway.engine.runs_duty import RunsDuty
+from headway.engine.schedules import ScheduleDuty
+from headway.engine.server import Server
+from headway.engine.server_settings import ServerSettings
+from headway.engine.settings import Settings
+from headway.engine.slots import Slots
+from headway.engine.vault import Vault, open_vault, stored_secrets
+from headway.main.sending import Sending
+
+log = logging.getLogger("headway.server")
+
+#: Jobs yield to the server and to whoever works at the machine, and die before both when memory is short.
+_NICENESS, _OOM_SCORE_ADJUST = 5, 500
+
+
+@asynccontextmanager
+async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncIterator[Server]:
+    """Everything but the loops, which `engine.duties` runs. Raises what opening the database and the settings raise."""
+    vault = open_vault(settings, create=True)
+    tools = await asyncio.to_thread(open_tools, settings)
+    sending: Sending | None = None
+    try:
+        # A server's own environment is no source of anybody's secrets.
+        settings = replace(settings, stored_secrets=stored_secrets(vault, tools.database))
+        parts = _Parts(replace(tools, settings=settings), options, url, vault)
+        sending = parts.sending
+        await parts.server.hub.start()
+        yield parts.server
+    finally:
+        if sending is not None:
+            await sending.close()
+        await asyncio.to_thread(tools.database.close)
+
+
+class _Parts:
+    """Made in the order in which they need each other; then wired, so that each wakes whoever waits for it."""
+
+    def __init__(self, tools: Tools, options: ServerSettings, url: str, vault: Vault) -> None:
+        database, clock, settings = tools.database, tools.clock, tools.settings
+        self.tools, self.options = tools, options
+        self.duties = Duties(clock)
+        self.hub = Hub(database)
+        self.org = OrgKeeper(options.org_file, clock)
+        self.disk = DiskWatch(settings)
+        self.news = RunNews()
+        self.repositories = Repositories(database, vault, clock, settings)
+        reader = Reader(self.repositories.folder, self.repositories.fetch, settings.environment)
+        self.arrivals = Arrivals(database, clock)
+        self.intake = IntakeDuty(database, clock, self.repositories, reader, self.news)
+        self.looking = LookDuty(database, clock, self.repositories, reader)
+        self.schedules = ScheduleDuty(database, reader, self.news)
+        self.releases = ReleaseTriggers(database, reader, self.news)
+        self.slots = Slots(options.slots)
+        self.runs = RunsDuty(tools, _runner(tools, options), self.hub, self.slots, self.news)
+        self.people = People(database, clock, lambda: self.org.current)
+        self.deployments = DeploymentsDuty(
+            RequestTools(
+                database,
+                settings,
+                clock,
+                tools.git,
+                ReleaseProjects(settings.environment, self._with_org),
+                lambda: self.org.current,
+            )
+        )
+        self.sending = Sending(tools, vault, self.repositories, url)
+        self.news.followers.append(self.sending.follow_run)
+        self.janitor = Janitor(
+            tools, housekeeping_from(tools, self.disk.state.total), sweeps={"people": self.people.sweep}
+        )
+        self.server = Server(
+            tools=tools,
+            hub=self.hub,
+            duties=self.duties,
+            org=self.org,
+            vault=vault,
+            people=self.people,
+            repositories=self.repositories,
+            arrivals=self.arrivals,
+            slots=self.slots,
+            runs=self.runs,
+            observer=self.news,
+            looking=self.looking,
+            disk=self.disk,
+            deployments=self.deployments if options.runs("deployments") else None,
+            base_url=url,
+            started_at=clock.now(),
+            stop=self._stop,
+        )
+        self._add_duties()
+        self._wire()
+
+    def _add_duties(self) -> None:
+        every: Mapping[str, tuple[str, Tick, float]] = {
+            "watch": ("web", self._watch, 5.0),
+            "intake": ("intake", self.intake.tick, 5.0),
+            "look": ("intake", self.looking.tick, 5.0),
+            "triggers": ("intake", self._triggers, 10.0),
+            "runs": ("runs", self.runs.tick, 2.0),
+            "deployments": ("deployments", self.deployments.tick, 5.0),
+            "outbox": ("outbox", self.sending.tick, 5.0),
+            "janitor": ("janitor", self.janitor.tick, 60.0),
+        }
+        for name, (duty, tick, seconds) in every.items():
+            # The watch goes with every process: it is what tells that the process lives.
+            if name == "watch" or self.options.runs(duty):
+                self.duties.add(name, tick, every=seconds)
+
+    def _wire(self) -> None:
+        wake = self.duties.wake
+        self.arrivals.on_accepted = lambda: wake("intake")
+        self.looking.on_accepted = lambda: wake("intake")
+        self.intake.on_runs = lambda runs: self._has_runs()
+        self.schedules.on_runs = self._has_runs
+        self.runs.wake = lambda: wake("runs")
+        self.runs.on_end = self._ended
+        self.deployments.wake = lambda: wake("deployments")
+
+    def _with_org(self, contract: Contract) -> Contract:
+        return with_places(contract, self.org.current)
+
+    def _has_runs(self) -> None:
+        self.duties.wake("runs")
+        self.duties.wake("outbox")
+
+    def _ended(self, run: Run) -> None:
+        self.duties.wake("outbox")
+        if run.release is not None:
+            self.duties.wake("deployments")
+            self.duties.wake("triggers")
+
+    async def _triggers(self, now: datetime) -> datetime | None:
+        if await self.releases.tick(now):
+            self._has_runs()
+        return await self.schedules.tick(now)
+
+    async def _watch(self, now: datetime) -> datetime | None:
+        """What every page has to know: room on the disk, and whether org.toml is in force as it stands."""
+        state = self.disk.look()
+        changed = state.paused != bool(self.runs.paused)
+        self.runs.paused = self.intake.paused = state.sentence if state.paused else ""
+        if changed:
+            self.duties.wake("intake")
+            self.duties.wake("runs")
+        await asyncio.to_thread(self.org.reload)
+        for cause, sentence in (("disk", state.sentence), ("org", self.org.fault)):
+            if sentence:
+                self.server.warnings[cause] = sentence
+            else:
+                self.server.warnings.pop(cause, None)
+        return None
+
+    async def _stop(self) -> None:
+        """Begin nothing more; leave what runs to the next start."""
+        self.duties.stop()
+        self.janitor.stop()
+        await self.runs.stop()
+        await self.deployments.stop()
+        self.hub.close()
+
+
+def _runner(tools: Tools, options: ServerSettings) -> LocalRunner:
+    name = f"headway-jobs-{hashlib.sha256(str(tools.settings.data).encode()).hexdigest()[:8]}"
+    return LocalRunner(
+        clock=tools.clock,
+        niceness=_NICENESS,
+        oom_score_adjust=_OOM_SCORE_ADJUST,
+        ceiling=make_ceiling(options.jobs_memory, name),
+    )

@@ -1,0 +1,224 @@
+"""`headway up`: the server, from the command line. It stands in `main`, because it puts everything together."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.base.durations import parse_size
+from headway.base.errors import WrongUse
+from headway.cli.output import echo, emit_json, json_option
+from headway.engine.server_settings import DUTIES, ServerSettings
+from headway.engine.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--listen", metavar="ADDRESS", help="Where to listen: 127.0.0.1:8080, [::1]:8080, :8080 for everywhere."
+)
+@click.option("--data", metavar="DIR", help="The data folder; else HEADWAY_DATA, else the user's own.")
+@click.option(
+    "--database", metavar="URL", help="sqlite:///PATH or postgresql://…; else HEADWAY_DATABASE_URL."
+)
+@click.option(
+    "--url", metavar="URL", help="How people reach it, behind a proxy: https://headway.example.org."
+)
+@click.option(
+    "--duties", metavar="LIST", help=f"What this process does, of: {', '.join(DUTIES)}. All, if not said."
+)
+@click.option(
+    "--slots", type=click.IntRange(1, 1000), help="Jobs at the same time; the number of cores, if not said."
+)
+@click.option(
+    "--jobs-memory", metavar="SIZE", help="Memory that all jobs together may take; 75 % of it, if not said."
+)
+@click.option(
+    "--org", metavar="FILE", help="The organisation's file; org.toml in the data folder, if not said."
+)
+@click.option(
+    "--behind-proxy", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed, comma-separated."
+)
+@click.option("--check", is_flag=True, help="Check settings, org.toml and database, and start nothing.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    listen: str | None,
+    data: str | None,
+    database: str | None,
+    url: str | None,
+    duties: str | None,
+    slots: int | None,
+    jobs_memory: str | None,
+    org: str | None,
+    behind_proxy: str | None,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Start the server: pushes come in, pages show everything live.
+
+    SIGTERM and Ctrl-C stop it: it begins nothing new, and running jobs go on and are picked up by the next start.
+    """
+    settings = _settings(settings, data, database)
+    options = read_options(
+        settings,
+        listen=listen,
+        url=url,
+        duties=duties,
+        slots=slots,
+        jobs_memory=jobs_memory,
+        org=org,
+        behind_proxy=behind_proxy,
+    )
+    if check:
+        return _check(settings, options, as_json=as_json)
+    from headway.main.serve import Listening, serve
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "asyncssh", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def told(listening: Listening) -> None:
+        if as_json:
+            emit_json({"url": listening.url, "sign_in": listening.sign_in, "data": str(settings.data)})
+            return
+        echo(f"Headway is at {listening.url}  (data in {settings.data})")
+        if listening.sign_in:
+            echo(
+                f"Nobody can sign in yet. The first administrator does so here, once:\n  {listening.sign_in}"
+            )
+
+    return serve(settings, options, told)
+
+
+def _settings(settings: Settings, data: str | None, database: str | None) -> Settings:
+    """As if the environment had said so."""
+    from dataclasses import replace
+
+    if data is not None:
+        folder = Path(data).expanduser().absolute()
+        known_url = settings.environment.get("HEADWAY_DATABASE_URL")
+        settings = replace(
+            settings, data=folder, database_url=known_url or f"sqlite:///{folder / 'headway.db'}"
+        )
+    if database is not None:
+        if not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise WrongUse(
+                f"--database is '{database.split(':')[0]}:…', which is no database Headway knows",
+                hint="write sqlite:///absolute/path or postgresql://user@host/name",
+            )
+        settings = replace(settings, database_url=database)
+    return settings
+
+
+def read_options(
+    settings: Settings,
+    *,
+    listen: str | None,
+    url: str | None,
+    duties: str | None,
+    slots: int | None,
+    jobs_memory: str | None,
+    org: str | None,
+    behind_proxy: str | None,
+) -> ServerSettings:
+    """What was said on the command line, then what the environment says (HEADWAY_LISTEN, HEADWAY_URL, …).
+
+    Raises WrongUse, naming the option.
+    """
+    said = settings.environment
+    host, port = parse_address(listen or said.get("HEADWAY_LISTEN") or "127.0.0.1:8080")
+    usual = ServerSettings()
+    return ServerSettings(
+        host=host,
+        port=port,
+        url=_checked_url(url or said.get("HEADWAY_URL") or ""),
+        duties=_duties(duties) if duties else usual.duties,
+        slots=slots or _cores(),
+        jobs_memory=_size(jobs_memory),
+        trusted_proxies=behind_proxy or "",
+        org_file=Path(org).expanduser().absolute() if org else settings.data / "org.toml",
+    )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT`."""
+    host, colon, port = text.rpartition(":")
+    if not colon and text.isdecimal():
+        host, port = "127.0.0.1", text
+    elif not host:
+        host = "::" if colon and text.startswith("[") else "0.0.0.0"  # noqa: S104
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or int(port) > 65535:
+        raise WrongUse(
+            f"--listen is '{text}', which is no address", hint="write it as 127.0.0.1:8080 or :8080"
+        )
+    return host, int(port)
+
+
+def _checked_url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise WrongUse(
+            f"--url is '{text}', which is no address of a page", hint="write https://headway.example.org"
+        )
+    return text.rstrip("/")
+
+
+def _duties(text: str) -> frozenset[str]:
+    import difflib
+
+    wanted = [word.strip() for word in text.split(",") if word.strip()]
+    for word in wanted:
+        if word not in DUTIES:
+            near = difflib.get_close_matches(word, DUTIES, n=1)
+            raise WrongUse(
+                f"--duties: there is no duty '{word}'",
+                hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(DUTIES)}",
+            )
+    return frozenset(wanted)
+
+
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise WrongUse(f"--jobs-memory: {error}", hint="such as 8GiB") from error
+
+
+def _cores() -> int:
+    import os
+
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _check(settings: Settings, options: ServerSettings, *, as_json: bool) -> int:
+    """Everything that a start would find out, without a start."""
+    from headway.base.errors import HeadwayError
+    from headway.engine.server_check import check_server
+
+    findings = check_server(settings, options)
+    if as_json:
+        emit_json(
+            {
+                "findings": [
+                    {"what": what, "ok": error is None, "error": _told(error)} for what, error in findings
+                ]
+            }
+        )
+    else:
+        for what, error in findings:
+            echo(
+                f"{'ok    ' if error is None else 'fault '} {what}" + (f": {error.message}" if error else "")
+            )
+            if error is not None and error.hint:
+                echo(f"         next: {error.hint}")
+    errors: list[HeadwayError] = [error for _, error in findings if error is not None]
+    return max((error.exit_code for error in errors), default=0)
+
+
+def _told(error: Any) -> dict[str, Any] | None:
+    return None if error is None else {"message": error.message, "hint": error.hint}
