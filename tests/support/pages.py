@@ -12,10 +12,16 @@ from typing import Any
 import httpx
 
 from headway.domain.people import Person, Role
+from headway.engine.deployments_duty import DeploymentsDuty
+from headway.engine.disk import DiskWatch
 from headway.engine.duties import Duties
 from headway.engine.hub import Hub
 from headway.engine.keys import new_key
+from headway.engine.org import OrgKeeper
 from headway.engine.people import People
+from headway.engine.release_projects import ReleaseProjects
+from headway.engine.repositories import Repositories
+from headway.engine.request_tools import RequestTools
 from headway.engine.runs import open_tools
 from headway.engine.sessions import begin_session
 from headway.engine.settings import Settings
@@ -47,15 +53,23 @@ def make_server(
 ) -> Any:
     settings = Settings(data, database_url or f"sqlite:///{data}/headway.db", "ada@test", {})
     tools = open_tools(settings, clock=clock or StoppedClock())
+    database, vault, org = tools.database, Vault([new_key()]), OrgKeeper(data / "org.toml", tools.clock)
+    wishes = RequestTools(
+        database, settings, tools.clock, tools.git, ReleaseProjects(settings.environment), lambda: org.current
+    )
     return SimpleNamespace(
         tools=tools,
-        database=tools.database,
+        database=database,
         settings=settings,
-        hub=Hub(tools.database),
+        hub=Hub(database),
         duties=Duties(tools.clock),
-        people=People(tools.database, tools.clock),
-        vault=Vault([new_key()]),
+        org=org,
+        people=People(database, tools.clock, lambda: org.current),
+        vault=vault,
+        repositories=Repositories(database, vault, tools.clock, settings),
+        deployments=DeploymentsDuty(wishes),
         slots=Slots(2),
+        disk=DiskWatch(settings),
         base_url=base_url,
         started_at=NOW,
         warnings={},

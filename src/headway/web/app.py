@@ -6,7 +6,18 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ASGIApp
 
-from headway.web import live, logs, run_actions, runs, services, sign_in, world
+from headway.web import (
+    deployments,
+    live,
+    logs,
+    releases,
+    requests,
+    run_actions,
+    runs,
+    services,
+    sign_in,
+    world,
+)
 from headway.web.errors import HANDLERS
 from headway.web.rendering import make_environment
 from headway.web.security import LARGEST_FORM, check_form, with_security_headers
@@ -15,7 +26,7 @@ from headway.web.static_files import static_file
 if TYPE_CHECKING:
     from headway.engine.server import Server
 
-_MODULES = (world, sign_in, services, runs, run_actions, logs, live)
+_MODULES = (world, sign_in, services, deployments, requests, releases, runs, run_actions, logs, live)
 
 
 def create_web(server: "Server") -> ASGIApp:

@@ -28,8 +28,22 @@ _SHOUTED = frozenset({400, 403, 413, 429})
 def _page(
     request: PageRequest, status: int, title: str, message: str, *, hint: str = "", reference: str = ""
 ) -> PageResponse:
-    content = render(request, "error.html", title=title, message=message, hint=hint, reference=reference)
+    content = render(
+        request,
+        "error.html",
+        title=title,
+        message=_sentence(message),
+        hint=_sentence(hint),
+        reference=reference,
+    )
     return html(request, content, status=status)
+
+
+def _sentence(text: str) -> str:
+    """The engine's words begin small and have no stop: they stand after a colon elsewhere."""
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!", "”")) else ".")
 
 
 def not_signed_in(request: PageRequest, error: NotSignedIn) -> PageResponse:
@@ -37,7 +51,7 @@ def not_signed_in(request: PageRequest, error: NotSignedIn) -> PageResponse:
 
 
 def not_allowed(request: PageRequest, error: NotAllowed) -> PageResponse:
-    return _page(request, 403, "You may not do this", f"{error.message}.", hint=error.hint or "")
+    return _page(request, 403, "You may not do this", error.message, hint=error.hint or "")
 
 
 def nothing_there(request: PageRequest, error: NothingThere) -> PageResponse:
@@ -54,7 +68,7 @@ def http_error(request: PageRequest, error: HTTPException) -> PageResponse:
         )
     title, message = _SAID[status]
     if status in _SHOUTED and error.detail and status != 400:
-        message = error.detail[0].upper() + error.detail[1:] + "."
+        message = error.detail
     return _page(request, status, title, message)
 
 

@@ -22,6 +22,7 @@ from headway.web.security import COOKIE, form_word
 
 if TYPE_CHECKING:
     from headway.engine.server import Server
+    from headway.web.asking import Consequence
 
 T = TypeVar("T")
 #: The request of every page. Litestar reads the annotations of handlers when it starts.
@@ -110,6 +111,12 @@ class Visit:
             **values,
         )
         return html(self.request, content, status=status)
+
+    async def ask(self, consequence: "Consequence", *, leave: str, status: int = 200) -> PageResponse:
+        """The page before a deed: what will happen, and a button that is named after it. It is sent to this address."""
+        return await self.page(
+            "ask.html", title=consequence.title, what=consequence, leave=leave, status=status
+        )
 
     def done(self, path: str, said: str = "") -> PageResponse:
         """After a form: there, with a sentence about what was done. Reloading does not send the form again."""

@@ -44,21 +44,23 @@ def read_world(tx: Transaction, server: "Server", now: datetime) -> World:
     if counts.unreachable:
         said = _count(counts.unreachable, "repository", "repositories")
         parts.append(Part(f"{said} unreachable", "/settings/repositories", "loud"))
-    if counts.held:
-        wait = "waits" if counts.held == 1 else "wait"
+    if counts.held + counts.asked:
+        waits = counts.held + counts.asked
+        verb = "waits" if waits == 1 else "wait"
         parts.append(
-            Part(
-                f"{_count(counts.held, 'deployment')} {wait} for approval", "/deployments?state=held", "waits"
-            )
+            Part(f"{_count(waits, 'deployment')} {verb} at a gate", "/deployments?state=waiting", "waits")
         )
+    if counts.held_runs:
+        verb = "waits" if counts.held_runs == 1 else "wait"
+        parts.append(Part(f"{_count(counts.held_runs, 'run')} {verb} for approval", "/queue", "waits"))
     if counts.deploying:
         parts.append(
             Part(f"{_count(counts.deploying, 'deployment')} running", "/deployments?state=running", "moving")
         )
     if counts.running:
         parts.append(Part(f"{_count(counts.running, 'run')} running", "/runs?state=running", "moving"))
-    if counts.queued:
-        parts.append(Part(f"{counts.queued} queued", "/queue"))
+    if counts.queued > counts.held_runs:
+        parts.append(Part(f"{counts.queued - counts.held_runs} queued", "/queue"))
     return World(tuple(parts), server.duties.looked_at(), tuple(server.warnings.values()))
 
 

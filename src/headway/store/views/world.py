@@ -11,6 +11,9 @@ class Counts:
     queued: int
     deploying: int
     held: int
+    #: Requests at a gate, and runs that wait for a person.
+    asked: int
+    held_runs: int
     #: Effects that were tried several times and did not get out.
     unsent: int
     unreachable: int
@@ -26,12 +29,13 @@ def count_everything(tx: Transaction, *, tries: int) -> Counts:
                 WHERE state IN ('held', 'running', 'rolling_back') AND state <> 'held') AS deploying,
             (SELECT COUNT(*) FROM deployments
                 WHERE state IN ('held', 'running', 'rolling_back') AND state = 'held') AS held,
+            (SELECT COUNT(*) FROM requests WHERE state = 'waiting') AS asked,
+            (SELECT COUNT(*) FROM runs WHERE state IN ('queued', 'running') AND held_for IS NOT NULL
+                AND approved_by IS NULL) AS held_runs,
             (SELECT COUNT(*) FROM outbox WHERE due_at IS NOT NULL AND attempts >= :tries) AS unsent,
             (SELECT COUNT(*) FROM repositories WHERE removed_at IS NULL AND faults >= :tries) AS unreachable
         """,
         tries=tries,
     )
     assert row is not None
-    return Counts(
-        row["running"], row["queued"], row["deploying"], row["held"], row["unsent"], row["unreachable"]
-    )
+    return Counts(**row)
