@@ -64,7 +64,9 @@ def test_a_change_that_is_taken_back_leaves_no_gap(database: Database) -> None:
 
 def test_nothing_in_the_code_changes_or_removes_a_row() -> None:
     sources = Path(headway.__file__).parent
-    changes = re.compile(r"(UPDATE|DELETE\s+FROM|TRUNCATE|DROP\s+TABLE|REPLACE\s+INTO)\s+audit\b", re.IGNORECASE)
+    changes = re.compile(
+        r"(UPDATE|DELETE\s+FROM|TRUNCATE|DROP\s+TABLE|REPLACE\s+INTO)\s+audit\b", re.IGNORECASE
+    )
     texts = [*sources.rglob("*.py"), *sources.rglob("*.sql")]
     assert len(texts) > 100
     assert not [path for path in texts if changes.search(path.read_text(encoding="utf-8"))]

@@ -79,7 +79,9 @@ def test_sessions(stored: Database) -> None:
     stored.transact(lambda tx: sessions.add_session(tx, "h2", other))
     assert stored.read(lambda tx: sessions.session_by_hash(tx, "h1", NOON)) == session
     assert stored.read(lambda tx: sessions.session_by_hash(tx, "h1", NOON + DAY)) is None
-    stored.transact(lambda tx: sessions.touch_session(tx, "h1", seen_at=NOON + DAY, expires_at=NOON + 2 * DAY))
+    stored.transact(
+        lambda tx: sessions.touch_session(tx, "h1", seen_at=NOON + DAY, expires_at=NOON + 2 * DAY)
+    )
     [left] = stored.read(lambda tx: sessions.sessions_of(tx, "ana", NOON + DAY))
     assert (left.id, left.seen_at) == ("ses-1", NOON + DAY)
     assert stored.transact(lambda tx: sessions.forget_sessions(tx, NOON + DAY)) == 1
