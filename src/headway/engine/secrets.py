@@ -18,7 +18,6 @@ from headway.base.errors import WrongUse
 from headway.base.secret import MINIMUM_LENGTH, Secret
 from headway.domain.run import Run
 from headway.engine.settings import Settings, WantedSecrets
-from headway.engine.vault import local_secrets
 
 _MOST_BYTES = 1 << 20
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
@@ -67,6 +66,9 @@ def load_secrets(
     """
     if not names:
         return ()
+    # Imported here: most commands name no secret, and must not wait for what opens them.
+    from headway.engine.vault import local_secrets
+
     files = secret_files(service, environment, settings)
     stored = settings.stored_secrets or local_secrets(settings)
     sources: list[tuple[str, Mapping[str, str]]] = []
