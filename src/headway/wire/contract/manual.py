@@ -128,7 +128,8 @@ A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGES
 
 _SERVER = """\
 ## Needs a server
-Commands on one machine read and check these and pass them over; `headway check` names them:
+Commands on one machine read and check these and pass them over; `headway check` names them. What a server does with them
+stands in [triggers.md](triggers.md); its own file is [org.toml](org.md).
 """
 _LATER = """\
 ## Read, but not acted on yet
