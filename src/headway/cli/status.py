@@ -212,6 +212,7 @@ def deployment_document(deployment: "Deployment") -> dict[str, Any]:
         "finished_at": deployment.finished_at,
         "rolled_back_automatically": deployment.rolled_back_automatically,
         "supersedes": deployment.supersedes,
+        "origin": deployment.origin,
     }
 
 

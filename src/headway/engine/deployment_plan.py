@@ -22,7 +22,7 @@ from headway.domain.selection import select_hosts
 from headway.engine.releases import ArtifactNotThere
 
 #: Going back by `headway rollback`: half of the hosts at once, nothing is watched.
-_HALF = Strategy(StrategyKind.ROLLING, Amount(50, percent=True))
+HALF_AT_ONCE = Strategy(StrategyKind.ROLLING, Amount(50, percent=True))
 
 
 class UnknownEnvironment(WrongUse):
@@ -76,7 +76,7 @@ def compose(
         deployment=deployment,
         requested_by=requested_by,
         deploy=deploy,
-        hosts=host_plans(contract, environment, strategy=_HALF if rollback else None),
+        hosts=host_plans(contract, environment, strategy=HALF_AT_ONCE if rollback else None),
         artifact=_artifact(deploy, release) if bring else None,
         settings_of=settings_of,
         rollback=rollback,

@@ -48,6 +48,8 @@ async def rollback(
         is_rollback = unfinished[0].kind is DeploymentKind.ROLLBACK
         if is_rollback or to is None:
             return await deployments.go_on(unfinished[0], back=not is_rollback)
+    if to is None:
+        await database.fetch(lambda tx: _require_ours(tx, service, environment))
     links = _links(deployments, environment)
     unreachable = await look_at_all(links)
     reached = [link for link in links if link.name not in unreachable]
@@ -105,15 +107,20 @@ def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -
 
 def target_of(tx: Transaction, service: str, environment: str, *, to: str | None, force: bool) -> Live:
     """What a rollback goes to, as far as this database knows. Raises NotOurs and what `choose` raises."""
+    if to is None:
+        _require_ours(tx, service, environment)
+    history = [one for one in rows.history(tx, service, environment) if not one.origin]
+    return choose(good_history(lives(history)), environment, to=to, force=force)
+
+
+def _require_ours(tx: Transaction, service: str, environment: str) -> None:
     live = rows.last_succeeded(tx, service, environment)
-    if live is not None and live.origin and to is None:
+    if live is not None and live.origin:
         raise NotOurs(
             f"{live.release} was put into {environment} by {live.origin}, not by Headway, which does not know the way "
             "back from there",
             hint=f"go back with {live.origin}; or name a release that Headway has deployed there: --to RELEASE",
         )
-    history = [one for one in rows.history(tx, service, environment) if not one.origin]
-    return choose(good_history(lives(history)), environment, to=to, force=force)
 
 
 def lives(succeeded: Iterable[Deployment]) -> list[Live]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,10 +133,11 @@ def add_release(
     commit: str,
     files: Mapping[str, Path],
     now: datetime,
+    also: Callable[[Transaction, Release], None] = lambda tx, release: None,
 ) -> Release:
     """A release of what another system built: `files` are the artifacts by their paths.
 
-    `commit` is anything that git takes for one. Raises UnknownCommit, ArtifactNotThere, DiskFull and the errors
+    `commit` is anything that git takes for one. `also` is done in the same transaction. Raises UnknownCommit, ArtifactNotThere, DiskFull and the errors
     of the artifact store.
     """
     found = Git(settings.environment, settings.mirrors).commit(repository, commit)
@@ -159,7 +160,9 @@ def add_release(
 
     def work(tx: Transaction) -> Release:
         add_commit(tx, release.repository, found)
-        return store_release(tx, store, release, now=now)
+        stored = store_release(tx, store, release, now=now)
+        also(tx, stored)
+        return stored
 
     return database.transact(work)
 

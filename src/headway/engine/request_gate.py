@@ -62,7 +62,8 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
     environment = environment_of(project.contract, request.environment)
     org = tools.org()
     found = await tools.database.fetch(lambda tx: _rows(tx, org, environment, request, now))
-    when = await asyncio.to_thread(when_holds, tools, environment, found.makings, found.live, request.commit)
+    makings = found.makings or await asyncio.to_thread(_made_elsewhere, tools, request)
+    when = await asyncio.to_thread(when_holds, tools, environment, makings, found.live, request.commit)
     floors = applying(org.floors, request.service, environment.name)
     facts = GateFacts(
         when=when,
@@ -73,8 +74,8 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
         words=found.words,
         own=found.own,
         asked_by=found.asked_by,
-        branches=tuple(dict.fromkeys(one.branch for one in found.makings if one.branch and not one.is_fork)),
-        pull_request=_pull_request(found.makings),
+        branches=tuple(dict.fromkeys(one.branch for one in makings if one.branch and not one.is_fork)),
+        pull_request=_pull_request(makings),
         has_objective=bool(project.contract.objectives),
         frozen=_frozen(org, request.service, environment.name, now),
         locked=found.locked,
@@ -149,6 +150,32 @@ def _authors(tx: Transaction, org: Org, request: Request) -> frozenset[str]:
         known.setdefault(person.name, set()).update({person.name, person.email})
     return frozenset(
         handle for handle, names in known.items() if told & {name.casefold() for name in names if name}
+    )
+
+
+def _made_elsewhere(tools: RequestTools, request: Request) -> Sequence[Making]:
+    """For what another system built: of the default branch, if that holds its commit. Blocks."""
+    bare = bare_of(Path(request.repository), tools.settings.environment)
+    try:
+        head = bare.refs().get(f"refs/heads/{bare.default_branch}")
+        if head is None or not bare.is_ancestor(request.commit, head):
+            return ()
+    except HeadwayError:
+        return ()
+    return (
+        Making(
+            run="",
+            number=0,
+            service=request.service,
+            repository=request.repository,
+            release=request.release,
+            commit=request.commit,
+            branch=bare.default_branch,
+            tag=None,
+            event="",
+            pull_request=None,
+            is_fork=False,
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from headway.engine.permissions import Action, require
 from headway.engine.releases import ReleaseGone, find_release
 from headway.engine.request_gate import ask_gate, team_of
 from headway.engine.request_tools import RequestTools
+from headway.engine.settings import Settings
 from headway.store import deployments, requests
 from headway.store.counters import next_number
 from headway.store.database import Transaction
@@ -278,16 +279,19 @@ class Requests:
 
     def _release(self, service: str, text: str) -> Release:
         """Raises UnknownService and the errors of releases. Blocks."""
-        database = self.tools.database
-        repository = database.read(lambda tx: repository_of_service(tx, service))
-        if repository is not None:
-            place = str(self.tools.settings.data / "repositories" / f"{repository.id}.git")
-        else:
-            newest = database.read(lambda tx: newest_releases(tx, service)).get(service)
-            if newest is None:
-                raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
-            place = newest[1]
-        return find_release(database, self.tools.git, service=service, repository=place, text=text)
+        found = self.tools.database.read(lambda tx: repository_place(tx, self.tools.settings, service))
+        if found is None:
+            raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
+        return find_release(self.tools.database, self.tools.git, service=service, repository=found, text=text)
+
+
+def repository_place(tx: Transaction, settings: Settings, service: str) -> str | None:
+    """Where the service's commits lie: its repository on this server, else that of its newest release."""
+    repository = repository_of_service(tx, service)
+    if repository is not None:
+        return str(settings.data / "repositories" / f"{repository.id}.git")
+    newest = newest_releases(tx, service).get(service)
+    return newest[1] if newest is not None else None
 
 
 def new_request(  # noqa: PLR0917  (of what, where to, by whom, why, when)

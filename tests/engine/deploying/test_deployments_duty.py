@@ -269,10 +269,7 @@ async def test_a_killed_server_is_gone_on_with_and_no_step_is_repeated(line: Lin
     await settled(line)
     assert states(line, "staging") == ["done", "done"]
     assert activations(line) == 2
-    assert [one.number for one in line.history("staging")] == [
-        1,
-        2 if len(line.history("staging")) == 2 else 3,
-    ]
+    assert len(line.history("staging")) == 2
     assert line.serving("staging") == line.serving("production") == "two"
     journal = (line.place("staging") / "journal").read_text().splitlines()
     assert sum('"activate"' in entry and '"begin"' in entry for entry in journal) == 2

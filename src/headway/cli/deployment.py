@@ -1,0 +1,105 @@
+"""`headway deployment record`: what another system deployed, told to Headway, so that it is in the same history."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from headway.base.errors import WrongUse
+from headway.cli.output import echo, emit_json, json_option
+from headway.engine.settings import Settings
+
+#: Of a deployment that has ended.
+_STATES = ("succeeded", "failed", "rolled_back", "cancelled")
+_KINDS = ("planned", "hotfix", "rollback")
+
+
+@click.group()
+def command() -> None:
+    """Deployments that another system did."""
+
+
+@command.command("record")
+@click.argument("environment")
+@click.option("--commit", required=True, metavar="COMMIT", help="What was deployed: an id, a tag, HEAD.")
+@click.option("--by", "source", required=True, metavar="NAME", help="Who deployed it: jenkins, deploy.sh.")
+@click.option("--state", type=click.Choice(_STATES), default="succeeded", show_default=True)
+@click.option("--kind", type=click.Choice(_KINDS), default="planned", show_default=True)
+@click.option("--started", metavar="TIME", help="ISO 8601, in UTC unless it says otherwise.")
+@click.option("--finished", metavar="TIME", help="Now, if not said.")
+@click.option("--release", "version", metavar="TEXT", default="", help="What its own system calls it.")
+@click.option("--url", metavar="URL", default="", help="Where its own system shows it.")
+@click.option("--key", metavar="TEXT", help="Told again with the same key, it is the same deployment.")
+@json_option
+@click.pass_obj
+def record(
+    settings: Settings,
+    *,
+    environment: str,
+    commit: str,
+    source: str,
+    state: str,
+    kind: str,
+    started: str | None,
+    finished: str | None,
+    version: str,
+    url: str,
+    key: str | None,
+    as_json: bool,
+) -> int:
+    """Record a deployment to ENVIRONMENT that another system did.
+
+    It stands in the history and counts in the metrics like Headway's own. Headway knows no way back from it.
+    """
+    from headway.base.clock import SystemClock
+    from headway.cli.accounts import owner
+    from headway.cli.status import deployment_document
+    from headway.domain.deployment import DeploymentKind, DeploymentState
+    from headway.drivers.git import Git
+    from headway.engine.deployment_records import Record, store_record
+    from headway.engine.projects import find_project
+    from headway.store.database import open_database
+
+    project = find_project(Path.cwd())
+    declared = project.contract.environments.get(environment)
+    told = Record(
+        service=project.contract.service.name,
+        environment=environment,
+        commit=commit,
+        state=DeploymentState(state),
+        source=source,
+        started_at=_instant("--started", started),
+        finished_at=_instant("--finished", finished),
+        kind=DeploymentKind(kind),
+        version=version,
+        url=url,
+        key=key,
+        production=declared.production if declared else None,
+    )
+    git = Git(settings.environment, settings.mirrors)
+    with open_database(settings.database_url) as database:
+        found = store_record(
+            database,
+            git,
+            str(project.root),
+            told,
+            actor=owner(settings),
+            now=SystemClock().now(),
+        )
+    if as_json:
+        emit_json({"deployment": deployment_document(found.deployment), "is_new": found.is_new})
+    else:
+        made = found.deployment
+        before = "" if found.is_new else " (recorded before)"
+        echo(f"deployment {made.number} of {made.service} to {made.environment}: {made.state}{before}")
+    return 0
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"{option}: '{text}' is no time", hint="write it like 2026-03-01T12:30:00Z") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
