@@ -189,6 +189,12 @@ CRON = '[triggers]\ncron = [{{ name = "n", {} }}]\n'
             ],
         ),
         (
+            "[triggers]\npush.paths = ['src', 'x', '!']\n",
+            [
+                "5:27 triggers.push.paths[2]: '!' is no glob of files; allowed is such as 'src/**'",
+            ],
+        ),
+        (
             "[triggers]\nreleases = ['tickets']\n",
             [
                 "5:13 triggers.releases[0]: 'tickets' is this service itself: each release would begin the next run"

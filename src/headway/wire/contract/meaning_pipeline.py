@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pathspec import GitIgnoreSpec
+
 from headway.domain.contract import ParameterKind, ParameterSpec
 from headway.domain.parameters import allowed_values, is_value
 from headway.wire.strict.faults import Path, Problem, show, unknown, wrong
@@ -25,6 +27,7 @@ def pipeline_problems(document: Table) -> Iterator[Problem]:
         for part in path:
             held = held.get(part) if isinstance(held, dict) else None
         yield from _globs(held, ("triggers", *path))
+    yield from _paths(triggers)
     yield from _releases(document, triggers)
     yield from _cron(triggers, specs)
     pipeline = table(document, "pipeline")
@@ -39,6 +42,14 @@ def _globs(value: object, path: Path) -> Iterator[Problem]:
     if isinstance(value, list) and first is not None and first[1].startswith("!"):
         message = f"{show(first[1])} takes out of an empty list; write first what is taken in, such as '**'"
         yield Problem(first[0], message, show(first[1]), "a glob without '!' first")
+
+
+def _paths(triggers: Table) -> Iterator[Problem]:
+    for place, glob in texts(table(triggers, "push").get("paths"), ("triggers", "push", "paths")):
+        try:
+            GitIgnoreSpec.from_lines([glob])
+        except ValueError:
+            yield Problem(place, f"{show(glob)} is no glob of files; allowed is such as 'src/**'", show(glob))
 
 
 def _releases(document: Table, triggers: Table) -> Iterator[Problem]:

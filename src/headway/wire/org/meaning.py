@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headway.wire.contract.meaning_hosts import host_problems
 from headway.wire.org.values import END_OF_DAY
@@ -143,16 +144,24 @@ def _freezes(document: Table, check_calendar: CheckCalendar) -> Iterator[Problem
 
 
 def _order(path: Path, freeze: Table) -> Iterator[Problem]:
-    start, end = (_moment(freeze.get(key)) for key in ("start", "end"))
-    if start is None or end is None:
-        return
-    if (start.tzinfo is None) == (end.tzinfo is None) and end <= start:
+    zone = _zone(text(freeze, "zone") or "UTC")
+    start, end = (_moment(freeze.get(key), zone) for key in ("start", "end"))
+    if start is not None and end is not None and end <= start:
         message = f"{show(str(freeze['end']))} is not after the start"
         yield Problem((*path, "end"), message, show(str(freeze["end"])), "a later moment")
 
 
-def _moment(value: object) -> datetime | None:
+def _moment(value: object, zone: ZoneInfo) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(value)[:64])
+        found = datetime.fromisoformat(str(value)[:64])
     except ValueError:
         return None
+    return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def _zone(name: str) -> ZoneInfo:
+    """One that is not known is a fault of shape."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
