@@ -1,7 +1,9 @@
 """A git that asyncio waits for: in a process group of its own, ended and reaped however its use ends.
 
 `process` has the calls that block, for questions that take milliseconds. Here are those that talk to another
-machine and may take an hour or for ever, so that a hundred silent ones cost no thread.
+machine, may take an hour or for ever, and whose output must stay bounded.
+
+OutputTooLong   3   it said more than is taken
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from headway.drivers.git.process import GitMissing
+from headway.drivers.git.process import GitError, GitMissing
 
 #: How much is read, and handed on, at once.
 CHUNK = 65536
@@ -19,6 +21,10 @@ CHUNK = 65536
 _COMPLAINT = 16384
 #: What is still there so long after it was asked to end is asked harder.
 _GRACE_SECONDS = 2.0
+
+
+class OutputTooLong(GitError):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,36 @@ async def running(
         except asyncio.CancelledError:
             await ending
             raise
+
+
+async def answered(
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    most: int,
+    folder: str | None = None,
+    feed: AsyncIterator[bytes] | None = None,
+    holding: Sequence[int] = (),
+) -> tuple[int, bytes, str]:
+    """Exit code, output and complaint of a git that reads all of `feed` before it answers. Raises GitMissing, and
+    OutputTooLong beyond `most` bytes of output."""
+    pieces: list[bytes] = []
+    length = 0
+    fed = feed is not None
+    async with running(arguments, environment=environment, folder=folder, fed=fed, holding=holding) as child:
+        if feed is not None:
+            await child.feed(feed)
+        while piece := await child.read():
+            pieces.append(piece)
+            length += len(piece)
+            if length > most:
+                raise OutputTooLong(f"git answers with more than {most:,} bytes")
+        code, complaint = await child.finish()
+        return code, b"".join(pieces), complaint
+
+
+async def once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def _last_words(stream: asyncio.StreamReader) -> bytes:

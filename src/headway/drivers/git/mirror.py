@@ -116,21 +116,13 @@ class Mirror:
                 os.utime(work / "index", ns=(times.st_atime_ns, times.st_mtime_ns))
             GitCall([*quiet, "add", "-A"], folder=place.top, environment=variables, place=where).output()
             tree = GitCall(["write-tree"], folder=place.top, environment=variables, place=where).output()
-            self._take_in(work / "objects")
+            take_objects(work / "objects", self.objects)
         except OSError as error:
             raise disk_error(error, f"the uncommitted changes of {place.top}") from error
         finally:
             # On a full disk git leaves the object that it could not finish.
             shutil.rmtree(work, ignore_errors=True)
         return tree.decode().strip()
-
-    def _take_in(self, objects: Path) -> None:
-        """Moves whole objects into the mirror; a pack's index last, for it is what makes the pack known."""
-        made = [path for path in objects.glob("*/*") if not path.name.startswith("tmp_")]
-        for path in sorted(made, key=lambda path: path.suffix == ".idx"):
-            target = self.objects / path.relative_to(objects)
-            target.parent.mkdir(exist_ok=True)
-            path.rename(target)
 
     def checkout(
         self, *, commit: str, tree: str, branch: str | None, destination: Path, environment: Mapping[str, str]
@@ -203,6 +195,15 @@ def tidy_mirrors(mirrors: Path, *, older_than: datetime) -> int:
                 shutil.rmtree(folder)
                 dropped += 1
     return dropped
+
+
+def take_objects(made: Path, objects: Path) -> None:
+    """Moves whole objects from one folder into another; a pack's index last, for it is what makes the pack known."""
+    found = [path for path in made.glob("*/*") if not path.name.startswith("tmp_")]
+    for path in sorted(found, key=lambda path: path.suffix == ".idx"):
+        target = objects / path.relative_to(made)
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
 
 
 def _make_repository(folder: Path, objects: list[Path], object_format: str, *, bare: bool) -> None:

@@ -42,6 +42,11 @@ class Git:
         self._environment = git_environment(environment)
         self._mirrors = mirrors
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The caller's, without what would lead git astray."""
+        return self._environment
+
     def top(self, folder: Path) -> Path:
         """The repository's top folder, seen from any folder within. Raises NotARepository and its kinds."""
         output = self._start(["rev-parse", "--show-toplevel"], folder).output()

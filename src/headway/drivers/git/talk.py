@@ -17,14 +17,14 @@ import asyncio
 import os
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from headway.base.errors import DiskFull, Errored
 from headway.drivers.git.addresses import Address
-from headway.drivers.git.child import running
+from headway.drivers.git.child import OutputTooLong, answered, once
 
 
 class RemoteError(Errored):
@@ -100,52 +100,24 @@ def asked(
     """
     with _signing_in(address, credentials) as (settings, variables):
         arguments = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
-        work = _answer(
+        work = answered(
             [*arguments, *question],
             environment={**environment, **variables},
-            address=address,
-            seconds=seconds,
-            feed=feed,
+            most=_MOST_BYTES,
+            feed=None if feed is None else once(os.fsencode(feed)),
             holding=holding,
         )
-        code, output, complaint = asyncio.run(work)
+        try:
+            code, output, complaint = asyncio.run(asyncio.wait_for(work, seconds))
+        except OutputTooLong as error:
+            raise RemoteUnsafe(f"{address.url} answers with more than {_MOST_BYTES:,} bytes") from error
+        except TimeoutError:
+            raise RemoteUnreachable(
+                f"{address.url} did not answer within {seconds:.0f} s", hint="it is tried again by itself"
+            ) from None
     if code != 0:
         raise _explained(complaint, address)
     return output
-
-
-async def _answer(
-    arguments: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    address: Address,
-    seconds: float,
-    feed: str | None,
-    holding: Sequence[int],
-) -> tuple[int, bytes, str]:
-    pieces: list[bytes] = []
-    length = 0
-    fed = feed is not None
-    try:
-        async with asyncio.timeout(seconds):
-            async with running(arguments, environment=environment, fed=fed, holding=holding) as child:
-                if feed is not None:
-                    await child.feed(_once(os.fsencode(feed)))
-                while piece := await child.read():
-                    pieces.append(piece)
-                    length += len(piece)
-                    if length > _MOST_BYTES:
-                        raise RemoteUnsafe(f"{address.url} answers with more than {_MOST_BYTES:,} bytes")
-                code, complaint = await child.finish()
-                return code, b"".join(pieces), complaint
-    except TimeoutError:
-        raise RemoteUnreachable(
-            f"{address.url} did not answer within {seconds:.0f} s", hint="it is tried again by itself"
-        ) from None
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 @contextmanager
