@@ -72,7 +72,7 @@ class _Parts:
         self.tools, self.options = tools, options
         self.duties = Duties(clock)
         self.hub = Hub(database)
-        self.org = OrgKeeper(options.org_file, clock)
+        self.org = OrgKeeper(options.org_file, clock, settings.data)
         self.disk = DiskWatch(settings)
         self.news = RunNews()
         self.repositories = Repositories(database, vault, clock, settings)

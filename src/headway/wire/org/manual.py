@@ -31,8 +31,8 @@ A commented example is [org.example.toml](org.example.toml), a JSON Schema for e
 A running server looks at the file every few seconds, and at the calendars it names. It is read as strictly as
 headway.toml: everything that is wrong is said at once, with line, key and the word that was probably meant. A file with
 a fault changes nothing: **what was in force stays in force**, every page says so, and the faults stand on the page
-*Settings*. That holds over a restart as well, because the last good text is kept as `org.last-good.toml` beside it, and
-for a file that is gone: to have no rules any more, leave an empty one. A server that has never read a good one does not
+*Settings*. That holds over a restart as well, because the last good text is kept in the data folder as
+`org.last-good.toml`, and for a file that is gone: to have no rules any more, leave an empty one. A server that has never read a good one does not
 start with a bad one.
 
 ## Hosts in two files
