@@ -32,8 +32,8 @@ A running server looks at the file every few seconds, and at the calendars it na
 headway.toml: everything that is wrong is said at once, with line, key and the word that was probably meant. A file with
 a fault changes nothing: **what was in force stays in force**, every page says so, and the faults stand on the page
 *Settings*. That holds over a restart as well, because the last good text is kept in the data folder as
-`org.last-good.toml`, and for a file that is gone: to have no rules any more, leave an empty one. A server that has never read a good one does not
-start with a bad one.
+`org.last-good.toml`, and for a file that is gone: to have no rules any more, leave an empty one. A server that has
+never read a good one does not start with a bad one.
 
 ## Hosts in two files
 With a server, hosts and groups may stand here, for all services, or in a service's headway.toml, for that one. A name in
