@@ -177,6 +177,18 @@ def test_secrets_people_and_tokens(shop: Terminal) -> None:
     assert "text" not in listed
 
 
+def test_backup_restore_and_export(shop: Terminal, tmp_path: Path) -> None:
+    assert shop.call("release", "--json").code == 0
+    made = shop.call("backup", str(tmp_path / "backup.tar.gz"), "--json").document
+    same(made, tables(PAGE["headway backup"])[""])
+    assert set(made["keys"]) == inline(tables(PAGE["headway backup"])[""]["keys"])
+    elsewhere = ("--into", str(tmp_path / "new"), "--database", f"sqlite:///{tmp_path}/new/headway.db")
+    restored = shop.call("restore", made["file"], *elsewhere, "--json").document
+    same(restored, tables(PAGE["headway restore"])[""])
+    exported = shop.call("export", str(tmp_path / "export"), "--json").document
+    same(exported, tables(PAGE["headway export"])[""])
+
+
 def test_an_error(shop: Terminal) -> None:
     answer = shop.call("logs", "99", "--json")
     shown = json.loads(next(block.text for block in blocks("json") if "error" in block.text))
