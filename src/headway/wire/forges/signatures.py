@@ -6,17 +6,14 @@ of Standard Webhooks.
 None of them protects against a second sending: what is told twice is known by its key (`keys.arrival_key`).
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 
 from headway.domain.intake import ForgeKind
 from headway.wire.forges.errors import BadSignature
+from headway.wire.standard_webhooks import PREFIX, signing_key, standard_signature
 
-#: A secret of this form is the key of a signature, never a word that is sent along.
-SIGNING_TOKEN = "whsec_"  # noqa: S105
 _HINT = "compare the secret at the forge with the one that Headway shows for this repository"
 _HUB = "x-hub-signature-256"
 
@@ -43,22 +40,6 @@ def check_signature(
             raise BadSignature(f"a repository of the kind '{forge}' sends no webhooks")
 
 
-def standard_signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
-    """`v1,<base64>` of Standard Webhooks."""
-    signed = f"{id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
-def signing_key(secret: str) -> bytes:
-    """The key in `whsec_<base64>`. Raises ValueError for anything else."""
-    if not secret.startswith(SIGNING_TOKEN):
-        raise ValueError(f"a signing secret begins with {SIGNING_TOKEN}")
-    try:
-        return base64.b64decode(secret.removeprefix(SIGNING_TOKEN), validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"after {SIGNING_TOKEN} comes base64") from error
-
-
 def _check_hex(headers: Mapping[str, str], names: Sequence[str], body: bytes, secrets: Sequence[str]) -> None:
     """The first header that is there decides: a bad one is not made good by another."""
     told = next((headers[name] for name in names if headers.get(name)), None)
@@ -80,8 +61,8 @@ def _check_gitlab(headers: Mapping[str, str], body: bytes, secrets: Sequence[str
     token = headers.get("x-gitlab-token")
     if not token:
         raise BadSignature("the header X-Gitlab-Token is missing: the webhook has no secret", hint=_HINT)
-    # A signing token that arrives as a word has been told to whoever sees the request.
-    _require(token, (secret for secret in secrets if not secret.startswith(SIGNING_TOKEN)))
+    # A signing token is the key of a signature, never a word that is sent along.
+    _require(token, (secret for secret in secrets if not secret.startswith(PREFIX)))
 
 
 def _key_or_none(secret: str) -> bytes | None:
