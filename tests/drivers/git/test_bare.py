@@ -174,7 +174,7 @@ def test_tidying_takes_what_killed_processes_left_and_nothing_younger(
         (bare.folder / name).write_text("")
     (bare.folder / "packed-refs.lock").unlink()  # git itself would wait for a young one
     left.remove("packed-refs.lock")
-    bare._sweep((datetime.now(UTC) - LATER).timestamp())
+    bare.sweep(older_than=datetime.now(UTC) - LATER)
     assert all((bare.folder / name).exists() for name in left)
     age(bare.folder)
     bare.tidy(older_than=datetime.now(UTC) - LATER)

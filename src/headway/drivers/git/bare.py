@@ -205,28 +205,30 @@ class Bare:
         self._start("update-ref", "-d", f"{HIDDEN}/{name}").output()
 
     def tidy(self, *, older_than: datetime) -> None:
-        """Packs refs and objects; drops objects that no ref reaches, and what killed processes left, last used before.
+        """Packs refs and objects; drops objects that no ref reaches, and does what `sweep` does, for what was last
+        used before.
 
         May take minutes for a large repository. Pushes and fetches may go on meanwhile: only old objects go.
         """
+        self.sweep(older_than=older_than)
+        self._start("gc", "--quiet", f"--prune={int(older_than.timestamp())}").output()
+
+    def sweep(self, *, older_than: datetime) -> None:
+        """Removes what killed processes left, last used before. Cheap; nothing of ours works for longer than an hour.
+
+        A lock file of git's outlives the git that a power cut took, and each later push to its branch is refused.
+        """
+        limit = older_than.timestamp()
         try:
-            self._sweep(older_than.timestamp())
+            locks = [*self.folder.glob("[!h]*.lock"), *(self.folder / "refs").glob("**/*.lock")]
+            parts = [*self.folder.glob("headway-incoming.*"), *self.folder.glob("objects/*incoming-*")]
+            for path in [*locks, *parts]:
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < limit:
+                        _remove(path)
             sweep_parts(self.folder, older_than=older_than)
         except OSError as error:
             raise disk_error(error, f"the repository {self.folder}") from error
-        self._start("gc", "--quiet", f"--prune={int(older_than.timestamp())}").output()
-
-    def _sweep(self, limit: float) -> None:
-        # git's lock files outlive a git that a power cut took; each later push to that branch would be refused.
-        locks = [*self.folder.glob("[!h]*.lock"), *(self.folder / "refs").glob("**/*.lock")]
-        parts = [*self.folder.glob("headway-incoming.*"), *self.folder.glob("objects/*incoming-*")]
-        for path in [*locks, *parts]:
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < limit:
-                    if path.is_dir():
-                        shutil.rmtree(path, ignore_errors=True)
-                    else:
-                        path.unlink()
 
     def _settle(self, folder: Path) -> None:
         config = folder / "config"
@@ -251,6 +253,13 @@ class Bare:
         return GitCall(
             question, folder=self.folder, environment=environment, place=str(self.folder), feed=feed
         )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def head_branch(folder: Path) -> str | None:
