@@ -264,6 +264,15 @@ async def test_an_untidy_repository_is_packed_beside_everything_else(house: Hous
     assert house.total("repositories") == {"repositories packed": 1}
 
 
+async def test_what_a_power_cut_left_in_a_repository_goes(house: House, bare: Bare) -> None:
+    for name, age in (("main", 3 * HOUR), ("young", HOUR)):
+        lock = bare.folder / f"refs/heads/{name}.lock"
+        lock.touch()
+        os.utime(lock, ((NOW - age).timestamp(),) * 2)
+    await house.janitor.tick(NOW)
+    assert [path.stem for path in bare.folder.glob("refs/heads/*.lock")] == ["young"]
+
+
 async def test_a_repository_that_cannot_be_packed_is_no_end_of_it(house: House, bare: Bare) -> None:
     (bare.folder / "HEAD").unlink()
     await house.janitor.tick(NOW)

@@ -37,6 +37,8 @@ _SOON = timedelta(seconds=2)
 _ROWS = 1000
 #: Loose objects and packs beyond which a repository is packed anew.
 _LOOSE, _PACKS = 2000, 20
+#: No git of ours works for so long: a lock file that is older was left by a power cut, and holds up every push.
+_STALE = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ class _GitUpkeep:
         for id in ids[start:] + ids[:start]:
             self._cursor = id
             bare = Bare(repositories / f"{id}.git", self._tools.settings.environment)
+            bare.sweep(older_than=now - _STALE)
             if is_untidy(bare):
                 # A daemon: git goes on alone when this process ends, and is safe to kill.
                 work = functools.partial(self._tidy, bare, now - self._unreachable)
