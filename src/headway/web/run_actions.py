@@ -41,7 +41,7 @@ async def ask_cancel(request: PageRequest) -> PageResponse:
     waiting = sum(job.state is State.QUEUED for job in run_jobs)
     sentences = [
         f"Run {run.number} of {_of(run)} is stopped.",
-        f"{_names(running)} {'is' if len(running) == 1 else 'are'} ended at once, with every process that they began."
+        f"{_names(running)} {'is' if len(running) == 1 else 'are'} ended at once, with all that was begun there."
         if running
         else "None of its jobs runs yet.",
     ]
@@ -265,7 +265,8 @@ def _of(run: Run) -> str:
 
 
 def _names(names: list[str]) -> str:
-    """`lint, test (python=3.12) and 4 more`."""
+    """`'lint', 'test (python=3.12)' and 4 more`."""
+    names = [f"'{name}'" for name in names]
     if len(names) > 5:
         return f"{', '.join(names[:4])} and {len(names) - 4} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

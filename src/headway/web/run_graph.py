@@ -89,7 +89,7 @@ def draw(jobs: Sequence[Job], now: datetime) -> Graph:
     """The whole picture. `jobs` come in an order in which each stands after its needs."""
     groups = _groups(jobs)
     depth = _depths(groups)
-    strong = _longest_chain(groups, now)
+    strong = _longest_chain(groups, depth, now)
     folds = len(jobs) > MOST_BOXES
     columns: dict[int, list[_Group]] = {}
     for group in groups.values():
@@ -134,7 +134,7 @@ def _depths(groups: Mapping[str, _Group]) -> dict[str, int]:
     return depth
 
 
-def _longest_chain(groups: Mapping[str, _Group], now: datetime) -> frozenset[str]:
+def _longest_chain(groups: Mapping[str, _Group], depth: Mapping[str, int], now: datetime) -> frozenset[str]:
     """The definitions on the chain that takes longest; empty for a single column, which says nothing."""
     ends: dict[str, float] = {}
     before: dict[str, str | None] = {}
@@ -145,7 +145,7 @@ def _longest_chain(groups: Mapping[str, _Group], now: datetime) -> frozenset[str
         ends[name] = longest + (ends[came] if came else 0.0)
         before[name] = came
     chain: list[str] = []
-    last = max(ends, key=lambda name: ends[name], default=None)
+    last = max(ends, key=lambda name: (ends[name], depth[name]), default=None)
     while last is not None:
         chain.append(last)
         last = before[last]

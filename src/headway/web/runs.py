@@ -185,6 +185,7 @@ async def _values(visit: Visit, view: RunView) -> dict[str, Any]:
     chosen = view.job(query["job"]) if query.get("job") else None
     waiting = [(job, view.waits[job.id]) for job in view.jobs if job.id in view.waits]
     folded = [job for job in view.jobs if job.definition == query.get("matrix")]
+    broken = _broken(view)
     return {
         "view": view,
         "run": run,
@@ -194,7 +195,9 @@ async def _values(visit: Visit, view: RunView) -> dict[str, Any]:
         "graph": draw(view.jobs, visit.now),
         "waiting": waiting[:_WAITING],
         "waiting_more": max(0, len(waiting) - _WAITING),
-        "broken": _broken(view),
+        "broken": broken,
+        "broken_said": _said({job.state for job in broken}),
+        "several": len({test.job for test in view.failed.shown}) > 1,
         "matrix": sorted(folded, key=_need),
         "faults": await _faults(visit, view),
         "can": _can(visit, view),
@@ -208,6 +211,11 @@ def _broken(view: RunView) -> list[Job]:
     """Failed jobs whose failed tests do not tell of them already."""
     told = {test.job for test in view.failed.shown}
     return [job for job in view.jobs if job.state in (State.FAILED, State.ERRORED) and job.name not in told]
+
+
+def _said(states: set[State]) -> str:
+    """*Failed* and *errored* are never mixed up."""
+    return "failed or errored" if len(states) > 1 else "errored" if State.ERRORED in states else "failed"
 
 
 _NEEDS = (State.FAILED, State.ERRORED, State.RUNNING, State.QUEUED)

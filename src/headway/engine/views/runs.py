@@ -144,8 +144,7 @@ def waits(run: Run, run_jobs: Sequence[Job], explained: Mapping[str, str]) -> di
         needed = [other for other in run_jobs if other.definition in job.needs]
         open_needs = [other for other in needed if not other.state.is_final]
         if run.is_held:
-            assert run.trigger is not None
-            found[job.id] = run.trigger.held_for
+            found[job.id] = "somebody's approval"
         elif open_needs:
             found[job.id] = _for_needs(needed, open_needs)
         else:

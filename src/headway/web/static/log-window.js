@@ -20,6 +20,7 @@ export class RowWindow {
     this.top = 0;
     this.height = GUESS;
     this.expected = -1;
+    this.pinned = -1;
     this.onScroll = () => {};
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.refresh()).observe(box);
@@ -58,6 +59,7 @@ export class RowWindow {
   scrolled() {
     const mine = Math.abs(this.eye - this.expected) < 2;
     this.expected = -1;
+    if (!mine) this.pinned = -1;
     if (!mine) this.onScroll(this.eye - (this.before ?? this.eye));
     this.before = this.eye;
     if (this.frame) return;
@@ -114,11 +116,9 @@ export class RowWindow {
     const height = atEnd ? bottom : Math.max(this.length, bottom + this.shown);
     this.space.style.height = `${height}px`;
     this.pane.style.transform = `translateY(${top}px)`;
-    if (Math.abs(this.eye - eye) >= 1) {
-      this.expected = Math.max(0, Math.min(eye, height - this.shown));
-      this.box.scrollTop = eye;
-      this.before = this.eye;
-    }
+    if (Math.abs(this.eye - eye) >= 1) this.box.scrollTop = eye;
+    // What the browser made of it, also when a shorter space moved it: this scroll is ours, not the reader's.
+    this.expected = this.before = this.eye;
     this.tell();
   }
 
@@ -139,7 +139,7 @@ export class RowWindow {
   }
 
   // Something about the rows changed (more came, one was folded): the anchor stays where it is.
-  refresh(row = -1) {
+  refresh(row = this.pinned) {
     if (!this.pane.children.length) return this.place(0, 0, 0);
     const anchor = this.anchor();
     if (row >= 0 && row >= this.first && row < this.last) {
@@ -150,16 +150,18 @@ export class RowWindow {
     this.place(at, this.eye + anchor.below, this.eye);
   }
 
-  // Bring a row to `share` of the height.
+  // Bring a row to `share` of the height. It stays there, whatever comes above it, until somebody scrolls.
   show(row, share = 0.3) {
     const at = row < OVER ? row * this.height : this.ideal(row);
     this.place(row, at, Math.max(0, at - this.shown * share));
+    this.pinned = row;
     // Its real place is known now.
     const node = this.pane.children[row - this.first];
     if (node) this.move(this.top, Math.max(0, this.top + node.offsetTop - this.shown * share));
   }
 
   showEnd() {
+    this.pinned = -1;
     const count = this.count();
     this.render(Math.max(0, count - OVER - Math.ceil(this.shown / GUESS)), count);
     const top = this.first === 0 ? 0 : Math.max(this.ideal(this.first), MARGIN);
@@ -167,26 +169,25 @@ export class RowWindow {
   }
 
   render(first, last) {
+    const keys = [];
+    for (let row = first; row < last; row += 1) keys.push(this.key(row));
+    const wanted = new Set(keys);
     const old = new Map();
-    for (const node of this.pane.children) old.set(node.dataset.key, node);
+    for (const node of [...this.pane.children]) {
+      if (wanted.has(node.dataset.key)) old.set(node.dataset.key, node);
+      else node.remove();
+    }
     let place = this.pane.firstChild;
-    for (let row = first; row < last; row += 1) {
-      const key = this.key(row);
+    keys.forEach((key, index) => {
       const found = old.get(key);
-      const node = this.make(row, found);
-      if (found) old.delete(key);
+      const node = this.make(first + index, found);
+      if (found && found !== node) {
+        if (found === place) place = node;
+        found.replaceWith(node);
+      }
       if (node === place) place = place.nextSibling;
       else this.pane.insertBefore(node, place);
-      if (found && found !== node) {
-        if (found === place) place = place.nextSibling;
-        found.remove();
-      }
-    }
-    while (place) {
-      const next = place.nextSibling;
-      place.remove();
-      place = next;
-    }
+    });
     this.first = first;
     this.last = last;
   }

@@ -31,30 +31,39 @@ function morphAttributes(old, fresh) {
 }
 
 function morphChildren(old, fresh) {
+  const children = [...fresh.childNodes];
+  const wanted = new Set(children.map(keyOf));
   const keyed = new Map();
   for (const child of old.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
   let place = old.firstChild;
-  for (const child of [...fresh.childNodes]) {
+  for (const child of children) {
     const key = keyOf(child);
-    const found = key ? keyed.get(key) : plainFrom(place);
+    const found = key ? keyed.get(key) : likeFrom(place, child);
     if (!found || found.nodeName !== child.nodeName) {
       old.insertBefore(child, place);
       continue;
     }
-    if (found === place) place = place.nextSibling;
+    // What stood before it and is not there any more goes, so that what stays need not be moved: moving loses focus.
+    while (place && place !== found && !(keyOf(place) && wanted.has(keyOf(place)))) place = gone(place);
+    if (place === found) place = place.nextSibling;
     else old.insertBefore(found, place);
     morph(found, child);
   }
-  while (place) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
-  }
+  while (place) place = gone(place);
 }
 
-// The next child without a key; keyed ones in between wait for theirs.
-function plainFrom(place) {
-  let found = place;
-  while (found && keyOf(found)) found = found.nextSibling;
-  return found;
+function gone(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+// The next child without a key that may become this one: text only right here, an element of the same name and class
+// also further on.
+function likeFrom(place, child) {
+  if (child.nodeType !== 1) return place?.nodeType === child.nodeType ? place : null;
+  for (let found = place; found; found = found.nextSibling) {
+    if (found.nodeName === child.nodeName && !keyOf(found) && found.classList[0] === child.classList[0]) return found;
+  }
+  return null;
 }
