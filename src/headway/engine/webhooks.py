@@ -35,8 +35,8 @@ from headway.wire.webhooks import Happening, checked_url, envelope, new_signing_
 TIMEOUT = 10.0
 _ANSWER_LIMIT = 64 * 1024
 SECRET = "SIGNING_SECRET"  # noqa: S105  (its name in the vault)
-#: Kinds of events that there are; `noun.*` and `*` stand for several.
-_KINDS = (
+#: Kinds of events that there are.
+EVENT_KINDS = (
     "run.changed",
     "job.changed",
     "deployment.changed",
@@ -46,7 +46,8 @@ _KINDS = (
     "repository.changed",
     "org.changed",
 )
-_WANTABLE = ("*", *_KINDS, *sorted({f"{kind.partition('.')[0]}.*" for kind in _KINDS}))
+#: What a webhook may ask for: with `noun.*` and `*` for several.
+WANTABLE = ("*", *EVENT_KINDS, *sorted({f"{kind.partition('.')[0]}.*" for kind in EVENT_KINDS}))
 #: Answers that say this very body will never be taken.
 _NEVER = (400, 413, 415, 422)
 
@@ -67,11 +68,11 @@ def add_webhook(
 ) -> tuple[OutgoingWebhook, str]:
     """The webhook and its signing secret, which is shown this once. Raises NotAllowed, WrongUse."""
     require(actor, Action.SYSTEM_SETTINGS, team=None)
-    unknown = [event for event in events if event not in _WANTABLE]
+    unknown = [event for event in events if event not in WANTABLE]
     if unknown or not events:
         raise WrongUse(
             f"there is no event '{unknown[0][:60]}'" if unknown else "a webhook needs an event to tell of",
-            hint=f"there are: {', '.join(_WANTABLE)}",
+            hint=f"there are: {', '.join(WANTABLE)}",
         )
     webhook = OutgoingWebhook(
         id=new_id("whk", now),
