@@ -9,6 +9,7 @@ from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import Arrival, ArrivalKind, Repository
 from headway.domain.run import FileFault
+from headway.domain.selection import Places
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.projects import CONTRACT_FILE, decode_contract
@@ -46,6 +47,8 @@ class Reader:
     #: Repository -> folder of its bare repository.
     folder: Callable[[str], Path]
     fetch: Fetch
+    #: The hosts and groups of org.toml, which files may name.
+    places: Callable[[], Places | None] = lambda: None
     environment: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     def bare(self, repository: Repository) -> Bare:
@@ -72,7 +75,7 @@ class Reader:
         is_default = arrival.ref.startswith("refs/heads/") and name == (
             repository.default_branch or bare.default_branch
         )
-        return read_file(repository, bare, commit, is_default=is_default)
+        return read_file(repository, bare, commit, is_default=is_default, elsewhere=self.places())
 
     def commit(self, repository: Repository, arrival: Arrival) -> Commit | None:
         """None where it is not there any more."""
@@ -130,8 +133,15 @@ def asks_for_paths(contract: Contract) -> bool:
     return any(job.when and "changed" in job.when for job in contract.jobs.values())
 
 
-def read_file(repository: Repository, bare: Bare, commit: Commit, *, is_default: bool = False) -> CommitFile:
-    """The headway.toml of this commit."""
+def read_file(
+    repository: Repository,
+    bare: Bare,
+    commit: Commit,
+    *,
+    is_default: bool = False,
+    elsewhere: Places | None = None,
+) -> CommitFile:
+    """The headway.toml of this commit. `elsewhere` are the hosts and groups of org.toml."""
     folder = str(bare.folder)
     known = repository.service or repository.name.rpartition("/")[2]
     try:
@@ -146,7 +156,7 @@ def read_file(repository: Repository, bare: Bare, commit: Commit, *, is_default:
     text = ""
     try:
         text = decode_contract(data, CONTRACT_FILE)
-        contract = read_contract(text, CONTRACT_FILE)
+        contract = read_contract(text, CONTRACT_FILE, elsewhere=elsewhere)
     except ContractInvalid as error:
         faults = tuple(
             FileFault(fault.file, fault.key_path, fault.line, fault.column, fault.message)

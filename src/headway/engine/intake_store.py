@@ -7,9 +7,10 @@ from datetime import datetime
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import ArrivalKind, Repository, Schedule
-from headway.domain.run import Run, Trigger, TriggerEvent
+from headway.domain.run import FileFault, Run, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.engine.intake_read import CommitFile
+from headway.engine.projects import CONTRACT_FILE
 from headway.engine.run_drive import Observer
 from headway.engine.run_order import Order, group_of, store_order
 from headway.pipeline.collapse import collapse
@@ -77,7 +78,7 @@ def _store(
         end_arrival(tx, stored.number, "ignored", note=known or intent.ignored)
         return None
     assert intent.file is not None
-    order = _order(repository, intent)
+    order = _order(repository, replace(intent, file=_own(tx, repository, intent.file)))
     ordered = store_order(tx, order, now, observer)
     end_arrival(tx, stored.number, "done", note=f"run {ordered.run.number}", run=ordered.run.id)
     return ordered.run if ordered.is_new else None
@@ -88,6 +89,22 @@ def _after(intent: Intent) -> str | None:
     arrival = intent.stored.arrival
     is_tag = arrival.kind is ArrivalKind.TAG
     return intent.commit.sha if is_tag and intent.commit else arrival.after
+
+
+def _own(tx: Transaction, repository: Repository, file: CommitFile) -> CommitFile:
+    """A service belongs to the repository that declared it first: another one's file may not speak in its name.
+
+    Else whoever may push somewhere could get the secrets of another team's service, and deploy in its place.
+    """
+    if file.contract is None:
+        return file
+    owner = repositories.repository_of_service(tx, file.contract.service.name)
+    if owner is None or owner.id == repository.id:
+        return file
+    claimed = f"the service '{file.contract.service.name}' belongs to the repository {owner.name}"
+    fault = FileFault(CONTRACT_FILE, "service.name", 0, 0, claimed)
+    name = repository.service or f"{repository.name.replace('/', '-')}"
+    return replace(file, contract=None, faults=(fault,), service=name, is_default=False)
 
 
 def _known(tx: Transaction, repository: Repository, stored: StoredArrival, after: str | None) -> str:
@@ -167,7 +184,10 @@ def _collapse(
 def _describe(tx: Transaction, repository: Repository, intent: Intent, now: datetime) -> bool:
     """The default branch says what the repository is: its service, its team, its cron triggers."""
     file, arrival = intent.file, intent.stored.arrival
-    if file is None or file.contract is None or not file.is_default or arrival.kind is not ArrivalKind.PUSH:
+    if file is None or not file.is_default or arrival.kind is not ArrivalKind.PUSH:
+        return False
+    file = _own(tx, repository, file)
+    if file.contract is None:
         return False
     contract, branch = file.contract, arrival.ref.removeprefix("refs/heads/")
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))

@@ -68,7 +68,7 @@ def _order(reader: Reader, repository: Repository, run: Run) -> Order | None:
     sha = bare.refs(ref).get(ref)
     if sha is None:
         return None
-    contract = read_file(repository, bare, bare.commit(sha)).contract
+    contract = read_file(repository, bare, bare.commit(sha), elsewhere=reader.places()).contract
     if contract is None or not decide_release(contract.triggers, run.service).run:
         return None
     trigger = Trigger(TriggerEvent.RELEASE, f"release:{run.release}:{repository.id}", repository.id)

@@ -147,7 +147,8 @@ class Repositories:
                 hint="letters, digits, . _ -, at most one slash: shop or team/shop",
             )
         if url:
-            check_url(url)
+            # A folder of this machine is for whoever owns the data folder, not for anybody who signs in.
+            check_url(url, allow_files=actor.by == "socket")
         now = self._clock.now()
         kind = forge or (guess_forge(url) if url else ForgeKind.HEADWAY)
         repository = Repository(

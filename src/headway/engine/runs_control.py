@@ -131,7 +131,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
                 f"no job of run {run.number} of {run.service} failed", hint="repeat all of it instead"
             )
     bare = await _bare(server, repository)
-    file = await asyncio.to_thread(_file_at, repository, bare, run.commit)
+    file = await asyncio.to_thread(_file_at, server, repository, bare, run.commit)
     before = run.trigger
     trigger = Trigger(
         event=TriggerEvent.RERUN,
@@ -190,7 +190,7 @@ async def startable(server: Server, service: str, branch: str | None) -> Startab
         sha = bare.refs(f"refs/heads/{wanted}").get(f"refs/heads/{wanted}")
         if sha is None:
             raise UnknownBranch(f"{repository.name} has no branch '{wanted}'", hint="push it first")
-        return Startable(repository, wanted, _file_at(repository, bare, sha))
+        return Startable(repository, wanted, _file_at(server, repository, bare, sha))
 
     return await asyncio.to_thread(look)
 
@@ -275,7 +275,7 @@ async def _bare(server: Server, repository: Repository) -> Bare:
     )
 
 
-def _file_at(repository: Repository, bare: Bare, sha: str) -> CommitFile:
+def _file_at(server: Server, repository: Repository, bare: Bare, sha: str) -> CommitFile:
     """Raises UnknownCommit, UnknownBranch for a commit without a file."""
     try:
         commit = bare.commit(sha)
@@ -283,7 +283,7 @@ def _file_at(repository: Repository, bare: Bare, sha: str) -> CommitFile:
         raise UnknownBranch(
             f"{sha[:12]} is not in {repository.name} any more", hint="push it again"
         ) from error
-    file = read_file(repository, bare, commit)
+    file = read_file(repository, bare, commit, elsewhere=server.org.current)
     if file.missing:
         raise UnknownBranch(f"{file.missing}: {sha[:12]}", hint="headway init writes one")
     return file

@@ -77,7 +77,7 @@ def order_of_branch(
     sha = bare.refs(ref).get(ref)
     if sha is None:
         return None
-    file: CommitFile = read_file(repository, bare, bare.commit(sha))
+    file: CommitFile = read_file(repository, bare, bare.commit(sha), elsewhere=reader.places())
     if file.missing:
         return None
     trigger = replace(trigger, ref=ref, faults=file.faults)

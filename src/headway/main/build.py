@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from headway.domain.contract import Contract
-from headway.domain.places import with_places
 from headway.domain.run import Run
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
@@ -54,7 +52,7 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
     try:
         # A server's own environment is no source of anybody's secrets.
         settings = replace(settings, stored_secrets=stored_secrets(vault, tools.database))
-        parts = _Parts(replace(tools, settings=settings), options, url, vault)
+        parts = Parts(replace(tools, settings=settings), options, url, vault)
         sending = parts.sending
         await parts.server.hub.start()
         yield parts.server
@@ -64,7 +62,7 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
         await asyncio.to_thread(tools.database.close)
 
 
-class _Parts:
+class Parts:
     """Made in the order in which they need each other; then wired, so that each wakes whoever waits for it."""
 
     def __init__(self, tools: Tools, options: ServerSettings, url: str, vault: Vault) -> None:
@@ -76,7 +74,9 @@ class _Parts:
         self.disk = DiskWatch(settings)
         self.news = RunNews()
         self.repositories = Repositories(database, vault, clock, settings)
-        reader = Reader(self.repositories.folder, self.repositories.fetch, settings.environment)
+        reader = Reader(
+            self.repositories.folder, self.repositories.fetch, lambda: self.org.current, settings.environment
+        )
         self.arrivals = Arrivals(database, clock)
         self.intake = IntakeDuty(database, clock, self.repositories, reader, self.news)
         self.looking = LookDuty(database, clock, self.repositories, reader)
@@ -91,11 +91,11 @@ class _Parts:
                 settings,
                 clock,
                 tools.git,
-                ReleaseProjects(settings.environment, self._with_org),
+                ReleaseProjects(settings.environment, lambda: self.org.current),
                 lambda: self.org.current,
             )
         )
-        self.sending = Sending(tools, vault, self.repositories, url)
+        self.sending = Sending(database, vault, self.repositories, url)
         self.news.followers.append(self.sending.follow_run)
         self.janitor = Janitor(
             tools, housekeeping_from(tools, self.disk.state.total), sweeps={"people": self.people.sweep}
@@ -130,7 +130,8 @@ class _Parts:
             "triggers": ("intake", self._triggers, 10.0),
             "runs": ("runs", self.runs.tick, 2.0),
             "deployments": ("deployments", self.deployments.tick, 5.0),
-            "outbox": ("outbox", self.sending.tick, 5.0),
+            "statuses": ("outbox", self.sending.statuses.tick, 5.0),
+            "webhooks": ("outbox", self.sending.webhooks.tick, 5.0),
             "janitor": ("janitor", self.janitor.tick, 60.0),
         }
         for name, (duty, tick, seconds) in every.items():
@@ -148,15 +149,16 @@ class _Parts:
         self.runs.on_end = self._ended
         self.deployments.wake = lambda: wake("deployments")
 
-    def _with_org(self, contract: Contract) -> Contract:
-        return with_places(contract, self.org.current)
-
     def _has_runs(self) -> None:
         self.duties.wake("runs")
-        self.duties.wake("outbox")
+        self._has_effects()
+
+    def _has_effects(self) -> None:
+        self.duties.wake("statuses")
+        self.duties.wake("webhooks")
 
     def _ended(self, run: Run) -> None:
-        self.duties.wake("outbox")
+        self._has_effects()
         if run.release is not None:
             self.duties.wake("deployments")
             self.duties.wake("triggers")

@@ -7,31 +7,25 @@ numbers before the commit; a reader would skip what commits late.)
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.event import Event
 from headway.store.counters import next_number
 from headway.store.database import Transaction
+from headway.store.webhooks import fan_out
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    position: int
-    at: datetime
-    #: noun.verb, such as `run.changed`.
-    kind: str
-    service: str
-    #: What changed: an id, or `service/environment`.
-    subject: str
-    data: Mapping[str, Any]
+__all__ = ["Event", "add_event", "events_after", "first_position", "forget_events", "last_position"]
 
 
 def add_event(
     tx: Transaction, kind: str, *, service: str, subject: str, data: Mapping[str, Any], now: datetime
 ) -> int:
-    """Store what happened; its position. `data` is plain JSON, small, and holds nothing secret."""
+    """Store what happened; its position. `data` is plain JSON, small, and holds nothing secret.
+
+    Whoever asked by a webhook to hear of it gets it put into the outbox, in this very transaction.
+    """
     position = next_number(tx, "", "event")
     tx.execute(
         """
@@ -46,6 +40,7 @@ def add_event(
         data=json.dumps(dict(data), default=str),
     )
     tx.has_news = True
+    fan_out(tx, Event(position, now, kind, service, subject, data), now)
     return position
 
 

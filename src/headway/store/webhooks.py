@@ -5,10 +5,10 @@ import zlib
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.event import Event
 from headway.domain.outbox import EffectKind
 from headway.domain.webhook import OutgoingWebhook
 from headway.store.database import Row, Transaction
-from headway.store.events import Event
 from headway.store.outbox import obsolete_subjects, put
 
 #: A webhook's events go out side by side in so many rows; all of one subject (one run, one job) stand in the same.

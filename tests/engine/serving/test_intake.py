@@ -1,0 +1,265 @@
+"""What arrives becomes runs: each thing once, in order, with a reason for whatever does not."""
+
+import pytest
+
+from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
+from headway.domain.run import TriggerEvent
+from headway.domain.states import State
+from headway.engine.runs_control import approve_run
+from headway.store import repositories
+from tests.support.serving import ADA, Serving, asked, contract, pushed
+
+
+async def test_a_push_becomes_a_run_of_its_commit(serving: Serving) -> None:
+    working = serving.working()
+    sha = working.commit(contract(), "Round prices")
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
+    [run] = serving.runs()
+    assert (run.service, run.commit, run.branch, run.state) == ("shop", sha, "main", State.QUEUED)
+    assert run.trigger is not None
+    assert (run.trigger.event, run.trigger.ref, run.requested_by) == (
+        TriggerEvent.PUSH,
+        "refs/heads/main",
+        "grace",
+    )
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.SUCCEEDED
+    [arrival] = serving.arrivals(shop)
+    assert (arrival.state, arrival.run, arrival.note) == ("done", run.id, "run 1")
+
+
+@pytest.mark.parametrize("second", ["the same delivery", "another delivery of the same", "a look"])
+async def test_the_same_thing_told_twice_is_one_run(serving: Serving, second: str) -> None:
+    sha = serving.working().commit(contract())
+    shop = await serving.add()
+    assert len(await serving.tell(shop, pushed(None, sha), delivery="d1")) == 1
+    await serving.take_in()
+    match second:
+        case "the same delivery":
+            assert await serving.tell(shop, pushed(None, sha), delivery="d1") == []
+        case "another delivery of the same":
+            assert len(await serving.tell(shop, pushed(None, sha), delivery="d2")) == 1
+        case _:
+            await serving.look()
+    await serving.take_in()
+    assert len(serving.runs()) == 1
+
+
+async def test_a_branch_that_goes_back_and_forth_runs_each_time(serving: Serving) -> None:
+    working = serving.working()
+    one = working.commit(contract('[jobs.test]\nrun = "true"\n[pipeline]\nsuperseded = "keep"\n'))
+    shop = await serving.add()
+    two = working.commit({"file": "2"})
+    moves = [(None, one), (one, two), (two, one), (one, two)]
+    for number, (before, after) in enumerate(moves):
+        working.git("update-ref", "refs/heads/main", after)
+        await serving.tell(shop, pushed(before, after), delivery=f"d{number}")
+        await serving.take_in()
+    assert [run.commit for run in serving.runs()] == [one, two, one, two]
+
+
+async def test_pushes_that_lie_here_together_collapse_into_the_newest(serving: Serving) -> None:
+    working = serving.working()
+    commits = [working.commit(contract(), f"Change {number}") for number in range(4)]
+    shop = await serving.add()
+    for number, (before, after) in enumerate(zip([None, *commits], commits, strict=False)):
+        await serving.tell(shop, pushed(before, after), delivery=f"d{number}")
+    await serving.take_in()
+    found = serving.runs()
+    assert [run.commit for run in found] == commits
+    assert [str(run.state) for run in found] == ["cancelled", "cancelled", "cancelled", "queued"]
+    assert {run.trigger.superseded_by for run in found[:3] if run.trigger} == {found[3].id}
+    assert all(run.finished_at for run in found[:3])
+
+
+async def test_a_queued_run_is_superseded_by_a_later_push(serving: Serving) -> None:
+    working = serving.working()
+    shop = await serving.add()
+    one = working.commit(contract())
+    await serving.tell(shop, pushed(None, one))
+    await serving.take_in()
+    two = working.commit({"file": "2"})
+    await serving.tell(shop, pushed(one, two))
+    await serving.take_in()
+    assert serving.states() == [(1, "cancelled"), (2, "queued")]
+    assert "superseded by run 2" in serving.runs()[0].reason
+    assert all(job.state is State.CANCELLED for job in serving.jobs(serving.runs()[0]))
+
+
+async def test_keep_runs_every_push(serving: Serving) -> None:
+    working = serving.working()
+    text = '[jobs.test]\nrun = "true"\n[pipeline]\nsuperseded = "keep"\n'
+    commits = [working.commit(contract(text), f"Change {number}") for number in range(3)]
+    shop = await serving.add()
+    for number, (before, after) in enumerate(zip([None, *commits], commits, strict=False)):
+        await serving.tell(shop, pushed(before, after), delivery=f"d{number}")
+    await serving.take_in()
+    await serving.drive()
+    assert serving.states() == [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")]
+
+
+async def test_skip_ci_is_respected_and_says_so(serving: Serving) -> None:
+    sha = serving.working().commit(contract(), "Fix a comma\n\n[skip ci]")
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
+    assert serving.runs() == []
+    [arrival] = serving.arrivals(shop)
+    assert (arrival.state, "[skip ci]" in arrival.note) == ("ignored", True)
+
+
+async def test_a_headway_toml_with_faults_is_a_failed_run_that_shows_them(serving: Serving) -> None:
+    sha = serving.working().commit(
+        {"headway.toml": 'contract = 1\n[service]\nname = "shop"\n[jobs.test]\nrunn = "x"\n'}
+    )
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
+    [run] = serving.runs()
+    assert run.state is State.FAILED
+    assert run.trigger is not None
+    assert run.trigger.faults[0].file == "headway.toml"
+    assert any(fault.line == 5 for fault in run.trigger.faults)
+    assert "headway.toml:" in run.reason
+
+
+async def test_a_commit_without_a_headway_toml_runs_nothing(serving: Serving) -> None:
+    sha = serving.working().commit({"readme": "hello"})
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
+    assert serving.runs() == []
+    assert "no headway.toml" in serving.arrivals(shop)[0].note
+
+
+async def test_a_branch_that_was_deleted_meanwhile_runs_nothing(serving: Serving) -> None:
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    working.git("checkout", "-q", "-b", "topic")
+    gone = working.commit({"file": "1"})
+    working.git("checkout", "-q", "main")
+    working.git("branch", "-q", "-D", "topic")
+    await serving.tell(shop, pushed(None, gone, "topic"), delivery="d1")
+    await serving.tell(shop, pushed(gone, None, "topic"), delivery="d2")
+    await serving.take_in()
+    assert serving.runs() == []
+    notes = [arrival.note for arrival in serving.arrivals(shop)]
+    assert "not there any more" in notes[0]
+    assert "deleted" in notes[1]
+
+
+async def test_a_forge_that_is_down_loses_nothing_and_keeps_the_order(serving: Serving) -> None:
+    working = serving.working()
+    one, two = working.commit(contract()), working.commit({"file": "2"})
+    shop = await serving.add()
+    away = working.folder.rename(working.folder.with_name("away"))
+    await serving.tell(shop, pushed(None, one), delivery="d1")
+    await serving.take_in()
+    await serving.tell(shop, pushed(one, two), delivery="d2")
+    await serving.take_in()
+    assert serving.runs() == []
+    waiting = serving.arrivals(shop)
+    assert [arrival.state for arrival in waiting] == ["waiting", "waiting"]
+    assert waiting[0].attempts == 1
+    away.rename(working.folder)
+    from datetime import timedelta
+
+    await serving.parts.intake.tick(serving.server.now() + timedelta(hours=1))
+    assert [run.commit for run in serving.runs()] == [one, two]
+
+
+async def test_a_pull_request_from_a_fork_waits_for_a_person(serving: Serving) -> None:
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    working.git("checkout", "-q", "-b", "topic")
+    sha = working.commit({"file": "1"})
+    working.git("update-ref", "refs/pull/7/head", sha)
+    working.git("checkout", "-q", "main")
+    await serving.tell(shop, asked(sha, fork=True))
+    await serving.take_in()
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.QUEUED
+    assert run.is_held
+    assert run.trigger is not None
+    assert run.trigger.fork
+    await approve_run(serving.server, ADA, run, "looked at it")
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.SUCCEEDED
+    assert run.trigger is not None
+    assert run.trigger.approved_by == "ada"
+    assert run.release is None
+
+
+async def test_an_annotated_tag_is_one_run_whoever_tells_of_it(serving: Serving) -> None:
+    working = serving.working()
+    sha = working.commit(contract())
+    shop = await serving.add()
+    await serving.look()
+    assert len(serving.runs()) == 1
+    working.git("tag", "-a", "v1", "-m", "one")
+    of_the_tag = working.git("rev-parse", "refs/tags/v1")
+    await serving.tell(shop, Arrival(ArrivalKind.TAG, "refs/tags/v1", None, of_the_tag, "grace"))
+    await serving.take_in()
+    await serving.look()
+    found = serving.runs()
+    assert [(run.branch, run.tag, run.commit) for run in found] == [("main", None, sha), (None, "v1", sha)]
+
+
+async def test_a_new_repository_runs_its_default_branch_and_only_notes_the_rest(serving: Serving) -> None:
+    working = serving.working()
+    sha = working.commit(contract())
+    for number in range(5):
+        working.git("branch", f"old-{number}")
+    shop = await serving.add(forge=ForgeKind.GIT)
+    await serving.look()
+    assert [(run.branch, run.commit) for run in serving.runs()] == [("main", sha)]
+    known = serving.database.read(lambda tx: repositories.refs_of(tx, shop.id))
+    assert len(known) == 6
+    later = working.commit({"file": "1"})
+    await serving.look()
+    assert [run.commit for run in serving.runs()] == [sha, later]
+
+
+async def test_ten_thousand_branches_are_taken_in_within_seconds(serving: Serving) -> None:
+    working = serving.working()
+    sha = working.commit(contract())
+    (working.folder / ".git" / "packed-refs").write_text(
+        "# pack-refs with: peeled fully-peeled sorted \n"
+        + "".join(sorted(f"{sha} refs/heads/branch-{number:05}\n" for number in range(10_000)))
+    )
+    shop = await serving.add(forge=ForgeKind.GIT)
+    await serving.look()
+    assert len(serving.runs()) == 1
+    assert len(serving.database.read(lambda tx: repositories.refs_of(tx, shop.id))) == 10_001
+
+
+async def test_a_service_belongs_to_the_repository_that_declared_it_first(serving: Serving) -> None:
+    serving.working().commit(contract())
+    await serving.add()
+    await serving.look()
+    thief = serving.working("thief")
+    thief.commit(contract())
+    await serving.add("thief")
+    await serving.look()
+    mine, theirs = serving.runs()
+    assert (mine.service, mine.state) == ("shop", State.QUEUED)
+    assert (theirs.service, theirs.state) == ("thief", State.FAILED)
+    assert "belongs to the repository shop" in theirs.reason
+
+
+async def test_a_commit_message_of_a_megabyte_is_no_burden(serving: Serving) -> None:
+    sha = serving.working().commit(contract(), "x" * 100_000 + "\n\n" + "y" * 20_000)
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
+    [run] = serving.runs()
+    row = serving.database.read(lambda tx: tx.one("SELECT LENGTH(subject) AS size FROM commits"))
+    assert run.state is State.QUEUED
+    assert row["size"] <= 1000

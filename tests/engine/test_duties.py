@@ -1,0 +1,81 @@
+"""Loops that survive a failed tick, come when something is due, and say when they are late."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from headway.base.clock import SystemClock
+from headway.engine.duties import Duties
+from tests.support.clocks import NOON, HandClock
+
+
+async def test_a_tick_that_fails_is_told_and_the_next_one_comes() -> None:
+    duties = Duties(SystemClock())
+    calls: list[int] = []
+
+    async def tick(now: datetime) -> None:
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError("the disk is away")
+        duties.stop()
+
+    duty = duties.add("intake", tick, every=60)
+    duty.pause = 0.001
+    await asyncio.wait_for(duties.keep_doing(duty), 5)
+    assert len(calls) == 3
+    assert (duty.failures, duty.fault) == (0, "")
+
+
+async def test_what_is_due_comes_when_it_is_due_and_a_wake_comes_at_once() -> None:
+    clock = SystemClock()
+    duties = Duties(clock)
+    at: list[float] = []
+
+    async def tick(now: datetime) -> datetime | None:
+        at.append(clock.monotonic())
+        if len(at) == 1:
+            return now + timedelta(milliseconds=30)
+        if len(at) == 3:
+            duties.stop()
+        return None
+
+    duty = duties.add("runs", tick, every=60)
+    task = asyncio.create_task(duties.keep_doing(duty))
+    while len(at) < 2:
+        await asyncio.sleep(0.005)
+    duties.wake("runs")
+    duties.wake("nobody")
+    await asyncio.wait_for(task, 5)
+    assert 0.025 < at[1] - at[0] < 5
+    assert at[2] - at[1] < 5
+
+
+def test_a_loop_that_is_silent_for_too_long_is_named() -> None:
+    clock = HandClock()
+    duties = Duties(clock)
+
+    async def tick(now: datetime) -> None:
+        return None
+
+    duty = duties.add("runs", tick, every=5)
+    assert duties.late(clock.now()) == []
+    assert duties.looked_at() is None
+    duty.began_at = duty.ended_at = NOON
+    clock.pass_(timedelta(seconds=12))
+    assert duties.late(clock.now()) == []
+    assert duties.looked_at() == NOON
+    clock.pass_(timedelta(seconds=12))
+    assert duties.late(clock.now()) == ["runs has not looked for 24 s"]
+
+
+def test_a_tick_that_hangs_is_late_too() -> None:
+    clock = HandClock()
+    duties = Duties(clock)
+
+    async def tick(now: datetime) -> None:
+        return None
+
+    duty = duties.add("intake", tick, every=5)
+    duty.ended_at = NOON
+    duty.began_at = NOON + timedelta(seconds=5)
+    clock.pass_(timedelta(seconds=60))
+    assert duties.late(clock.now()) == ["intake has not looked for 55 s"]
