@@ -91,7 +91,8 @@ class Life:
             tx.execute("UPDATE commits SET repository = :folder", folder=str(self.bare.folder))
 
         database.transact(work)
-        (data / "org.toml").write_text("org = 1\n")
+        for name in ("org.toml", "org.last-good.toml"):
+            (data / name).write_text("org = 1\n")
         (data / "secret.key").write_text("key\n")
         (data / "secrets").mkdir(exist_ok=True)
         (data / "secrets" / "shop.env").write_text("TOKEN=x\n")
@@ -153,7 +154,7 @@ async def test_what_was_backed_up_is_restored_into_either_database(life: Life, e
     assert (bare.default_branch, bare.refs()) == ("trunk", life.bare.refs())
     assert bare.refs("refs/headway") == life.bare.refs("refs/headway") != {}
     assert (elsewhere.data / "repositories" / "repo-2.git").is_dir()
-    for name in ("org.toml", "secret.key", "secrets/shop.env"):
+    for name in ("org.toml", "org.last-good.toml", "secret.key", "secrets/shop.env"):
         assert (elsewhere.data / name).read_bytes() == (life.settings.data / name).read_bytes()
         assert (elsewhere.data / name).stat().st_mode & 0o77 == 0
     assert sorted(path.name for path in elsewhere.data.parent.iterdir()) == ["data"]

@@ -32,7 +32,7 @@ _SPOOLED = 8 << 20
 KEYS = ("secret.key", "secret.key.next")
 SECRETS = "secrets"
 #: Of the data folder's own top, always in a backup.
-_PLAIN_FILES = ("org.toml",)
+PLAIN_FILES = ("org.toml", "org.last-good.toml", "org.last-good.calendars.json")
 
 
 @dataclass
@@ -143,7 +143,7 @@ class _Files:
 
     def add(self) -> None:
         data = self._settings.data
-        for name in (*_PLAIN_FILES, *(KEYS if self._backup.has_keys else ())):
+        for name in (*PLAIN_FILES, *(KEYS if self._backup.has_keys else ())):
             if (data / name).is_file():
                 self._file(data / name)
         if self._backup.has_keys:

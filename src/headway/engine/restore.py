@@ -20,7 +20,7 @@ from typing import Any
 from headway.base.errors import DiskFull, Errored, WrongUse, wants_room
 from headway.drivers.git.bundle import restore_bundle
 from headway.engine.archive import ArchiveInvalid, ArchiveReader, Member, copied, reading
-from headway.engine.backup import KEYS, SECRETS, TABLES
+from headway.engine.backup import KEYS, PLAIN_FILES, SECRETS, TABLES
 from headway.engine.server_lock import running_server
 from headway.engine.settings import Settings
 from headway.store import whole
@@ -31,7 +31,7 @@ from headway.store.sqlite import sqlite_path
 #: Columns that hold places in the data folder, which may be another one now.
 _PLACES = ("repository", "directory")
 #: Folders and files of a data folder that a backup may bring.
-_TOPS = {TABLES, "logs", "artifacts", "repositories", SECRETS, "org.toml", *KEYS}
+_TOPS = {TABLES, "logs", "artifacts", "repositories", SECRETS, *PLAIN_FILES, *KEYS}
 #: Rows of one statement. SQLite looks each named value up among all of them: 15 rows are stored 7 times as fast as 200.
 _ROWS = 15
 
