@@ -57,8 +57,14 @@ class Reader:
     def bring(self, repository: Repository, arrivals: Sequence[Arrival]) -> None:
         """Have their commits here, as far as they still exist."""
         bare = self.bare(repository)
+        if not repository.url:
+            return
+        last = {arrival.ref: arrival for arrival in arrivals}
+        for ref, arrival in last.items():
+            if arrival.kind is ArrivalKind.DELETE:
+                bare.remove(ref)
         wanted = {arrival.after for arrival in arrivals if arrival.after}
-        if not repository.url or wanted <= bare.known(wanted):
+        if wanted <= bare.known(wanted):
             return
         refs = dict.fromkeys(arrival.ref for arrival in arrivals if arrival.after and arrival.after in wanted)
         self.fetch(repository, bare.folder, list(refs))

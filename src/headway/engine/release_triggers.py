@@ -48,6 +48,10 @@ class ReleaseTriggers:
     def _orders(self, run: Run, known: Sequence[Repository]) -> list[Order]:
         """Blocks. A file that cannot be read asks for nothing."""
         found = []
+        own = next((one for one in known if run.trigger and one.id == run.trigger.repository), None)
+        if own is not None:
+            # The commit of a release stays, also when its branch is deleted or forced elsewhere.
+            self._reader.bare(own).keep(f"releases/{run.release}", run.commit)
         for repository in known:
             if repository.service is None or repository.service == run.service:
                 continue

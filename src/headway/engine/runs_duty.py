@@ -140,8 +140,7 @@ class RunsDuty:
     def _ready(self, begun: Begun) -> Drive:
         """Blocks. Jobs take their working copies from a mirror that has to know this commit."""
         run = begun.run
-        if not run.dirty:
-            self._tools.git.source_of(run.repository, run.commit, branch=run.branch, tag=run.tag)
+        self._tools.git.source_of(run.repository, run.commit, branch=run.branch, tag=run.tag)
         return ready(
             self._tools,
             self._runner,

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from headway.domain.outbox import EffectKind
 from headway.domain.run import Run
+from headway.drivers.forge.calls import Repository as AtForge
 from headway.drivers.forge.calls import forge_client
 from headway.engine.outbox import OutboxDuty
 from headway.engine.repositories import Repositories
-from headway.engine.statuses import AtForge, CommitStatusSender, at_forge, put_commit_status
+from headway.engine.statuses import CommitStatusSender, at_forge, put_commit_status
 from headway.engine.vault import Vault
 from headway.engine.webhooks import WebhookSender
 from headway.store.database import Database, Transaction

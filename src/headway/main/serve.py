@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ from headway.main.supervisor import notify_ready, notify_stopping, watchdog
 from headway.web.app import create_web
 
 log = logging.getLogger("headway.server")
+
+_THREADS = 32
 
 
 class AddressTaken(WrongUse):
@@ -76,6 +79,8 @@ async def _serve(settings: Settings, options: ServerSettings, told: Callable[[Li
             url = options.url or _url(options.host, public.getsockname()[1])
             stop = asyncio.Event()
             _heed_signals(stop)
+            # Calls to forges hold their thread for as long as those take; six of them would be all there are.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "headway-work"))
             async with build(settings, options, url) as server:
                 lock.tell(url)
                 await _run(server, options, [public, local], stop, told)

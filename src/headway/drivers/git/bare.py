@@ -167,6 +167,10 @@ class Bare:
             )
         return self._start("cat-file", "blob", words[0].decode()).output()
 
+    def remove(self, ref: str) -> None:
+        """The branch or tag of this whole name, which is gone where it came from; nothing, if it is not here."""
+        self._start("update-ref", "-d", ref).output()
+
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether `descendant` holds `ancestor`; a commit holds itself. Raises UnknownCommit."""
         if not {ancestor, descendant} <= self.known([ancestor, descendant]):

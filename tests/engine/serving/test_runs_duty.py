@@ -1,0 +1,230 @@
+"""A server's runs: in their order, in their slots and groups, gone on with after a kill, stopped when people say so."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from headway.domain.people import Actor, Role
+from headway.domain.run import Trigger, TriggerEvent
+from headway.domain.secrets import service_scope
+from headway.domain.states import State
+from headway.engine.permissions import NotAllowed
+from headway.engine.runs_control import (
+    NothingToRepeat,
+    ParametersWrong,
+    RunEnded,
+    UnknownBranch,
+    UnknownService,
+    cancel_run,
+    rerun,
+    start_manual,
+)
+from headway.store import owners
+from tests.support.serving import ADA, Serving, contract, pushed
+
+SLEEP = '[jobs.test]\nrun = "echo begun; sleep 30"\n'
+
+
+async def push(serving: Serving, text: str, *, branch: str = "main", name: str = "shop") -> None:
+    working = serving.working(name)
+    before = None
+    sha = working.commit(contract(text, name), f"Change of {branch}")
+    known = await serving.server.repositories.all()
+    repository = next((found for found in known if found.name == name), None) or await serving.add(name)
+    if branch != "main":
+        working.git("branch", "-f", branch, sha)
+    await serving.tell(repository, pushed(before, sha, branch), delivery=f"{branch}-{sha}")
+    await serving.take_in()
+
+
+async def until_running(serving: Serving, number: int) -> None:
+    """Its job has printed something."""
+    for _ in range(2000):
+        run = serving.runs()[number - 1]
+        if run.state is State.RUNNING and any(
+            serving.server.tools.log(job, 1).exists() for job in serving.jobs(run)
+        ):
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(serving.states())
+
+
+async def test_jobs_of_several_runs_share_the_slots_and_all_end(serving: Serving) -> None:
+    text = '[jobs.test]\nmatrix = { n = ["1", "2", "3", "4", "5"] }\nrun = "echo $MATRIX_N"\n'
+    for branch in ("one", "two"):
+        await push(serving, text, branch=branch)
+    await serving.drive()
+    assert serving.states() == [(1, "succeeded"), (2, "succeeded")]
+    for run in serving.runs():
+        assert serving.log(run, "test (n=4)") == b"4\n"
+    assert serving.server.slots.held == 0
+
+
+async def test_a_killed_server_goes_on_with_what_runs_and_starts_nothing_anew(serving: Serving) -> None:
+    marks = serving.folder / "marks"
+    marks.mkdir()
+    text = f'[jobs.test]\nrun = "echo $HEADWAY_ATTEMPT >> {marks}/begun; while [ ! -e {marks}/go ]; do sleep 0.01; done; echo done"\n'
+    await push(serving, text)
+    await serving.parts.runs.tick(serving.server.now())
+    await until_running_mark(marks)
+    for task in serving.parts.runs._tasks.values():
+        task.cancel()
+    await asyncio.gather(*serving.parts.runs._tasks.values(), return_exceptions=True)
+    serving.again()
+    (marks / "go").touch()
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.SUCCEEDED
+    assert (marks / "begun").read_text() == "1\n"
+    assert serving.log(run, "test") == b"done\n"
+
+
+async def until_running_mark(marks) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(2000):
+        if (marks / "begun").exists():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("the job did not begin")
+
+
+async def test_a_stop_leaves_runs_to_the_next_start(serving: Serving) -> None:
+    await push(serving, SLEEP)
+    await serving.parts.runs.tick(serving.server.now())
+    await until_running(serving, 1)
+    await serving.parts.runs.stop()
+    [run] = serving.runs()
+    assert run.state is State.RUNNING
+    assert serving.database.read(lambda tx: owners.holder(tx, "run", run.id)) is None
+    serving.again()
+    await serving.parts.runs.tick(serving.server.now())
+    await cancel_run(serving.server, ADA, run)
+    await serving.drive()
+    assert serving.states() == [(1, "cancelled")]
+
+
+async def test_cancelling_ends_a_running_run_and_one_that_has_not_begun(serving: Serving) -> None:
+    await push(serving, SLEEP, branch="one")
+    await push(serving, SLEEP, branch="two")
+    await serving.parts.runs.tick(serving.server.now())
+    await until_running(serving, 1)
+    for run in serving.runs():
+        await cancel_run(serving.server, ADA, run)
+    await serving.drive()
+    assert serving.states() == [(1, "cancelled"), (2, "cancelled")]
+    with pytest.raises(RunEnded):
+        await cancel_run(serving.server, ADA, serving.runs()[0])
+
+
+async def test_runs_of_one_group_go_one_after_the_other(serving: Serving) -> None:
+    text = '[jobs.test]\nrun = "sleep 0.1"\n[pipeline]\nconcurrency = { group = "deploy", limit = 1 }\n'
+    for branch in ("one", "two", "three"):
+        await push(serving, text, branch=branch)
+    await serving.parts.runs.tick(serving.server.now())
+    assert serving.parts.runs.active == 1
+    assert "group deploy: run 1 of shop has it" in serving.parts.runs.reasons.values()
+    await serving.drive()
+    runs = serving.runs()
+    assert [str(run.state) for run in runs] == ["succeeded"] * 3
+    for earlier, later in itertools.pairwise(runs):
+        assert earlier.finished_at and later.started_at and earlier.finished_at <= later.started_at
+
+
+async def test_a_missing_secret_fails_the_run_with_its_name(serving: Serving) -> None:
+    await push(serving, '[jobs.test]\nrun = "true"\nsecrets = ["TOKEN"]\n')
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.FAILED
+    assert "TOKEN" in run.reason
+
+
+async def test_a_secret_of_the_vault_reaches_its_job_and_no_log(serving: Serving) -> None:
+    serving.database.transact(
+        lambda tx: serving.server.vault.put(
+            tx, service_scope("shop"), "TOKEN", "hunter2-hunter2", ADA, serving.server.now()
+        )
+    )
+    await push(serving, '[jobs.test]\nrun = "echo it is $TOKEN"\nsecrets = ["TOKEN"]\n')
+    await serving.drive()
+    [run] = serving.runs()
+    assert serving.log(run, "test") == b"it is [secret]\n"
+
+
+async def test_nothing_new_begins_while_the_disk_is_nearly_full(serving: Serving) -> None:
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    serving.parts.runs.paused = "only 3 MiB are free"
+    await serving.parts.runs.tick(serving.server.now())
+    assert serving.parts.runs.active == 0
+    assert list(serving.parts.runs.reasons.values()) == ["only 3 MiB are free"]
+    serving.parts.runs.paused = ""
+    await serving.drive()
+    assert serving.states() == [(1, "succeeded")]
+
+
+async def test_a_run_by_hand_gets_its_typed_parameters(serving: Serving) -> None:
+    text = (
+        '[jobs.test]\nrun = "echo $PARAMETER_LEVEL $PARAMETER_COUNT"\n'
+        '[parameters.level]\ntype = "choice"\nchoices = ["quick", "full"]\ndefault = "quick"\n'
+        '[parameters.count]\ntype = "number"\ndefault = 3\n'
+    )
+    await push(serving, text)
+    await serving.drive()
+    run = await start_manual(serving.server, ADA, "shop", None, {"level": "full"})
+    assert run.trigger is not None
+    assert (run.trigger.event, run.requested_by) == (TriggerEvent.MANUAL, "ada")
+    await serving.drive()
+    assert serving.log(serving.runs()[0], "test") == b"quick 3\n"
+    assert serving.log(serving.runs()[1], "test") == b"full 3\n"
+    with pytest.raises(ParametersWrong) as caught:
+        await start_manual(serving.server, ADA, "shop", None, {"level": "ful", "cuont": "1"})
+    assert len(caught.value.faults) == 2
+    with pytest.raises(UnknownBranch):
+        await start_manual(serving.server, ADA, "shop", "nowhere", {})
+    with pytest.raises(UnknownService):
+        await start_manual(serving.server, ADA, "nobody", None, {})
+    with pytest.raises(NotAllowed):
+        await start_manual(serving.server, Actor("eve", Role.VIEWER), "shop", None, {})
+
+
+async def test_a_key_makes_a_second_wish_the_same_run(serving: Serving) -> None:
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    one = await start_manual(serving.server, ADA, "shop", None, {}, key="k1")
+    two = await start_manual(serving.server, ADA, "shop", None, {}, key="k1")
+    assert one.id == two.id
+
+
+async def test_failed_jobs_are_repeated_alone_or_everything_is(serving: Serving) -> None:
+    marks = serving.folder / "marks"
+    marks.mkdir()
+    text = (
+        f'[jobs.good]\nrun = "echo x >> {marks}/good"\n'
+        f'[jobs.bad]\nrun = "test -e {marks}/fixed"\n'
+        f'[jobs.after]\nneeds = ["bad"]\nrun = "true"\n'
+    )
+    await push(serving, text)
+    await serving.drive()
+    [failed] = serving.runs()
+    assert failed.state is State.FAILED
+    (marks / "fixed").touch()
+    again = await rerun(serving.server, ADA, failed, only_failed=True)
+    await serving.drive()
+    assert serving.states()[-1] == (2, "succeeded")
+    assert {job.name for job in serving.jobs(again)} == {"bad", "after"}
+    assert (marks / "good").read_text() == "x\n"
+    whole = await rerun(serving.server, ADA, serving.runs()[1], only_failed=False)
+    assert whole.trigger is not None
+    assert whole.trigger.rerun_of == again.id
+    await serving.drive()
+    with pytest.raises(NothingToRepeat):
+        await rerun(serving.server, ADA, serving.runs()[-1], only_failed=True)
+
+
+async def test_what_another_process_stored_for_one_key_is_found(serving: Serving) -> None:
+    """Two servers on one database order the same thing: one of them finds the other's."""
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    [run] = serving.runs()
+    assert run.trigger is not None
+    assert replace(run.trigger, priority=0) == Trigger(
+        TriggerEvent.PUSH, run.trigger.key, run.trigger.repository, ref="refs/heads/main"
+    )

@@ -1,0 +1,78 @@
+"""Runs that begin by themselves: by the clock, and after a release of another service."""
+
+from datetime import timedelta
+
+from headway.domain.run import TriggerEvent
+from headway.domain.states import State
+from headway.store import repositories
+from tests.support.serving import Serving, contract
+
+NIGHTLY = (
+    '[jobs.test]\nrun = "echo $PARAMETER_LEVEL"\n[triggers]\npush = false\n'
+    'cron = [{ name = "nightly", at = "0 3 * * *", zone = "Europe/Berlin", parameters = { level = "full" } }]\n'
+    '[parameters.level]\ntype = "text"\ndefault = "quick"\n'
+)
+
+
+async def test_a_cron_trigger_of_the_default_branch_runs_once_at_its_time(serving: Serving) -> None:
+    serving.working().commit(contract(NIGHTLY))
+    shop = await serving.add()
+    await serving.look()
+    assert serving.runs() == []
+    [schedule] = serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id))
+    assert schedule.due_at is not None
+    assert await serving.parts.schedules.tick(schedule.due_at - timedelta(seconds=1)) == schedule.due_at
+    assert serving.runs() == []
+    for _ in range(2):
+        following = await serving.parts.schedules.tick(schedule.due_at)
+    assert following is not None
+    assert timedelta(hours=22) < following - schedule.due_at < timedelta(hours=26)
+    [run] = serving.runs()
+    assert run.trigger is not None
+    assert (run.trigger.event, run.requested_by) == (TriggerEvent.CRON, "cron nightly")
+    await serving.drive()
+    assert serving.log(serving.runs()[0], "test") == b"full\n"
+
+
+async def test_after_a_long_pause_only_a_recent_time_is_made_up_for(serving: Serving) -> None:
+    serving.working().commit(contract(NIGHTLY))
+    shop = await serving.add()
+    await serving.look()
+    [schedule] = serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id))
+    assert schedule.due_at is not None
+    await serving.parts.schedules.tick(schedule.due_at + timedelta(days=3, hours=5))
+    assert serving.runs() == []
+
+
+async def test_a_trigger_that_is_taken_out_of_the_file_is_gone(serving: Serving) -> None:
+    working = serving.working()
+    working.commit(contract(NIGHTLY))
+    shop = await serving.add()
+    await serving.look()
+    working.commit(contract('[jobs.test]\nrun = "true"\n'))
+    await serving.look()
+    assert serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id)) == []
+
+
+async def test_a_green_release_of_another_service_begins_a_run_once(serving: Serving) -> None:
+    library = (
+        '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'
+        '[deploy]\nkind = "script"\nrun = "true"\n'
+    )
+    serving.working("library").commit(contract(library, "library"))
+    serving.working("shop").commit(
+        contract('[jobs.test]\nrun = "true"\n[triggers]\npush = false\nreleases = ["library"]\n')
+    )
+    await serving.add("library")
+    await serving.add("shop")
+    await serving.look()
+    await serving.drive()
+    [made] = serving.runs("library")
+    assert made.state is State.SUCCEEDED, made.reason
+    assert made.release is not None
+    assert await serving.parts.releases.tick(serving.server.now()) == 1
+    assert await serving.parts.releases.tick(serving.server.now()) == 0
+    [run] = serving.runs("shop")
+    assert run.trigger is not None
+    assert run.trigger.event is TriggerEvent.RELEASE
+    assert run.requested_by == "release of library"
