@@ -1,7 +1,6 @@
 """`headway metrics`: the five delivery metrics, with what they rest on."""
 
 import math
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +10,21 @@ import click
 from headway.base.durations import format_duration, parse_duration
 from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.cli.terminal import clean
+from headway.engine.metric_words import (
+    TITLES,
+    basis_words,
+    detail_words,
+    headline,
+    interval_words,
+    raw_words,
+)
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.dora.metric import Evidence, Metric
     from headway.dora.metrics import Report
 
-#: In DORA's order; the keys in JSON have `_` in place of `-`.
-TITLES = {
-    "lead-time": "change lead time",
-    "frequency": "deployment frequency",
-    "fail-rate": "change fail rate",
-    "recovery-time": "failed deployment recovery time",
-    "rework-rate": "deployment rework rate",
-}
+# The keys in JSON have `_` in place of `-`.
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -120,66 +120,16 @@ def _print_report(report: "Report", service: str | None, environment: str | None
 
 
 def _headline(metric: "Metric") -> str:
-    value = "not reached" if metric.n and metric.unit == "seconds" else "no value yet"
-    if metric.value is not None:
-        value = _shown(metric, metric.value) + (" a week" if metric.unit == "per week" else "")
-    if metric.interval is None:
-        return value
-    low, high = (_shown(metric, end) for end in (metric.interval.low, metric.interval.high))
-    return f"{value}  [{low}, {high}]"
-
-
-def _shown(metric: "Metric", value: float) -> str:
-    if math.isinf(value):
-        return "not reached"
-    if metric.unit == "seconds":
-        return format_duration(timedelta(seconds=value))
-    if metric.unit == "share":
-        return f"{100 * value:.1f}".removesuffix(".0") + " %"
-    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
+    interval = interval_words(metric, format_duration)
+    return headline(metric, format_duration) + (f"  {interval}" if interval else "")
 
 
 def _lines(metric: "Metric", report: "Report") -> list[str]:
-    median = metric.unit == "seconds" and metric.n > 0
-    lines = [f"median of {metric.basis}" if median else metric.basis]
-    if "count_high" in metric.details:
-        lines[0] += f"  [{metric.details['count_low']:.1f}, {metric.details['count_high']:.1f}]"
+    lines = [basis_words(metric)]
     if metric.name == "frequency" and len(report.weeks) > 1:
         lines.append(f"{_spark([count for count, _ in report.weeks[-26:]])}  by week, this one last")
-    if details := _details(metric):
-        lines.append(details)
-    if metric.reason:
-        lines.append(metric.reason)
-    if metric.raw:
-        values = [format_duration(timedelta(seconds=s)) + ("" if over else "+") for s, over in metric.raw]
-        more = ", …" if metric.n > len(metric.raw) else ""
-        plus = "  (+: still running)" if any(not over for _, over in metric.raw) else ""
-        lines.append(f"values: {', '.join(values)}{more}{plus}")
-    return lines
-
-
-def _details(metric: "Metric") -> str:
-    """What is shown beside the number, in words; nothing of what is nought."""
-    wordings: dict[str, Callable[[float], str]] = {
-        "p85_seconds": lambda n: f"85 % within {format_duration(timedelta(seconds=n))}",
-        "median_gap_seconds": lambda n: f"median gap {format_duration(timedelta(seconds=n))}",
-        "deployments_with_unknown_commits": lambda n: f"{_count(n, 'deployment')} with unknown commits",
-        "not_mature": lambda n: f"{n:.0f} younger than 72 h, not counted yet",
-        "not_mature_failed": lambda n: f"{n:.0f} of them failed already",
-        "stopped_before": lambda n: f"{n:.0f} stopped before any host was switched",
-        "redeploys": lambda n: f"{_count(n, 'redeploy')} apart",
-        "redeploys_failed": lambda n: f"{n:.0f} of them failed",
-        "rollbacks": lambda n: f"{_count(n, 'rollback')} apart",
-        "not_succeeded": lambda n: f"{n:.0f} not succeeded",
-        "unfinished": lambda n: f"{n:.0f} under way",
-    }
-    return ", ".join(
-        wordings[name](number) for name, number in metric.details.items() if name in wordings and number
-    )
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:.0f} {noun}" + ("" if number == 1 else "s")
+    further = (detail_words(metric, format_duration), metric.reason, raw_words(metric, format_duration))
+    return [*lines, *(line for line in further if line)]
 
 
 def _spark(counts: list[int]) -> str:

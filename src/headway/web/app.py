@@ -6,15 +6,21 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ASGIApp
 
+from headway.engine.views.delivery import DeliveryReports
 from headway.web import (
+    delivery,
     deployments,
     live,
     logs,
+    overview,
     releases,
     requests,
     run_actions,
     runs,
     services,
+    settings,
+    settings_people,
+    settings_secrets,
     sign_in,
     world,
 )
@@ -26,7 +32,23 @@ from headway.web.static_files import static_file
 if TYPE_CHECKING:
     from headway.engine.server import Server
 
-_MODULES = (world, sign_in, services, deployments, requests, releases, runs, run_actions, logs, live)
+_MODULES = (
+    world,
+    sign_in,
+    services,
+    deployments,
+    requests,
+    releases,
+    overview,
+    delivery,
+    settings,
+    settings_people,
+    settings_secrets,
+    runs,
+    run_actions,
+    logs,
+    live,
+)
 
 
 def create_web(server: "Server") -> ASGIApp:
@@ -40,7 +62,12 @@ def create_web(server: "Server") -> ASGIApp:
         request_max_body_size=LARGEST_FORM,
         exception_handlers=HANDLERS,
         state=State(
-            {"server": server, "templates": make_environment(), "form_key": server.vault.derive("csrf")}
+            {
+                "server": server,
+                "templates": make_environment(),
+                "form_key": server.vault.derive("csrf"),
+                "delivery": DeliveryReports(server.database, server.tools.git),
+            }
         ),
         openapi_config=None,
         logging_config=None,

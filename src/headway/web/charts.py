@@ -41,19 +41,23 @@ def interval(value: float | None, low: float, high: float, scale: Scale, label: 
     return _picture(scale.width, height, label, parts)
 
 
-def sparkline(values: Sequence[float], label: str, *, width: float = 240, height: float = 28) -> Markup:
-    """One bar a value, the last one stronger; nought is a thin line, so that a gap is seen as one."""
-    if not values:
+def sparkline(
+    values: Sequence[float | None], label: str, *, width: float = 240, height: float = 28
+) -> Markup:
+    """One bar a value, the last one stronger; nought is a thin line, and what is not known (None) is a gap."""
+    known = [value for value in values if value is not None]
+    if not known:
         return Markup("")
-    most = max(*values, 1e-9) if len(values) > 1 else max(values[0], 1e-9)
-    step = width / len(values)
-    parts = []
+    most = max(*known, 1e-9, 0.0)
+    step = min(width / len(values), 14.0)
+    parts = [_line("axis", 0, height - 0.5, step * len(values), height - 0.5)]
     for index, value in enumerate(values):
+        if value is None:
+            continue
         tall = max(value / most * (height - 2), 1.0)
         kind = "mark" if index == len(values) - 1 else "mark faint"
-        thick = max(step - 2, 1)
-        parts.append(_box(kind, index * step, height - tall, thick, tall))
-    return _picture(width, height, label, parts)
+        parts.append(_box(kind, index * step, height - tall, max(step - 2, 1), tall))
+    return _picture(step * len(values), height, label, parts)
 
 
 def share_bar(parts_of_whole: Sequence[tuple[float, str]], label: str, *, width: float = 120) -> Markup:
@@ -66,6 +70,19 @@ def share_bar(parts_of_whole: Sequence[tuple[float, str]], label: str, *, width:
             shapes.append(_box(tone, start, 0, wide, height, radius=3))
         start += wide
     return _picture(width, height, label, shapes)
+
+
+def ticks(scale: Scale, marks: Sequence[tuple[float, str]]) -> Markup:
+    """The axis under a column of intervals: a short stroke and a word for each mark that lies on the scale."""
+    parts = [_line("axis", 0, 0.5, scale.width, 0.5)]
+    for value, word in marks:
+        if not scale.low <= value <= scale.high:
+            continue
+        x = scale(value)
+        anchor = "start" if x < 12 else "end" if x > scale.width - 12 else "middle"
+        parts.append(_line("axis", x, 0, x, 4))
+        parts.append(f'<text x="{_n(x)}" y="15" text-anchor="{anchor}">{escape(word)}</text>')
+    return _picture(scale.width, 18, "scale", parts)
 
 
 def nice_ceiling(value: float) -> float:

@@ -15,3 +15,6 @@ CREATE INDEX runs_of_commit ON runs (commit_sha);
 CREATE INDEX releases_of_commit ON releases (commit_sha);
 
 CREATE INDEX deployments_of_commit ON deployments (commit_sha);
+
+-- Effects that were given up.
+CREATE INDEX outbox_failed ON outbox (created_at) WHERE state = 'failed';

@@ -178,40 +178,66 @@ class OnHost:
     service: str
     environment: str
     number: int
+    #: Empty where nothing is left: it went back, and there was nothing before.
     release: str
     #: Of the host within it, and of the whole.
     state: str
     reason: str
-    deployment_state: str
+    whole: str
     at: datetime
+    #: How many services and environments this host has, and how many of them are in trouble.
+    count: int
+    troubled: int
 
 
-def on_hosts(tx: Transaction, *, limit: int) -> list[OnHost]:
-    """Of each service and environment the last deployment's hosts, by host; at most `limit` rows."""
+#: Of each service and environment the last deployment, by walking the index from one to the next.
+_LATEST = """
+    WITH RECURSIVE places (service, environment) AS (
+        SELECT * FROM (
+            SELECT service, environment FROM deployments ORDER BY service, environment LIMIT 1
+        ) AS first
+        UNION ALL
+        SELECT found.service, found.environment FROM places JOIN deployments found ON found.id = (
+            SELECT after.id FROM deployments after
+            WHERE (after.service, after.environment) > (places.service, places.environment)
+            ORDER BY after.service, after.environment LIMIT 1
+        )
+    ),
+    latest AS (
+        SELECT (SELECT d.id FROM deployments d
+            WHERE d.service = places.service AND d.environment = places.environment
+            ORDER BY d.requested_at DESC LIMIT 1) AS id
+        FROM places
+    )
+"""
+_AS_BEFORE = ("waiting", "preparing", "prepared", "migrating", "migrated", "unprepared", "reverted")
+_TROUBLED = "h.state IN ('broken', 'unprepared', 'stuck')"
+
+
+def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int) -> list[OnHost]:
+    """By host, those in trouble first; of each host at most `most` rows, of all together at most `limit`."""
     rows = tx.all(
-        """
-        WITH RECURSIVE places (service, environment) AS (
-            SELECT * FROM (
-                SELECT service, environment FROM deployments ORDER BY service, environment LIMIT 1
-            ) AS first
-            UNION ALL
-            SELECT found.service, found.environment FROM places JOIN deployments found ON found.id = (
-                SELECT after.id FROM deployments after
-                WHERE (after.service, after.environment) > (places.service, places.environment)
-                ORDER BY after.service, after.environment LIMIT 1
-            )
-        ),
-        latest AS (
-            SELECT (SELECT d.id FROM deployments d
-                WHERE d.service = places.service AND d.environment = places.environment
-                ORDER BY d.requested_at DESC LIMIT 1) AS id
-            FROM places
+        f"""
+        {_LATEST},
+        numbered AS (
+            SELECT h.deployment, h.host,
+                ROW_NUMBER() OVER (PARTITION BY h.host ORDER BY CASE WHEN {_TROUBLED} THEN 0 ELSE 1 END, h.deployment)
+                    AS place,
+                COUNT(*) OVER (PARTITION BY h.host) AS count,
+                SUM(CASE WHEN {_TROUBLED} THEN 1 ELSE 0 END) OVER (PARTITION BY h.host) AS troubled
+            FROM latest JOIN deployment_hosts h ON h.deployment = latest.id
+            WHERE CAST(:host AS TEXT) IS NULL OR h.host = :host
         )
         SELECT h.host, d.service, d.environment, d.number, d.release_id, h.state, h.reason, d.state AS whole,
-            h.previous_release, COALESCE(d.finished_at, d.requested_at) AS at
-        FROM latest JOIN deployments d ON d.id = latest.id JOIN deployment_hosts h ON h.deployment = d.id
-        ORDER BY h.host, d.service, d.environment LIMIT :limit
+            h.previous_release, COALESCE(d.finished_at, d.requested_at) AS at, numbered.count, numbered.troubled
+        FROM numbered
+        JOIN deployments d ON d.id = numbered.deployment
+        JOIN deployment_hosts h ON h.deployment = numbered.deployment AND h.host = numbered.host
+        WHERE numbered.place <= :most
+        ORDER BY h.host, numbered.place LIMIT :limit
         """,
+        host=host,
+        most=most,
         limit=limit,
     )
     return [
@@ -220,12 +246,14 @@ def on_hosts(tx: Transaction, *, limit: int) -> list[OnHost]:
             service=row["service"],
             environment=row["environment"],
             number=row["number"],
-            # What went back has what it had before.
-            release=(row["previous_release"] or "") if row["state"] == "reverted" else row["release_id"],
+            # What was not switched yet, or went back, has what it had before.
+            release=(row["previous_release"] or "") if row["state"] in _AS_BEFORE else row["release_id"],
             state=row["state"],
             reason=row["reason"],
-            deployment_state=row["whole"],
+            whole=row["whole"],
             at=from_milliseconds(row["at"]),
+            count=row["count"],
+            troubled=row["troubled"],
         )
         for row in rows
     ]

@@ -1,0 +1,63 @@
+"""The page of what waits: runs that wait for a person or a place, jobs that wait for a slot, and for what each does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from headway.domain.request import Request
+from headway.store.database import Transaction
+from headway.store.requests import waiting_requests
+from headway.store.views.queue import OpenRun, WaitingJob, open_runs, waiting_jobs
+
+_MOST_RUNS = 200
+_MOST_JOBS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    job: WaitingJob
+    #: What it waits for, in words.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    #: Of all slots of this server's builder those in use; None where it runs no jobs.
+    held: int
+    capacity: int
+    running: tuple[OpenRun, ...]
+    #: Wait for a person, or for other runs of their group, with the reason.
+    waiting: tuple[tuple[OpenRun, str], ...]
+    jobs: tuple[QueuedJob, ...]
+    requests: tuple[Request, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.running or self.waiting or self.jobs or self.requests)
+
+
+def read_queue(
+    tx: Transaction, *, explained: Mapping[str, str], held: int, capacity: int, now: datetime
+) -> Queue:
+    """`explained`: job id -> what it waits for, as the slots say."""
+    runs = open_runs(tx, limit=_MOST_RUNS)
+    running = [run for run in runs if run.state == "running"]
+    waiting = [(run, _why(run)) for run in runs if run.state == "queued"]
+    jobs = [
+        QueuedJob(job, explained.get(job.id) or _needs(job)) for job in waiting_jobs(tx, limit=_MOST_JOBS)
+    ]
+    return Queue(held, capacity, tuple(running), tuple(waiting), tuple(jobs), tuple(waiting_requests(tx)))
+
+
+def _why(run: OpenRun) -> str:
+    if run.held_for and run.approved_by is None:
+        return run.held_for
+    if run.group:
+        return f"its turn in the group {run.group}, of which {run.group_limit} may run at a time"
+    return "its turn: the runs before it are begun first"
+
+
+def _needs(job: WaitingJob) -> str:
+    if job.needs:
+        return f"the jobs that it needs: {', '.join(job.needs)}"
+    return "its turn"

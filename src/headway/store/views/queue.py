@@ -1,0 +1,90 @@
+"""Runs that have not ended, and their jobs that have not begun; in the order in which they are to begin."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from headway.base.clock import from_milliseconds
+from headway.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    service: str
+    number: int
+    state: str
+    branch: str | None
+    who: str
+    priority: int
+    held_for: str
+    approved_by: str | None
+    group: str | None
+    group_limit: int
+    created_at: datetime
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    id: str
+    service: str
+    number: int
+    name: str
+    #: Definitions of its run that have not ended and that it needs.
+    needs: tuple[str, ...]
+    slots: int
+    queued_at: datetime
+
+
+def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
+    rows = tx.all(
+        """
+        SELECT service, number, state, branch, requested_by, priority, held_for, approved_by, concurrency_group,
+            concurrency_limit, created_at, started_at
+        FROM runs WHERE state IN ('queued', 'running')
+        ORDER BY priority DESC, created_at LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [
+        OpenRun(
+            service=row["service"],
+            number=row["number"],
+            state=row["state"],
+            branch=row["branch"],
+            who=row["requested_by"],
+            priority=row["priority"],
+            held_for=row["held_for"] or "",
+            approved_by=row["approved_by"],
+            group=row["concurrency_group"],
+            group_limit=row["concurrency_limit"] or 1,
+            created_at=from_milliseconds(row["created_at"]),
+            started_at=None if row["started_at"] is None else from_milliseconds(row["started_at"]),
+        )
+        for row in rows
+    ]
+
+
+def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
+    """Of runs that have begun: those of the others wait for their run."""
+    rows = tx.all(
+        """
+        SELECT job.id, run.service, run.number, job.name, job.needs, job.slots, job.queued_at
+        FROM runs run JOIN jobs job ON job.run = run.id
+        WHERE run.state IN ('queued', 'running') AND run.state = 'running' AND job.state = 'queued'
+        ORDER BY run.priority DESC, run.created_at, job.position LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [
+        WaitingJob(
+            id=row["id"],
+            service=row["service"],
+            number=row["number"],
+            name=row["name"],
+            needs=tuple(json.loads(row["needs"])),
+            slots=row["slots"],
+            queued_at=from_milliseconds(row["queued_at"]),
+        )
+        for row in rows
+    ]
