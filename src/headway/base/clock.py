@@ -33,6 +33,32 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class SteadyClock:
+    """A clock for processes that live long: its wall time never goes back while they do.
+
+    A machine's clock that is set back would make what was due a moment ago due in an hour; so instants count on from
+    where they were by the monotonic clock, until the wall has caught up. One that is set forward is followed at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wall, self._at = clock.now(), clock.monotonic()
+
+    def now(self) -> datetime:
+        steady = self._wall + timedelta(seconds=self._clock.monotonic() - self._at)
+        wall = self._clock.now()
+        if wall >= steady:
+            self._wall, self._at = wall, self._clock.monotonic()
+            return wall
+        return steady
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
 def to_milliseconds(instant: datetime) -> int:
     """Milliseconds since the epoch; the form in which every instant is stored."""
     return (instant - EPOCH) // timedelta(milliseconds=1)

@@ -47,7 +47,8 @@ _NICENESS, _OOM_SCORE_ADJUST = 5, 500
 async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncIterator[Server]:
     """Everything but the loops, which `engine.duties` runs. Raises what opening the database and the settings raise."""
     vault = open_vault(settings, create=True)
-    tools = await asyncio.to_thread(open_tools, settings)
+    clock = SteadyClock(SystemClock())
+    tools = await asyncio.to_thread(open_tools, settings, clock=clock)
     sending: Sending | None = None
     try:
         # A server's own environment is no source of anybody's secrets.

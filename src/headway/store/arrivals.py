@@ -60,11 +60,14 @@ def add_arrival(
 
 
 def due_arrivals(tx: Transaction, now: datetime, *, limit: int = 500) -> list[StoredArrival]:
-    """In the order of their coming. A repository with one that waits for another try holds its later ones back."""
+    """In the order of their coming. A repository with one that waits for another try holds its later ones back.
+
+    One that was never tried is due whenever it came: the clock may have been set back since.
+    """
     rows = tx.all(
         """
-        SELECT * FROM arrivals WHERE due_at IS NOT NULL AND due_at <= :now
-            AND repository NOT IN (SELECT repository FROM arrivals WHERE due_at > :now)
+        SELECT * FROM arrivals WHERE due_at IS NOT NULL AND (due_at <= :now OR attempts = 0)
+            AND repository NOT IN (SELECT repository FROM arrivals WHERE due_at > :now AND attempts > 0)
         ORDER BY number LIMIT :limit
         """,
         now=to_milliseconds(now),

@@ -1,5 +1,7 @@
 """What arrives becomes runs: each thing once, in order, with a reason for whatever does not."""
 
+from datetime import timedelta
+
 import pytest
 
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
@@ -166,8 +168,6 @@ async def test_a_forge_that_is_down_loses_nothing_and_keeps_the_order(serving: S
     assert [arrival.state for arrival in waiting] == ["waiting", "waiting"]
     assert waiting[0].attempts == 1
     away.rename(working.folder)
-    from datetime import timedelta
-
     await serving.parts.intake.tick(serving.server.now() + timedelta(hours=1))
     assert [run.commit for run in serving.runs()] == [one, two]
 
@@ -263,3 +263,11 @@ async def test_a_commit_message_of_a_megabyte_is_no_burden(serving: Serving) -> 
     row = serving.database.read(lambda tx: tx.one("SELECT LENGTH(subject) AS size FROM commits"))
     assert run.state is State.QUEUED
     assert row["size"] <= 1000
+
+
+async def test_what_arrived_before_the_clock_was_set_back_is_taken_in_all_the_same(serving: Serving) -> None:
+    sha = serving.working().commit(contract())
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.parts.intake.tick(serving.server.now() - timedelta(days=1))
+    assert len(serving.runs()) == 1
