@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from headway.base.clock import SteadyClock, SystemClock
 from headway.domain.run import Run
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
