@@ -149,30 +149,43 @@ def outcomes_of_cases(
     recent = _recent_runs(tx, service, branches, before, runs)
     if not recent:
         return {}
-    run_names, run_values = _listed("run", list(recent))
-    job_names, job_values = _listed("job", sorted({job for job, _, _ in wanted}))
+    ran = _jobs_named(tx, list(recent), sorted({job for job, _, _ in wanted}))
+    if not ran:
+        return {}
+    # Two statements: as one, SQLite would begin with every case of these names that was ever stored.
+    job_ids, job_values = _listed("job", list(ran))
     case_names, case_values = _listed("case", sorted({name for _, _, name in wanted}))
     rows = tx.all(
         f"""
-        SELECT jobs.run, jobs.name AS job_name, test_cases.suite, test_cases.name, test_cases.state
-        FROM jobs JOIN test_cases ON test_cases.job = jobs.id
-        WHERE jobs.run IN ({run_names}) AND jobs.name IN ({job_names}) AND test_cases.name IN ({case_names})
+        SELECT job, suite, name, state FROM test_cases
+        WHERE name IN ({case_names}) AND job IN ({job_ids})
         """,
-        **run_values,
         **job_values,
         **case_values,
     )
     found: dict[tuple[str, str, str], dict[str, Outcome]] = {}
     for row in rows:
-        key = (row["job_name"], row["suite"], row["name"])
+        run, job_name = ran[row["job"]]
+        key = (job_name, row["suite"], row["name"])
         if key in wanted:
-            number, commit = recent[row["run"]]
-            outcome = Outcome(number, commit, State(row["state"]))
-            kept = found.setdefault(key, {}).setdefault(row["run"], outcome)
+            outcome = Outcome(*recent[run], State(row["state"]))
+            kept = found.setdefault(key, {}).setdefault(run, outcome)
             # The same name twice in one report: the worse one stands for both.
             if outcome.is_bad and not kept.is_bad:
-                found[key][row["run"]] = outcome
+                found[key][run] = outcome
     return {key: [of[run] for run in recent if run in of] for key, of in found.items()}
+
+
+def _jobs_named(tx: Transaction, run_ids: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """id -> (run, name) of the jobs of these runs that are called so."""
+    run_ids_listed, run_values = _listed("run", run_ids)
+    names_listed, name_values = _listed("name", names)
+    rows = tx.all(
+        f"SELECT id, run, name FROM jobs WHERE run IN ({run_ids_listed}) AND name IN ({names_listed})",
+        **run_values,
+        **name_values,
+    )
+    return {row["id"]: (row["run"], row["name"]) for row in rows}
 
 
 def _recent_runs(

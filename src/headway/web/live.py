@@ -12,6 +12,7 @@ asked for: `?logs=JOB,JOB`.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ MOST_STREAMS = 1000
 _MOST_LOGS = 50
 #: Milliseconds after which a browser comes back by itself.
 _RETRY = 1000
+log = logging.getLogger("headway.web")
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, private"),
@@ -63,12 +65,12 @@ async def live(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (writing, leaving):
-            task.cancel()
-        await asyncio.gather(writing, leaving, return_exceptions=True)
-    if not leaving.done() or leaving.cancelled():
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _end(writing)
+        await _end(leaving)
+    if leaving.cancelled():
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(SLOWEST):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 ROUTES = [live]
@@ -85,6 +87,13 @@ async def _left(receive: Receive) -> None:
         pass
 
 
+async def _end(task: "asyncio.Task[None]") -> None:
+    # Asked again and again: `asyncio.wait_for` of Python 3.11 loses a cancellation that meets its result.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.5)
+
+
 class _Stream:
     def __init__(self, server: "Server", request: PageRequest, send: Send) -> None:
         self._server = server
@@ -95,13 +104,17 @@ class _Stream:
 
     async def run(self) -> None:
         """Ends (and the browser comes back) when it is too slow, when the server ends, or with the session."""
-        with await self._server.hub.subscribe(_place(self._request)) as reader:
-            await self._write(_said("hello", {}, position=reader.position, retry=_RETRY))
-            if reader.has_gap:
-                await self._write(_said("gap", {}))
-            await self._write(self._beat())
-            with contextlib.suppress(TooSlow, StopAsyncIteration, TimeoutError):
+        try:
+            with await self._server.hub.subscribe(_place(self._request)) as reader:
+                await self._write(_said("hello", {}, position=reader.position, retry=_RETRY))
+                if reader.has_gap:
+                    await self._write(_said("gap", {}))
+                await self._write(self._beat())
                 await self._pass_on(reader)
+        except (TooSlow, StopAsyncIteration, TimeoutError, OSError):
+            return
+        except Exception:
+            log.exception("a stream of news ended; its browser comes back")
 
     async def _pass_on(self, reader: Subscription) -> None:
         clock = self._server.tools.clock
@@ -135,7 +148,8 @@ class _Stream:
     async def _write(self, message: bytes) -> None:
         """Raises TimeoutError when the browser does not take it."""
         body: Any = {"type": "http.response.body", "body": message, "more_body": True}
-        await asyncio.wait_for(self._send(body), SLOWEST)
+        async with asyncio.timeout(SLOWEST):
+            await self._send(body)
 
 
 def _place(request: PageRequest) -> int | None:

@@ -75,7 +75,7 @@ async def raw(request: PageRequest) -> Stream:
         "Content-Security-Policy": SANDBOX,
         "Cache-Control": "no-store, private",
     }
-    return Stream(_pieces(log), media_type="text/plain; charset=utf-8", headers=headers)
+    return Stream(_pieces(log), media_type="text/plain", headers=headers)
 
 
 ROUTES = [lines, steps, search, raw]
