@@ -96,6 +96,12 @@ def test_how_a_run_is_told(run: Run, failed_tests: int, state: str, description:
     assert status.target_url == f"{BASE}/services/shop/runs/12"
 
 
+def test_a_pull_request_and_the_push_of_its_commit_have_marks_of_their_own() -> None:
+    assert RUN.trigger is not None
+    of_a_request = replace(RUN, trigger=replace(RUN.trigger, event=TriggerEvent.PULL_REQUEST, pull_request=7))
+    assert commit_status(of_a_request, REPOSITORY, BASE).context == "headway/pull-request"
+
+
 @pytest.mark.parametrize(
     ("service", "context"), [("shop", "headway"), (None, "headway"), ("blog", "headway/shop")]
 )

@@ -15,7 +15,7 @@ from headway.engine.settings import Settings
 from headway.engine.vault import open_vault, stored_secrets
 from headway.main.build import Parts
 from headway.store import jobs, repositories, runs
-from headway.store.arrivals import StoredArrival, latest_arrivals
+from headway.store.arrivals import StoredArrival, due_arrivals, latest_arrivals
 from tests.support.repositories import ENVIRONMENT
 from tests.support.repositories import Repository as Working
 
@@ -81,10 +81,11 @@ class Serving:
 
     async def take_in(self) -> None:
         """Until nothing is due any more."""
-        for _ in range(10):
+        while True:
             now = self.server.now()
-            due_at = await self.parts.intake.tick(now)
-            if due_at is None or due_at > now:
+            await self.parts.intake.tick(now)
+            await self.parts.intake.settle()
+            if not self.database.read(lambda tx, now=now: due_arrivals(tx, now)):
                 return
 
     async def look(self) -> None:
@@ -94,6 +95,7 @@ class Serving:
             self.database.transact(lambda tx, id=repository.id: repositories.look_soon(tx, id, now))  # type: ignore[misc]
             self.server.repositories.forget(repository.id)
         await self.parts.looking.tick(now + timedelta(milliseconds=1))
+        await self.parts.looking.settle()
         await self.take_in()
 
     async def drive(self, *, within: float = 20) -> None:

@@ -23,6 +23,7 @@ from headway.engine.run_drive import Observer
 from headway.pipeline.triggers import decide
 from headway.store.arrivals import StoredArrival, due_arrivals, next_arrival, try_again
 from headway.store.database import Database
+from headway.store.errors import DatabaseUnavailable
 
 log = logging.getLogger("headway.intake")
 
@@ -78,26 +79,47 @@ class IntakeDuty:
         self.paused = ""
         #: Called when there are new runs.
         self.on_runs: Callable[[Sequence[Run]], None] = lambda runs: None
+        #: Called when a repository is done with: more may have come meanwhile.
+        self.wake: Callable[[], None] = lambda: None
+        self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+        #: Repositories at work. A fetch may take half an hour, and no tick waits for it.
+        self._busy: dict[str, asyncio.Task[None]] = {}
 
     async def tick(self, now: datetime) -> datetime | None:
-        """Works on all that is due."""
+        """Sets to work on all that is due, and does not wait for it."""
         if self.paused:
             return None
         due = await self._database.fetch(lambda tx: due_arrivals(tx, now))
         by_repository: dict[str, list[StoredArrival]] = {}
         for stored in due:
             by_repository.setdefault(stored.repository, []).append(stored)
-        side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
-
-        async def work(repository_id: str, arrivals: list[StoredArrival]) -> None:
-            async with side_by_side:
-                await self._repository(repository_id, arrivals)
-
-        await asyncio.gather(*(work(*entry) for entry in by_repository.items()))
-        if due:
-            # What came meanwhile.
-            return now
+        for repository_id, arrivals in by_repository.items():
+            if repository_id not in self._busy:
+                work = self._work(repository_id, arrivals)
+                self._busy[repository_id] = asyncio.create_task(work, name=f"intake {repository_id}")
         return await self._database.fetch(lambda tx: next_arrival(tx, now))
+
+    async def settle(self) -> None:
+        """Until nothing is at work."""
+        while self._busy:
+            await asyncio.wait(list(self._busy.values()))
+
+    async def stop(self) -> None:
+        """What is at work is broken off: an arrival and all that comes of it are one transaction, so it waits again."""
+        tasks = list(self._busy.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self, repository_id: str, arrivals: list[StoredArrival]) -> None:
+        try:
+            async with self._side_by_side:
+                await self._repository(repository_id, arrivals)
+        except DatabaseUnavailable as error:
+            log.warning("intake waits for the database: %s", error.message)
+        finally:
+            del self._busy[repository_id]
+            self.wake()
 
     async def _repository(self, repository_id: str, arrivals: list[StoredArrival]) -> None:
         repository = await self._repositories.by_id(repository_id)

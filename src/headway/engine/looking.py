@@ -22,10 +22,11 @@ from headway.engine.repositories import Repositories
 from headway.store import repositories as rows
 from headway.store.arrivals import refs_on_their_way
 from headway.store.database import Database, Transaction
+from headway.store.errors import DatabaseUnavailable
 
 log = logging.getLogger("headway.look")
 
-_SIDE_BY_SIDE = 4
+_SIDE_BY_SIDE = 8
 _LONGEST_PAUSE = timedelta(minutes=15)
 #: New refs that one look takes in; the rest comes with the next one, at once.
 _MOST_AT_ONCE = 500
@@ -52,6 +53,10 @@ class LookDuty:
         self._repositories = repositories
         self._reader = reader
         self._hints: set[str] = set()
+        self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        #: Called when one is done with.
+        self.wake: Callable[[], None] = lambda: None
         #: Called after something new was stored.
         self.on_accepted: Callable[[], None] = lambda: None
 
@@ -60,19 +65,46 @@ class LookDuty:
         self._hints.add(repository_id)
 
     async def tick(self, now: datetime) -> datetime | None:
+        """Sets to work on all that is due, and does not wait for it: a forge may take a minute to say that it is down."""
         hints, self._hints = self._hints, set()
         for repository_id in hints:
             if (repository := await self._repositories.by_id(repository_id)) is not None:
-                await self._guarded(repository, self._take_pushes)
-        due = await self._database.fetch(lambda tx: rows.due_repositories(tx, now))
-        side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+                self._begin(f"push {repository_id}", repository, self._take_pushes)
+        for repository in await self._database.fetch(lambda tx: rows.due_repositories(tx, now)):
+            self._begin(f"look {repository.id}", repository, self._look)
+        due_at = await self._database.fetch(rows.next_look)
+        # What is at work is due until it has ended, and wakes us then.
+        return None if self._busy else due_at
 
-        async def work(repository: Repository) -> None:
-            async with side_by_side:
-                await self._guarded(repository, self._look)
+    async def settle(self) -> None:
+        """Until nothing is at work."""
+        while self._busy:
+            await asyncio.wait(list(self._busy.values()))
 
-        await asyncio.gather(*(work(repository) for repository in due))
-        return await self._database.fetch(rows.next_look)
+    async def stop(self) -> None:
+        tasks = list(self._busy.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, name: str, repository: Repository, act: Callable[[Repository], Awaitable[None]]) -> None:
+        if name in self._busy:
+            if name.startswith("push"):
+                # Another push came while one was being taken in: look once more afterwards.
+                self._hints.add(repository.id)
+            return
+
+        async def work() -> None:
+            try:
+                async with self._side_by_side:
+                    await self._guarded(repository, act)
+            except DatabaseUnavailable as error:
+                log.warning("looking waits for the database: %s", error.message)
+            finally:
+                del self._busy[name]
+                self.wake()
+
+        self._busy[name] = asyncio.create_task(work(), name=name)
 
     async def _guarded(self, repository: Repository, act: Callable[[Repository], Awaitable[None]]) -> None:
         now = self._clock.now()

@@ -48,8 +48,12 @@ def commit_status(run: Run, repository: Repository, base_url: str, *, failed_tes
     """How the run's state is told at its forge."""
     # The one service of a repository needs no name of its own; of several each has its mark.
     alone = repository.service in (None, run.service)
+    context = CONTEXT if alone else f"{CONTEXT}/{run.service}"
+    if run.trigger is not None and run.trigger.pull_request is not None:
+        # The push of the same commit has its own run, and neither may hide what the other says.
+        context = f"{context}/pull-request"
     return CommitStatus(
-        CONTEXT if alone else f"{CONTEXT}/{run.service}",
+        context,
         _STATES[run.state],
         _description(run, failed_tests),
         f"{base_url.rstrip('/')}/services/{quote(run.service, safe='')}/runs/{run.number}",

@@ -145,6 +145,8 @@ class Parts:
         wake = self.duties.wake
         self.arrivals.on_accepted = lambda: wake("intake")
         self.looking.on_accepted = lambda: wake("intake")
+        self.intake.wake = lambda: wake("intake")
+        self.looking.wake = lambda: wake("look")
         self.intake.on_runs = lambda runs: self._has_runs()
         self.schedules.on_runs = self._has_runs
         self.runs.wake = lambda: wake("runs")
@@ -190,6 +192,8 @@ class Parts:
         """Begin nothing more; leave what runs to the next start."""
         self.duties.stop()
         self.janitor.stop()
+        await self.looking.stop()
+        await self.intake.stop()
         await self.runs.stop()
         await self.deployments.stop()
         self.hub.close()

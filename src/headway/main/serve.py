@@ -65,8 +65,11 @@ class _Uvicorn(uvicorn.Server):
 
 def serve(settings: Settings, options: ServerSettings, told: Callable[[Listening], None]) -> int:
     """Until a signal; the exit code. `told` is called once the address answers."""
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_serve(settings, options, told))
+    # Not `asyncio.run`: that waits for every thread, and a fetch that is broken off here may take half an hour to notice.
+    # What has to be kept is kept by now, and whoever called us ends the process.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_serve(settings, options, told))
     return 0
 
 

@@ -169,6 +169,7 @@ async def test_a_forge_that_is_down_loses_nothing_and_keeps_the_order(serving: S
     assert waiting[0].attempts == 1
     away.rename(working.folder)
     await serving.parts.intake.tick(serving.server.now() + timedelta(hours=1))
+    await serving.parts.intake.settle()
     assert [run.commit for run in serving.runs()] == [one, two]
 
 
@@ -270,4 +271,5 @@ async def test_what_arrived_before_the_clock_was_set_back_is_taken_in_all_the_sa
     shop = await serving.add()
     await serving.tell(shop, pushed(None, sha))
     await serving.parts.intake.tick(serving.server.now() - timedelta(days=1))
+    await serving.parts.intake.settle()
     assert len(serving.runs()) == 1
