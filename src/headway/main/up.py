@@ -40,6 +40,7 @@ from headway.engine.settings import Settings
     "--behind-proxy", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed, comma-separated."
 )
 @click.option("--check", is_flag=True, help="Check settings, org.toml and database, and start nothing.")
+@click.option("--unit", "as_unit", is_flag=True, help="Print the unit for systemd, and start nothing.")
 @json_option
 @click.pass_obj
 def command(
@@ -55,12 +56,18 @@ def command(
     org: str | None,
     behind_proxy: str | None,
     check: bool,
+    as_unit: bool,
     as_json: bool,
 ) -> int:
     """Start the server: pushes come in, pages show everything live.
 
     SIGTERM and Ctrl-C stop it: it begins nothing new, and running jobs go on and are picked up by the next start.
     """
+    if as_unit:
+        from headway.main.unit import unit
+
+        click.echo(unit(listen=listen, data=data), nl=False)
+        return 0
     settings = _settings(settings, data, database)
     options = read_options(
         settings,
