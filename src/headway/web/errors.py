@@ -51,7 +51,8 @@ def not_signed_in(request: PageRequest, error: NotSignedIn) -> PageResponse:
 
 
 def not_allowed(request: PageRequest, error: NotAllowed) -> PageResponse:
-    return _page(request, 403, "You may not do this", error.message, hint=error.hint or "")
+    # As it is: it begins with a handle, which has no capital.
+    return _page(request, 403, "You may not do this", f"Refused: {error.message}", hint=error.hint or "")
 
 
 def nothing_there(request: PageRequest, error: NothingThere) -> PageResponse:

@@ -24,6 +24,8 @@ WAYS = (
     ("organisation", "Organisation", "/settings/organisation"),
     ("system", "System", "/settings/system"),
 )
+#: Repositories on one page; more are found by a part of their name.
+_MOST_SHOWN = 200
 FORGES = (
     ("", "as its address says"),
     (ForgeKind.GITHUB, "GitHub"),
@@ -56,12 +58,19 @@ async def repositories(request: PageRequest) -> PageResponse:
 
 
 async def _repositories(visit: Visit, found: list[Repository]) -> PageResponse:
+    search = visit.query.get("q", "")[:200]
+    matching = [one for one in found if search.lower() in one.name.lower()]
+    # Those that cannot be reached first: somebody has to look.
+    matching.sort(key=lambda one: (one.faults == 0, one.name))
     return await show(
         visit,
         "settings_repositories.html",
         "repositories",
         "Repositories",
-        repositories=found,
+        repositories=matching[:_MOST_SHOWN],
+        more=max(0, len(matching) - _MOST_SHOWN),
+        total=len(found),
+        search=search,
         forges=FORGES,
         may_add=visit.may_add_repository,
     )

@@ -13,6 +13,8 @@ _DIGITS = re.compile(r"([0-9]{1,12})")
 #: Services beside a host in the list; all of them stand on its own page.
 _MOST_BESIDE = 5
 _MOST_ROWS = 3000
+#: On the page of one.
+MOST_OF_ONE = 500
 _MOST_HOSTS = 300
 
 
@@ -52,7 +54,7 @@ def read_hosts(tx: Transaction, org: Org, *, search: str = "") -> Hosts:
 
 def read_host(tx: Transaction, org: Org, name: str) -> HostLine | None:
     """None when nobody names it and nothing was deployed to it."""
-    runs = on_hosts(tx, host=name, most=_MOST_ROWS, limit=_MOST_ROWS)
+    runs = on_hosts(tx, host=name, most=MOST_OF_ONE, limit=MOST_OF_ONE)
     return _line(name, org, runs) if runs or name in org.hosts else None
 
 

@@ -1,0 +1,393 @@
+"""What people send by the forms that stand on the pages, and what comes of it."""
+
+import html
+import re
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from headway.domain.people import Role
+from headway.engine.passwords import Passwords
+from headway.engine.people import People
+from headway.store.audit import entries
+from tests.support.gallery_data import fill_typical
+from tests.support.pages import Browser, browsing, sign_in
+
+PASSWORD = "a long way to the harbour"
+
+
+@pytest.fixture
+def quick(server: Any) -> Any:
+    """Passwords are hashed at the least cost that argon2 takes."""
+    cheap = Passwords(time_cost=1, memory_cost=8)
+    server.people = People(server.database, server.tools.clock, passwords=cheap)
+    return server
+
+
+def actions(server: Any) -> list[tuple[str, str, str]]:
+    """(who, what, to what), oldest first."""
+    found = server.database.read(lambda tx: entries(tx, limit=500))
+    return [(one.actor, one.action, one.subject) for one in reversed(found)]
+
+
+async def word_of(browser: Browser, path: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', await browser.get(path))
+    assert found is not None
+    return found[1]
+
+
+def cookie_of(answer: Any, name: str) -> str:
+    return next(line for line in answer.headers.get_list("set-cookie") if line.startswith(f"{name}="))
+
+
+# Coming in
+
+
+async def test_the_first_link_makes_the_first_administrator_and_works_once(quick: Any) -> None:
+    link = await quick.people.ensure_first_link(quick.now())
+    async with browsing(quick) as browser:
+        path = f"/sign-in/{link}"
+        assert "Become the first administrator" in await browser.get(path)
+        # Looking does not use it up: mail programs and messengers look at links, too.
+        fields = {"csrf": await word_of(browser, path), "handle": "ada", "password": PASSWORD}
+        answer = await browser.client.post(path, data=fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = cookie_of(answer, "headway_session")
+        assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie
+        assert "Signed in as ada (administrator)" in await browser.get("/")
+    async with browsing(quick) as other:
+        assert "no longer lets anybody in" in await other.get(path, status=404)
+
+
+async def test_a_cookie_over_https_is_for_https_alone(quick: Any) -> None:
+    quick.base_url = "https://headway.test"
+    link = await quick.people.ensure_first_link(quick.now())
+    async with browsing(quick) as browser:
+        path = f"/sign-in/{link}"
+        fields = {"csrf": await word_of(browser, path), "handle": "ada", "password": PASSWORD}
+        answer = await browser.client.post(path, data=fields)
+    assert "Secure" in cookie_of(answer, "headway_session")
+
+
+@pytest.mark.parametrize(
+    ("password", "leads_to", "status", "says"),
+    [
+        (PASSWORD, "/services/shop", 303, "/services/shop"),
+        (PASSWORD, "https://evil.example/", 303, "/"),
+        ("something else entirely", "/", 401, "do not fit"),
+    ],
+)
+async def test_signing_in_by_password(
+    quick: Any, password: str, leads_to: str, status: int, says: str
+) -> None:
+    link = await quick.people.ensure_first_link(quick.now())
+    await quick.people.sign_in_by_link(link, address="", user_agent="", handle="ada", password=PASSWORD)
+    async with browsing(quick) as browser:
+        fields = {"csrf": await word_of(browser, "/sign-in"), "handle": "ada", "password": password}
+        answer = await browser.client.post("/sign-in", data=fields | {"next": leads_to})
+    assert answer.status_code == status
+    assert says == answer.headers["location"] if status == 303 else says in answer.text
+
+
+async def test_signing_in_needs_a_word_of_the_same_browser(quick: Any) -> None:
+    async with browsing(quick) as one, browsing(quick) as other:
+        word = await word_of(one, "/sign-in")
+        await other.get("/sign-in")
+        answer = await other.client.post(
+            "/sign-in", data={"csrf": word, "handle": "ada", "password": PASSWORD}
+        )
+    assert answer.status_code == 403
+
+
+async def test_signing_out_ends_the_session(server: Any, browser: Browser) -> None:
+    answer = await browser.send("/sign-out")
+    assert answer.headers["location"] == "/sign-in"
+    assert ("ada", "session.end", "ada") in actions(server)
+    assert (await browser.client.get("/")).status_code == 303
+
+
+async def test_a_changed_password_ends_the_other_sessions(quick: Any) -> None:
+    session = sign_in(quick)
+    async with browsing(quick, session) as browser, browsing(quick, session) as again:
+        answer = await browser.send("/settings/you/password", page="/settings/you", password="short")
+        assert answer.status_code == 400
+        answer = await browser.send("/settings/you/password", page="/settings/you", password=PASSWORD)
+        assert answer.status_code == 303
+        assert "Your password is changed" in await browser.get(answer.headers["location"])
+        await again.get("/")
+
+
+# Tokens, people, secrets, repositories
+
+
+async def test_a_token_is_shown_once(server: Any, browser: Browser) -> None:
+    answer = await browser.send(
+        "/settings/tokens", page="/settings/tokens", name="ci-upload", ends="30", **{"scope-release": "yes"}
+    )
+    assert answer.status_code == 200
+    text = re.search(r'data-copy="(hw[^"]+)"', answer.text)
+    assert text is not None
+    actor = await server.people.actor_of_token(text[1])
+    assert actor is not None and actor.scopes == {"release"}
+    page = await browser.get("/settings/tokens")
+    assert text[1] not in page and "ci-upload" in page
+    id = re.search(r"/settings/tokens/([^/]+)/revoke", page)
+    assert id is not None
+    sheet = await browser.get(f"/settings/tokens/{id[1]}/revoke")
+    assert "Revoke ci-upload" in sheet
+    await browser.send(f"/settings/tokens/{id[1]}/revoke", page="/settings/tokens")
+    assert await server.people.actor_of_token(text[1]) is None
+
+
+async def test_a_token_without_a_scope_is_refused_in_words(browser: Browser) -> None:
+    answer = await browser.send("/settings/tokens", page="/settings/tokens", name="x", ends="30")
+    assert answer.status_code == 400
+    assert "good for nothing" in answer.text
+
+
+async def test_a_person_is_added_with_a_link_and_disabled(server: Any, browser: Browser) -> None:
+    answer = await browser.send(
+        "/settings/people", page="/settings/people", handle="Grace", display_name="Grace", role="operator"
+    )
+    link = re.search(r'data-copy="http://headway.test(/sign-in/[^"]+)"', answer.text)
+    assert answer.status_code == 200 and link is not None
+    async with browsing(server) as other:
+        assert "Sign in as grace" in await other.get(link[1])
+    assert "Role everywhere" in await browser.get("/settings/people")
+    await browser.send("/settings/people/grace/disable", page="/settings/people")
+    assert "disabled" in await browser.get("/settings/people")
+    async with browsing(server) as other:
+        await other.get(link[1], status=404)
+
+
+async def test_the_last_administrator_cannot_disable_themselves(browser: Browser) -> None:
+    answer = await browser.send("/settings/people/ada/disable", page="/settings/people")
+    assert answer.status_code == 409
+    assert "last administrator" in answer.text
+
+
+async def test_the_value_of_a_secret_is_never_shown(server: Any, browser: Browser) -> None:
+    fill_typical(server)
+    answer = await browser.send(
+        "/settings/secrets",
+        page="/settings/secrets",
+        of="service",
+        owner="shop",
+        environment="production",
+        name="API_KEY",
+        value="line one\r\nvalue-of-two",
+    )
+    assert answer.status_code == 303
+    for path in (answer.headers["location"], "/settings/secrets", "/audit", "/services/shop?kind=change"):
+        page = await browser.get(path)
+        assert "value-of-two" not in page
+        assert "API_KEY" in page, path
+    scope = "shop/production"
+    stored = server.database.read(
+        lambda tx: server.vault.values(
+            tx, SimpleNamespace(service="shop", environment="production", team=None, names=("API_KEY",))
+        )
+    )
+    assert stored == {"API_KEY": "line one\nvalue-of-two"}
+    remove = f"/settings/secrets/remove?of=environment&owner={scope}&name=API_KEY"
+    assert "Remove API_KEY" in await browser.get(remove)
+    await browser.send("/settings/secrets/remove", page=remove, of="environment", owner=scope, name="API_KEY")
+    assert ("ada", "secret.remove", "shop/production API_KEY") in actions(server)
+
+
+async def test_who_may_not_set_secrets_is_refused(server: Any) -> None:
+    fill_typical(server)
+    async with browsing(server, sign_in(server, "vera", Role.DEVELOPER)) as browser:
+        answer = await browser.send(
+            "/settings/secrets", of="service", owner="shop", name="API_KEY", value="0123456789"
+        )
+    assert answer.status_code == 403
+    assert "secret.set needs an operator" in answer.text
+
+
+async def test_a_repository_is_added_with_its_webhook(server: Any, browser: Browser) -> None:
+    answer = await browser.send(
+        "/settings/repositories",
+        page="/settings/repositories",
+        url="https://github.com/team/shop.git",
+        name="team/shop",
+        token="ghp_0123456789",
+    )
+    assert answer.status_code == 200, answer.text
+    hook = re.search(r'data-copy="http://headway.test/hooks/([^"]+)"', answer.text)
+    secret = re.search(r'<dt>Secret</dt><dd><button[^>]*data-copy="([^"]+)"', answer.text)
+    assert hook is not None and secret is not None
+    repository = await server.repositories.by_id(hook[1])
+    assert repository.forge == "github"
+    assert await server.repositories.hook_secrets(repository) == (secret[1],)
+    path = f"/settings/repositories/{hook[1]}"
+    page = await browser.get(path)
+    assert secret[1] not in page and "ghp_0123456789" not in page
+    answer = await browser.send(f"{path}/renew-secret", page=path)
+    assert answer.status_code == 200 and secret[1] not in answer.text
+    answer = await browser.send(f"{path}/look", page=path)
+    assert "asked for news now" in await browser.get(answer.headers["location"])
+    await browser.send(f"{path}/remove", page=path)
+    assert "No repository is connected" in await browser.get("/settings/repositories")
+
+
+async def test_a_hosted_repository_says_how_to_push(browser: Browser) -> None:
+    answer = await browser.send(
+        "/settings/repositories", page="/settings/repositories", forge="headway", name="team/shop"
+    )
+    assert "git remote add headway http://headway.test/git/team/shop.git" in answer.text
+
+
+async def test_an_address_that_git_must_not_fetch_is_refused_in_words(browser: Browser) -> None:
+    answer = await browser.send(
+        "/settings/repositories", page="/settings/repositories", url="ext::sh -c id", name="evil"
+    )
+    assert answer.status_code == 400
+    assert "That cannot be done" in answer.text
+
+
+# Deployments: what is asked of them
+
+
+@dataclass
+class Recorder:
+    """Stands where the requests' use-cases stand, and writes down what the forms ask of them."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def approve(self, actor: Any, id: str, *, yes: bool, comment: str) -> None:
+        self.asked.append(("approve", actor.name, id, yes, comment))
+
+    async def withdraw(self, actor: Any, id: str, comment: str) -> None:
+        self.asked.append(("withdraw", actor.name, id, comment))
+
+    async def request_rollback(self, actor: Any, **what: Any) -> Any:
+        self.asked.append(("rollback", actor.name, what))
+        return SimpleNamespace(request=SimpleNamespace(id="req-new"), deployment=None)
+
+    async def request_deployment(self, actor: Any, **what: Any) -> Any:
+        self.asked.append(("deploy", actor.name, what))
+        return SimpleNamespace(id="req-new")
+
+    async def _steer(self, word: str, actor: Any, id: str) -> None:
+        self.asked.append((word, actor.name, id))
+
+    async def pause(self, actor: Any, id: str) -> None:
+        await self._steer("pause", actor, id)
+
+    async def go_on(self, actor: Any, id: str) -> None:
+        await self._steer("go_on", actor, id)
+
+    async def stop(self, actor: Any, id: str) -> None:
+        await self._steer("stop", actor, id)
+
+    async def go_back(self, actor: Any, id: str) -> None:
+        await self._steer("go_back", actor, id)
+
+
+@pytest.fixture
+def recorder(server: Any) -> Recorder:
+    fill_typical(server)
+    recorder = Recorder()
+    server.deployments = SimpleNamespace(requests=recorder)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("word", "asked"),
+    [
+        ("approve", ("approve", "ada", "req-shop1", True, "looked at staging")),
+        ("refuse", ("approve", "ada", "req-shop1", False, "looked at staging")),
+        ("withdraw", ("withdraw", "ada", "req-shop1", "looked at staging")),
+    ],
+)
+async def test_a_word_to_a_request(
+    recorder: Recorder, browser: Browser, word: str, asked: tuple[Any, ...]
+) -> None:
+    path = f"/services/shop/requests/req-shop1/{word}"
+    answer = await browser.send(path, page=path, comment="looked at staging")
+    assert answer.status_code == 303
+    assert recorder.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("word", "asked"), [("pause", "pause"), ("go-on", "go_on"), ("stop", "stop"), ("back", "go_back")]
+)
+async def test_a_deployment_that_goes_on_is_steered(
+    recorder: Recorder, browser: Browser, word: str, asked: str
+) -> None:
+    path = f"/services/billing/deployments/4/{word}"
+    answer = await browser.send(path, page=path)
+    assert answer.headers["location"].startswith("/services/billing/deployments/4")
+    assert recorder.asked == [(asked, "ada", "dep-billing-4")]
+
+
+async def test_the_way_back_says_from_what_to_what_and_goes_there(
+    recorder: Recorder, browser: Browser
+) -> None:
+    path = "/services/shop/deployments/10/roll-back"
+    page = await browser.get(path)
+    said = " ".join(re.sub(r"<[^>]+>", " ", html.unescape(page)).split())
+    assert "Roll back shop in production?" in said
+    assert re.search(r"From rel-\w{12} \(\w{7}\) To rel-\w{12} \(\w{7}\), the last good one before it", said)
+    assert "On 12 hosts, half of them at a time Last time deployment 10 took 36 s" in said
+    to = re.search(r'name="to" value="(rel-\w+)"', page)
+    button = re.search(r"<button[^>]*>Roll back to (rel-\w+)</button>", page)
+    assert to is not None and button is not None and to[1] == button[1]
+    answer = await browser.send(path, page=path, to=to[1])
+    assert answer.headers["location"] == "/services/shop/requests/req-new"
+    assert recorder.asked == [
+        ("rollback", "ada", {"service": "shop", "environment": "production", "to": to[1]})
+    ]
+
+
+async def test_a_release_is_asked_for(server: Any, recorder: Recorder, browser: Browser) -> None:
+    row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
+    path = f"/services/shop/releases/{row['release_id']}/deploy"
+    answer = await browser.send(path, environment="staging", kind="hotfix")
+    assert answer.headers["location"] == "/services/shop/requests/req-new"
+    assert recorder.asked == [
+        (
+            "deploy",
+            "ada",
+            {
+                "service": "shop",
+                "environment": "staging",
+                "release": row["release_id"],
+                "kind": "hotfix",
+                "force": False,
+            },
+        )
+    ]
+
+
+async def test_a_file_of_a_release_is_a_download(server: Any, browser: Browser) -> None:
+    fill_typical(server)
+    row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
+    base = f"/services/shop/releases/{row['release_id']}/files"
+    gone = await browser.get(f"{base}/0", status=404)
+    assert "no longer here" in gone
+    file = server.settings.data / "page.html"
+    file.write_text("<script>alert(1)</script>" * 1000)
+    artifact = server.tools.artifacts.keep(file, "dist/../evil.html")
+
+    def put(tx: Any) -> None:
+        tx.execute(
+            "UPDATE release_artifacts SET sha256 = :sha, size = :size WHERE release_id = :id",
+            sha=artifact.sha256,
+            size=artifact.size,
+            id=row["release_id"],
+        )
+
+    server.database.transact(put)
+    answer = await browser.client.get(f"{base}/0")
+    assert answer.status_code == 200
+    assert answer.content == file.read_bytes()
+    assert answer.headers["content-disposition"].startswith('attachment; filename="checksums.txt"')
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for number in ("7", "-1", "..%2F0"):
+        await browser.get(f"{base}/{number}", status=404)
