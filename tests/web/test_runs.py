@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from headway.domain.release import Artifact
+from headway.domain.release import Artifact, Release
 from headway.domain.run import FileFault
 from headway.domain.states import State
 from headway.engine.slots import Slots
+from headway.store import runs
+from headway.store.releases import put_release
 from tests.support.stored_runs import NOON, StoredJob, StoredStep, case, failed_run, past_case, store_run
 
 
@@ -169,3 +171,27 @@ async def test_runs_that_are_not_there(server, browser):
     await browser.get("/services/shop/runs/99/tests", 404)
     await browser.get("/services/shop/runs/99/cancel", 404)
     await browser.get("/services/shop/runs/99999999999999999999999", 404)
+
+
+async def test_a_release_can_be_deployed_from_its_run_while_its_files_stand(server, browser):
+    release = Release(
+        id="rel-0123456789ab",
+        service="shop",
+        repository="/r",
+        commit="a" * 40,
+        artifacts=(),
+        created_at=NOON,
+        created_by="ada",
+    )
+    run = store_run(server, 1, [StoredJob("build")])
+    server.database.transact(lambda tx: put_release(tx, release, now=NOON))
+    server.database.transact(lambda tx: runs.note_release(tx, run.id, release.id))
+    assert 'href="/services/shop/releases/rel-0123456789ab/deploy" data-sheet' in await browser.get(
+        "/services/shop/runs/1"
+    )
+    server.database.transact(
+        lambda tx: tx.execute("UPDATE releases SET removed_at = :at", at=int(NOON.timestamp() * 1000))
+    )
+    page = await browser.get("/services/shop/runs/1")
+    assert "Deploy this release" not in page
+    assert "its files are gone" in page

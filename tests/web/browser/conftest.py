@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests of a session, and a server's live pages for each module."""
+"""One Chromium and one server with live pages for each module."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,8 +13,9 @@ CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """Of one module: Playwright's loop would be in the way of asyncio tests that come after it."""
     if not Path(CHROMIUM).exists() and not os.environ.get("HEADWAY_TESTS_SKIP_NOTHING"):
         pytest.skip(f"{CHROMIUM} is not there: pages are not looked at in a browser")
     from playwright.sync_api import sync_playwright

@@ -36,7 +36,10 @@ export class LogViewer {
     this.box.tabIndex = 0;
     this.box.setAttribute("role", "region");
     this.box.setAttribute("aria-label", `Lines of ${this.root.dataset.name}`);
+    // Why there is nothing yet: it waits, it never began, its log is gone.
+    this.none = part("plain").querySelector(".log-none:only-child");
     part("plain").replaceWith(this.box);
+    if (this.none) this.box.append(this.none);
     this.view = new RowWindow(this.box, {
       count: () => this.rows.count,
       key: (row) => this.keyOf(row),
@@ -351,6 +354,7 @@ export class LogViewer {
   }
 
   say(text) {
+    if (this.none) this.none.hidden = this.rows.count > 0;
     if (this.status.textContent !== text) this.status.textContent = text;
   }
 }
