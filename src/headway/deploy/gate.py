@@ -55,6 +55,8 @@ class GateFacts:
     #: It was made for this pull request, and by no other run.
     pull_request: int | None = None
     has_objective: bool = False
+    #: Why its repository is not the service's, in one clause; empty: it is.
+    foreign: str = ""
     frozen: tuple[Frozen, ...] = ()
     #: Who is at work there, in one clause; empty when nobody is.
     locked: str = ""
@@ -114,6 +116,8 @@ def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> I
             "deploy another release, or change `when` in headway.toml",
             final=True,
         )
+    if facts.foreign:
+        yield Obstacle("repository", facts.foreign, "rename the service in its headway.toml", final=True)
     if facts.pull_request is not None:
         yield Obstacle(
             "pull_request",

@@ -11,6 +11,7 @@ from headway.domain.release import Release
 from headway.domain.when import parse_when
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
+from headway.store.follow_ups import runs_that_made
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
@@ -72,12 +73,10 @@ def _facts(
 
 
 def _when(tx: Transaction, git: "Git", text: str, environment: str, release: Release) -> tuple[bool, str]:
-    """Branch and tag are those of the run that made the release; changed paths are since what is live."""
+    """Branch and tag are those of a run that made the release, of any; changed paths are since what is live."""
     from headway.base.errors import HeadwayError
     from headway.pipeline.when import WhenFacts, evaluate
-    from headway.store.runs import run_by_id
 
-    run = run_by_id(tx, release.run) if release.run else None
     live = rows.last_succeeded(tx, release.service, environment)
     changed = None
     if live is not None and "changed" in text:
@@ -87,5 +86,7 @@ def _when(tx: Transaction, git: "Git", text: str, environment: str, release: Rel
         except HeadwayError:
             # Unknown is an answer that the language knows how to take.
             changed = None
-    verdict = evaluate(parse_when(text), WhenFacts(branch=run.branch if run else None, changed=changed))
+    made = [(one.branch, one.tag) for one in runs_that_made(tx, release.id)] or [(None, None)]
+    verdicts = [evaluate(parse_when(text), WhenFacts(branch, tag, changed=changed)) for branch, tag in made]
+    verdict = next((one for one in verdicts if one.value), verdicts[0])
     return verdict.value, verdict.reason

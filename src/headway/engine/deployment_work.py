@@ -13,7 +13,9 @@ from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_work import HostWork, Sources
+from headway.engine.release_projects import repository_id
 from headway.engine.secrets import SecretsError, load_secrets
+from headway.engine.settings import Settings
 
 
 def make_drive(hold: Hold, begun: Begun) -> Drive:
@@ -33,7 +35,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
         watcher=world.watcher,
         interruption=world.interruption,
     )
-    secrets = _secrets_of(world, plan)
+    secrets = _secrets_of(world, plan, begun.deployment.repository)
     sources = Sources(ArtifactStore(world.settings.artifacts))
     drive.work = {
         link.name: HostWork(
@@ -63,13 +65,24 @@ def facts_of(plan: Plan) -> Facts:
     )
 
 
-def _secrets_of(world: World, plan: Plan) -> Callable[[], Sequence[Secret]]:
+def _secrets_of(world: World, plan: Plan, repository: str) -> Callable[[], Sequence[Secret]]:
     @cache
     def load() -> tuple[Secret, ...]:
-        named, where = plan.environment.secrets, plan.environment.name
-        return load_secrets(named, plan.service, where, world.settings, team=plan.team)
+        return secrets_of(world.settings, plan, repository)
 
     return load
+
+
+def secrets_of(settings: Settings, plan: Plan, repository: str) -> tuple[Secret, ...]:
+    """The environment's, for code of this repository. Raises the errors of `engine.secrets` and `engine.vault`."""
+    return load_secrets(
+        plan.environment.secrets,
+        plan.service,
+        plan.environment.name,
+        settings,
+        team=plan.team,
+        repository=repository_id(settings, repository),
+    )
 
 
 def _known(secrets: Callable[[], Sequence[Secret]]) -> Sequence[Secret]:

@@ -15,8 +15,7 @@ from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, with_predecessors
-from headway.engine.deployment_work import make_drive
-from headway.engine.secrets import load_secrets
+from headway.engine.deployment_work import make_drive, secrets_of
 from headway.store import deployments as rows
 from headway.store.database import Database
 
@@ -149,13 +148,7 @@ class Deployments:
         """Environment and secrets by name; a secret that is missing is an error before anything is done."""
         values = dict(plan.environment.env)
         if plan.settings_of is None:
-            found = load_secrets(
-                plan.environment.secrets,
-                plan.service,
-                plan.environment.name,
-                self.world.settings,
-                team=plan.team,
-            )
+            found = secrets_of(self.world.settings, plan, str(self.project.root))
             values |= {secret.name: secret.reveal() for secret in found}
         return values
 

@@ -79,6 +79,9 @@ class DeploymentsDuty:
         self._resting: dict[tuple[str, str], datetime] = {}
         self._connections: Connections | None = None
         self._is_stopping = False
+        self._has_begun = False
+        #: How many have ended here: what was held by one of them meanwhile is looked at again at once.
+        self._ended = 0
         self.wake: Callable[[], None] = lambda: None
 
     @property
@@ -93,6 +96,10 @@ class DeploymentsDuty:
         """Late is fine: what waits still waits, what was left is still there. When to be called next."""
         if self._is_stopping:
             return None
+        if not self._has_begun:
+            # The process before us may have been killed when it was about to begin one.
+            await self.tools.database.perform(lambda tx: requests.look_at_all_soon(tx, now))
+            self._has_begun = True
         self._resting = {key: until for key, until in self._resting.items() if until > now}
         await follow_all(self.tools, now)
         await self._heed()
@@ -163,6 +170,7 @@ class DeploymentsDuty:
         if carried is not None and carried.request == request.id:
             await self._wait(request, request.reason, request.obstacles, now + _LOOK_AGAIN, now)
             return
+        ended = self._ended
         try:
             asking = await ask_gate(self.tools, request, now)
         except HeadwayError as error:
@@ -174,7 +182,7 @@ class DeploymentsDuty:
             await self._end(request, RequestState.REFUSED, "; ".join(reasons), now)
         elif answer.verdict is Verdict.HELD:
             again = _LOOK_AGAIN_FOR_LOCK if _only_lock(answer.obstacles) else _LOOK_AGAIN
-            due = min(now + again, answer.until or now + again)
+            due = now if ended != self._ended else min(now + again, answer.until or now + again)
             await self._wait(request, answer.reason, answer.obstacles, due, now)
         elif key in self._resting:
             await self._wait(request, request.reason, request.obstacles, self._resting[key], now)
@@ -182,7 +190,7 @@ class DeploymentsDuty:
             reason = f"{len(self._carried)} deployments are under way, it comes after them"
             await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
         else:
-            await self._wait(request, "begins", (), now + _LOOK_AGAIN, now)
+            await self._wait(request, "begins", (), now + _LOOK_AGAIN_FOR_LOCK, now)
             carried = _Carried(request.id)
             self._start(key, carried, self._fulfil(request, asking, carried))
 
@@ -296,6 +304,7 @@ class DeploymentsDuty:
             self._resting[key] = now() + _REST
         finally:
             self._carried.pop(key, None)
+            self._ended += 1
         # Whoever waits for this environment need not wait for its next look.
         with suppress(HeadwayError):
             at = now()

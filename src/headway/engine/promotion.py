@@ -15,7 +15,7 @@ from headway.domain.contract import Contract, EnvironmentSpec
 from headway.domain.request import Request
 from headway.drivers.git.bare import Bare
 from headway.engine.release_projects import bare_of
-from headway.engine.request_gate import when_holds
+from headway.engine.request_gate import is_foreign, when_holds
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import place_automatic
 from headway.store import deployments, requests
@@ -115,11 +115,14 @@ async def _with_news(tools: RequestTools, follows: tuple[Follow, ...], green: _G
     wanted = [follow for follow in follows if follow.by_itself]
 
     def there(tx: Transaction) -> dict[str, list[str]]:
+        if is_foreign(tx, tools.settings, green.service, green.repository):
+            return {}
         return {follow.environment: _commits_there(tx, green, follow.environment) for follow in wanted}
 
     if not wanted:
         return ()
     commits = await tools.database.fetch(there)
+    wanted = [follow for follow in wanted if follow.environment in commits]
 
     def new(follow: Follow) -> bool:
         bare = bare_of(Path(green.repository), tools.settings.environment)

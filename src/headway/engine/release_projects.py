@@ -11,9 +11,11 @@ from pathlib import Path
 from threading import Lock
 
 from headway.base.errors import WrongUse
-from headway.domain.contract import Contract
+from headway.domain.org import Org
+from headway.domain.places import with_places
 from headway.drivers.git.bare import Bare
 from headway.engine.projects import CONTRACT_FILE, Project, decode_contract
+from headway.engine.settings import Settings
 from headway.wire.contract import read_contract
 
 _MOST_BYTES = 1 << 20
@@ -27,21 +29,17 @@ class NotThisService(WrongUse):
 class ReleaseProjects:
     """Reads and keeps the newest. Reading blocks (0.2 s for a large file); threads may share it."""
 
-    def __init__(
-        self,
-        environment: Mapping[str, str],
-        places: Callable[[Contract], Contract] = lambda contract: contract,
-    ) -> None:
-        """`places` adds the hosts and groups of org.toml as it is now; a name in both is its error."""
+    def __init__(self, environment: Mapping[str, str], org: Callable[[], Org] = Org) -> None:
+        """`org` is org.toml as it is in force now."""
         self._environment = environment
-        self._places = places
+        self._org = org
         self._kept: OrderedDict[tuple[str, str, str], Project] = OrderedDict()
         self._lock = Lock()
 
     def of(self, repository: str, commit: str, service: str) -> Project:
-        """Raises NotThisService, ContractInvalid, UnknownCommit and what `places` raises."""
+        """With the hosts and groups of org.toml. Raises NotThisService, ContractInvalid, UnknownCommit, SameName."""
         found = self.declared(repository, commit, service)
-        return replace(found, contract=self._places(found.contract))
+        return replace(found, contract=with_places(found.contract, self._org()))
 
     def declared(self, repository: str, commit: str, service: str) -> Project:
         """What the commit itself says, without the hosts of org.toml."""
@@ -77,7 +75,13 @@ class ReleaseProjects:
         if data is None:
             return None
         text = decode_contract(data, path)
-        return Project(repository, repository / path, read_contract(text, path), text)
+        return Project(repository, repository / path, read_contract(text, path, elsewhere=self._org()), text)
+
+
+def repository_id(settings: Settings, place: str) -> str | None:
+    """Of a repository that this server keeps; None for a folder of this machine's user."""
+    path = Path(place)
+    return path.stem if path.parent == settings.data / "repositories" and path.suffix == ".git" else None
 
 
 def bare_of(repository: Path, environment: Mapping[str, str]) -> Bare:

@@ -22,8 +22,9 @@ from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_plan import environment_of
 from headway.engine.ownership import is_alive
 from headway.engine.projects import Project
-from headway.engine.release_projects import bare_of
+from headway.engine.release_projects import bare_of, repository_id
 from headway.engine.request_tools import RequestTools
+from headway.engine.settings import Settings
 from headway.pipeline.when import WhenFacts, evaluate
 from headway.store import deployments as rows
 from headway.store import owners, people, requests
@@ -54,6 +55,7 @@ class _Rows:
     live: Deployment | None
     makings: Sequence[Making]
     locked: str
+    foreign: str
 
 
 async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Asking:
@@ -61,7 +63,7 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
     project = await asyncio.to_thread(tools.projects.of, request.repository, request.commit, request.service)
     environment = environment_of(project.contract, request.environment)
     org = tools.org()
-    found = await tools.database.fetch(lambda tx: _rows(tx, org, environment, request, now))
+    found = await tools.database.fetch(lambda tx: _rows(tx, tools.settings, org, environment, request, now))
     makings = found.makings or await asyncio.to_thread(_made_elsewhere, tools, request)
     when = await asyncio.to_thread(when_holds, tools, environment, makings, found.live, request.commit)
     floors = applying(org.floors, request.service, environment.name)
@@ -79,6 +81,7 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
         has_objective=bool(project.contract.objectives),
         frozen=_frozen(org, request.service, environment.name, now),
         locked=found.locked,
+        foreign=found.foreign,
     )
     answer = may_deploy(environment, request.release, facts, floors)
     rules = stricter(environment, floors).approvals
@@ -91,7 +94,14 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
     return Asking(project, environment, facts, answer, permission)
 
 
-def _rows(tx: Transaction, org: Org, environment: EnvironmentSpec, request: Request, now: datetime) -> _Rows:
+def _rows(  # noqa: PLR0917  (of what, by which rules, when)
+    tx: Transaction,
+    settings: Settings,
+    org: Org,
+    environment: EnvironmentSpec,
+    request: Request,
+    now: datetime,
+) -> _Rows:
     team = team_of(tx, request.service)
     succeeded = True
     if environment.after:
@@ -104,7 +114,17 @@ def _rows(tx: Transaction, org: Org, environment: EnvironmentSpec, request: Requ
         live=rows.last_succeeded(tx, request.service, environment.name),
         makings=runs_that_made(tx, request.release),
         locked=who_is_at_work(tx, request.service, environment.name, now),
+        foreign=is_foreign(tx, settings, request.service, request.repository),
     )
+
+
+def is_foreign(tx: Transaction, settings: Settings, service: str, place: str) -> str:
+    """Why this repository may not deploy the service: else whoever may push anywhere could call a service alike, and
+    have its hosts. Empty: it is the service's own, or a folder of this machine's user."""
+    owner, id = repository_of_service(tx, service), repository_id(settings, place)
+    if owner is None or id is None or id == owner.id:
+        return ""
+    return f"{service} belongs to the repository {owner.name}, and this release is of another one"
 
 
 def team_of(tx: Transaction, service: str) -> str | None:

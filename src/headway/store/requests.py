@@ -128,6 +128,14 @@ def look_soon(tx: Transaction, service: str, environment: str | None, now: datet
     )
 
 
+def look_at_all_soon(tx: Transaction, now: datetime) -> int:
+    """Everything that waits is looked at by the next tick: a process begins, and what it left may be undone."""
+    return tx.execute(
+        "UPDATE requests SET due_at = :now WHERE state = 'waiting' AND due_at > :now",
+        now=to_milliseconds(now),
+    )
+
+
 def get_request(tx: Transaction, request_id: str) -> Request | None:
     row = tx.one("SELECT * FROM requests WHERE id = :id", id=request_id)
     return _request(row) if row else None

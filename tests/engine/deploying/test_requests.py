@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from headway.deploy.rollout import Asked
+from headway.domain.contract import HostSpec
 from headway.domain.deployment import DeploymentKind
 from headway.domain.org import ApprovalFloor, Floor, Freeze
 from headway.domain.people import Actor
@@ -19,8 +20,10 @@ from headway.engine.deployment_rollback import NothingBefore
 from headway.engine.permissions import NotAllowed
 from headway.engine.promotion import follow_all
 from headway.engine.releases import NoReleaseYet
+from headway.engine.request_preview import what_it_would_do
 from headway.engine.requests import CommentMissing, RequestIsOver, UnknownService
-from headway.store.database import Database
+from headway.store import repositories
+from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
 
@@ -123,6 +126,32 @@ async def test_a_release_of_a_pull_request_goes_nowhere(line: Line) -> None:
         await line.requests.request_deployment(
             ANA, service="shop", environment="staging", release=stranger.id
         )
+
+
+async def test_another_repository_that_calls_itself_so_deploys_nothing(line: Line) -> None:
+    release = line.green("one")
+    owner = line.database.read(lambda tx: repositories.repository_by_name(tx, "shop"))
+    assert owner is not None
+
+    def give_away(tx: Transaction) -> None:
+        repositories.remove_repository(tx, owner.id, START)
+        repositories.add_repository(tx, replace(owner, id="repo-2", name="the shop"))
+
+    line.database.transact(give_away)
+    line.tree.git("clone", "--quiet", "--bare", ".", str(line.bare.with_name("repo-2.git")))
+    with pytest.raises(GateRefused, match="shop belongs to the repository the shop"):
+        await line.requests.request_deployment(EVE, service="shop", environment="staging", release=release.id)
+    assert await follow_all(line.tools, line.clock.now()) == []
+
+
+async def test_hosts_of_org_toml_are_there(line: Line) -> None:
+    line.staging_hosts = "group:web"
+    line.org = replace(ORG, hosts={"web9": HostSpec("web9", "10.0.0.9")}, groups={"web": ("web9",)})
+    release = line.green("one")
+    preview = await what_it_would_do(
+        line.tools, ANA, service="shop", environment="staging", release=release.id
+    )
+    assert preview.batches == (("web9",),)
 
 
 async def test_the_same_key_is_the_same_request_and_the_same_wish_the_one_that_waits(line: Line) -> None:
