@@ -123,5 +123,17 @@ class LivePages:
 
         self.within(lambda: self.server.database.perform(work))
 
+    def retry(self, job: Job) -> None:
+        """The attempt ended, and the next one runs."""
+        now = self.server.now()
+
+        def work(tx: Any) -> None:
+            jobs.retry_job(tx, job, 1, ended=State.ERRORED, why="builder lost", reason="retried", now=now)
+            jobs.start_job(tx, job.id, 1, reason="", directory="", now=now)
+            data = {"run": job.run, "job": job.id, "state": "running"}
+            add_event(tx, "job.changed", service="shop", subject=job.id, data=data, now=now)
+
+        self.within(lambda: self.server.database.perform(work))
+
     def jobs(self, run: str) -> dict[str, Job]:
         return {job.name: job for job in self.server.database.read(lambda tx: jobs.jobs_of(tx, run))}
