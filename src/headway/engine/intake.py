@@ -24,6 +24,7 @@ from headway.pipeline.triggers import decide
 from headway.store.arrivals import StoredArrival, due_arrivals, next_arrival, try_again
 from headway.store.database import Database
 from headway.store.errors import DatabaseUnavailable
+from headway.store.repositories import ref_of
 
 log = logging.getLogger("headway.intake")
 
@@ -151,7 +152,24 @@ class IntakeDuty:
     def _judge(self, repository: Repository, group: Group) -> list[Intent]:
         """What is to become of each. Blocks."""
         file = self._reader.read(repository, group.newest.arrival)
-        return [self._intent(repository, group, stored, file) for stored in group.arrivals]
+        intents = [self._intent(repository, group, stored, file) for stored in group.arrivals]
+        ref = group.newest.arrival.ref
+        known = self._database.read(lambda tx: ref_of(tx, repository.id, ref))
+        return intents if known is None else self._with_late_ones(repository, intents, known)
+
+    def _with_late_ones(self, repository: Repository, intents: list[Intent], known: str) -> list[Intent]:
+        """A forge's word that comes after a look has seen what came later: it gets its run, and moves nothing back."""
+        places: set[str | None] = {known}
+        found = []
+        for intent in intents:
+            arrival = intent.stored.arrival
+            follows = arrival.before in places or arrival.after in places
+            is_odd = arrival.kind is ArrivalKind.PUSH and not follows
+            if is_odd and arrival.after and self._reader.is_behind(repository, arrival.after, known):
+                intent = replace(intent, behind=known)
+            found.append(intent)
+            places.add(arrival.after or "")
+        return found
 
     def _intent(
         self, repository: Repository, group: Group, stored: StoredArrival, file: CommitFile

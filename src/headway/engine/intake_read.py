@@ -96,6 +96,11 @@ class Reader:
         sha = bare.refs(arrival.ref).get(arrival.ref) if arrival.kind is ArrivalKind.TAG else None
         return bare.commit(sha) if sha else None
 
+    def is_behind(self, repository: Repository, sha: str, other: str) -> bool:
+        """Whether the history of `other` holds this commit."""
+        bare = self.bare(repository)
+        return len(bare.known({sha, other})) == 2 and bare.merge_base(sha, other) == sha
+
     def message(self, repository: Repository, arrival: Arrival) -> str:
         commit = self.commit(repository, arrival)
         return self.bare(repository).message(commit.sha) if commit else ""

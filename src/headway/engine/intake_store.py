@@ -43,6 +43,8 @@ class Intent:
     held_for: str = ""
     #: A newer one of the same branch lies beside it.
     overtaken: bool = False
+    #: Where the ref is known to be, when that is newer: a look was faster than who told of this.
+    behind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _store(
     stored, arrival = intent.stored, intent.stored.arrival
     after = _after(intent)
     known = _known(tx, repository, stored, after)
-    if arrival.kind is not ArrivalKind.PULL_REQUEST:
+    if arrival.kind is not ArrivalKind.PULL_REQUEST and not known and not _is_behind(tx, repository, intent):
         repositories.move_refs(tx, repository.id, {arrival.ref: after}, now)
     if known or intent.ignored:
         end_arrival(tx, stored.number, "ignored", note=known or intent.ignored)
@@ -89,6 +91,11 @@ def _after(intent: Intent) -> str | None:
     arrival = intent.stored.arrival
     is_tag = arrival.kind is ArrivalKind.TAG
     return intent.commit.sha if is_tag and intent.commit else arrival.after
+
+
+def _is_behind(tx: Transaction, repository: Repository, intent: Intent) -> bool:
+    ref = intent.stored.arrival.ref
+    return intent.behind is not None and repositories.ref_of(tx, repository.id, ref) == intent.behind
 
 
 def _own(tx: Transaction, repository: Repository, file: CommitFile) -> CommitFile:

@@ -14,13 +14,13 @@ from headway.base.clock import Clock
 from headway.base.errors import HeadwayError
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind, Repository
 from headway.drivers.git.bare import Bare
-from headway.drivers.git.received import Received, forget, received
+from headway.drivers.git.received import Received, RefChange, forget, received
 from headway.drivers.git.remote import list_refs
 from headway.engine.arrivals import store_arrivals
 from headway.engine.intake_read import Reader
 from headway.engine.repositories import Repositories
 from headway.store import repositories as rows
-from headway.store.arrivals import refs_on_their_way
+from headway.store.arrivals import last_waiting, refs_on_their_way, was_told
 from headway.store.database import Database, Transaction
 from headway.store.errors import DatabaseUnavailable
 
@@ -53,6 +53,8 @@ class LookDuty:
         self._repositories = repositories
         self._reader = reader
         self._hints: set[str] = set()
+        #: Hosted repositories were looked at since this process began.
+        self._has_begun = False
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._busy: dict[str, asyncio.Task[None]] = {}
         #: Called when one is done with.
@@ -66,9 +68,14 @@ class LookDuty:
 
     async def tick(self, now: datetime) -> datetime | None:
         """Sets to work on all that is due, and does not wait for it: a forge may take a minute to say that it is down."""
-        hints, self._hints = self._hints, set()
-        for repository_id in hints:
-            if (repository := await self._repositories.by_id(repository_id)) is not None:
+        if not self._has_begun:
+            # A push that a kill cut off between its refs and its note is told by nobody.
+            await self._database.perform(lambda tx: rows.look_at_hosted(tx, now))
+            self._has_begun = True
+        for repository_id in list(self._hints):
+            repository = await self._repositories.by_id(repository_id)
+            self._hints.discard(repository_id)
+            if repository is not None:
                 self._begin(f"push {repository_id}", repository, self._take_pushes)
         for repository in await self._database.fetch(lambda tx: rows.due_repositories(tx, now)):
             self._begin(f"look {repository.id}", repository, self._look)
@@ -100,6 +107,8 @@ class LookDuty:
                     await self._guarded(repository, act)
             except DatabaseUnavailable as error:
                 log.warning("looking waits for the database: %s", error.message)
+                if name.startswith("push"):
+                    self._hints.add(repository.id)
             finally:
                 del self._busy[name]
                 self.wake()
@@ -135,16 +144,22 @@ class LookDuty:
             self.on_accepted()
 
     async def _look(self, repository: Repository) -> None:
-        if repository.forge is ForgeKind.HEADWAY:
-            await self._take_pushes(repository)
+        known_before = await self._database.fetch(lambda tx: rows.refs_of(tx, repository.id))
         bare = await asyncio.to_thread(self._reader.bare, repository)
         found, default = await asyncio.to_thread(self._refs, repository, bare)
+        if repository.forge is ForgeKind.HEADWAY:
+            # After the refs were read: what moved them has its note by now, and is told in its own words.
+            await self._take_pushes(repository)
         now = self._clock.now()
         is_first = repository.checked_at is None
         due_at = now + self._until_next(repository)
 
         def work(tx: Transaction) -> int:
             known, busy = rows.refs_of(tx, repository.id), refs_on_their_way(tx, repository.id)
+            # What was taken in while we looked is newer than what we saw.
+            busy |= {
+                ref for ref in known.keys() | known_before.keys() if known.get(ref) != known_before.get(ref)
+            }
             changes = moved(known, found, busy)
             if is_first and not known:
                 rows.move_refs(
@@ -194,12 +209,22 @@ class LookDuty:
 
 
 def _store_push(tx: Transaction, repository: Repository, push: Received, now: datetime) -> list[int]:
-    arrivals = [
-        _arrival(change.ref, change.old, change.new, sender=push.sender)
-        for change in push.lines
-        if change.ref.startswith(("refs/heads/", "refs/tags/"))
-    ]
+    changes = [change for change in push.lines if change.ref.startswith(("refs/heads/", "refs/tags/"))]
+    arrivals = [_arrival(change.ref, change.old, change.new, sender=push.sender) for change in changes]
+    cut_off = [arrival for change in changes if (arrival := _cut_off(tx, repository, change)) is not None]
+    store_arrivals(tx, repository.id, cut_off, delivery=f"{push.file.name}/before", now=now)
     return store_arrivals(tx, repository.id, arrivals, delivery=push.file.name, now=now)
+
+
+def _cut_off(tx: Transaction, repository: Repository, change: RefChange) -> Arrival | None:
+    """The push before this one, when nobody told of it: a kill came between its refs and its note."""
+    if change.old is None or not change.ref.startswith("refs/heads/"):
+        return None
+    waiting = last_waiting(tx, repository.id, change.ref)
+    known = waiting.after if waiting else rows.ref_of(tx, repository.id, change.ref)
+    if known in (None, change.old) or was_told(tx, repository.id, change.ref, change.old):
+        return None
+    return _arrival(change.ref, known, change.old)
 
 
 def _arrival(ref: str, before: str | None, after: str | None, *, sender: str = "") -> Arrival:

@@ -134,6 +134,33 @@ def refs_on_their_way(tx: Transaction, repository: str) -> set[str]:
     return {row["ref"] for row in rows}
 
 
+def last_waiting(tx: Transaction, repository: str, ref: str) -> Arrival | None:
+    """The newest of this ref that was not worked on yet."""
+    row = tx.one(
+        """
+        SELECT * FROM arrivals WHERE repository = :repository AND ref = :ref AND due_at IS NOT NULL
+        ORDER BY number DESC LIMIT 1
+        """,
+        repository=repository,
+        ref=ref,
+    )
+    return None if row is None else _stored(row).arrival
+
+
+def was_told(tx: Transaction, repository: str, ref: str, sha: str) -> bool:
+    """Whether somebody told that the ref had come to point there."""
+    row = tx.one(
+        """
+        SELECT 1 AS told FROM arrivals WHERE repository = :repository AND ref = :ref AND content LIKE '%:' || :sha
+        LIMIT 1
+        """,
+        repository=repository,
+        ref=ref,
+        sha=sha,
+    )
+    return row is not None
+
+
 def latest_arrivals(tx: Transaction, repository: str, *, limit: int = 20) -> list[StoredArrival]:
     """Newest first: what the settings page shows of a webhook that is being set up."""
     rows = tx.all(

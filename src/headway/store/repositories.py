@@ -117,6 +117,14 @@ def look_soon(tx: Transaction, id: str, now: datetime) -> None:
     )
 
 
+def look_at_hosted(tx: Transaction, now: datetime) -> None:
+    """All that are hosted here are due."""
+    tx.execute(
+        "UPDATE repositories SET due_at = :now WHERE forge = 'headway' AND removed_at IS NULL",
+        now=to_milliseconds(now),
+    )
+
+
 def describe(
     tx: Transaction, id: str, *, service: str | None, team: str | None, default_branch: str | None
 ) -> None:
