@@ -79,3 +79,21 @@ def test_a_tick_that_hangs_is_late_too() -> None:
     duty.began_at = NOON + timedelta(seconds=5)
     clock.pass_(timedelta(seconds=60))
     assert duties.late(clock.now()) == ["intake has not looked for 55 s"]
+
+
+async def test_a_wake_does_not_have_a_failing_tick_come_sooner() -> None:
+    duties = Duties(SystemClock())
+    calls: list[int] = []
+
+    async def tick(now: datetime) -> None:
+        calls.append(1)
+        duties.wake("runs")
+        raise OSError("the database is away")
+
+    duty = duties.add("runs", tick, every=60)
+    duty.pause = 60
+    task = asyncio.create_task(duties.keep_doing(duty))
+    await asyncio.sleep(0.05)
+    duties.stop()
+    await asyncio.wait_for(task, 5)
+    assert len(calls) == 1

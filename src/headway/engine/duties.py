@@ -18,6 +18,8 @@ log = logging.getLogger("headway.duties")
 #: Called with `now`; answers when it wants to be called next, None for "when woken, or after `every`".
 Tick = Callable[[datetime], Awaitable[datetime | None]]
 
+#: Seconds that one waits at most after a tick that failed, unless it comes less often anyway.
+_LONGEST_PAUSE = 5.0
 #: A loop is late when its tick has not come for this long beyond its own interval.
 _LATE = timedelta(seconds=15)
 
@@ -28,7 +30,7 @@ class Duty:
     tick: Tick
     #: Seconds between two calls when nothing wakes it and nothing is due.
     every: float
-    #: Seconds to wait after a tick that failed; it doubles up to `every` or 30 s, the longer.
+    #: Seconds to wait after a tick that failed; it doubles up to `every` or 5 s, the longer.
     pause: float = 1.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     #: When the last tick began and ended, by the clock.
@@ -98,13 +100,15 @@ class Duties:
         while not self._stopping.is_set():
             duty.wake.clear()
             duty.began_at = self._clock.now()
-            wait = duty.every
+            wait, heeded = duty.every, duty.wake
             try:
                 due_at = await duty.tick(duty.began_at)
             except Exception as error:
                 duty.failures += 1
                 duty.fault = f"{type(error).__name__}: {error}"
-                wait = min(duty.pause * 2 ** min(duty.failures - 1, 10), max(duty.every, 30.0))
+                wait = min(duty.pause * 2 ** min(duty.failures - 1, 10), max(duty.every, _LONGEST_PAUSE))
+                # Whoever wakes it now would have it fail again at once, and make the pauses longer.
+                heeded = self._stopping
                 log.exception("%s: this tick failed, the next one comes in %.0f s", duty.name, wait)
             else:
                 duty.failures, duty.fault = 0, ""
@@ -112,4 +116,4 @@ class Duties:
                     wait = max(0.0, min(wait, (due_at - self._clock.now()).total_seconds()))
             duty.ended_at = self._clock.now()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(duty.wake.wait(), wait)
+                await asyncio.wait_for(heeded.wait(), wait)

@@ -6,12 +6,15 @@ reader its copy; a reader that is too slow is let go and resumes from the positi
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from headway.store.database import Database
 from headway.store.events import Event, events_after, first_position, last_position
+
+log = logging.getLogger("headway.news")
 
 #: Seconds between two looks without a wake-up: another server on the same database may have written.
 _LOOK_EVERY = 1.0
@@ -61,8 +64,10 @@ class Subscription:
         """The next one; None when `timeout` seconds brought nothing. Raises TooSlow, and StopAsyncIteration at the end."""
         if self._is_lost and self._queue.empty():
             raise TooSlow
+        # Not `wait_for`, which before Python 3.12 may swallow a cancellation that meets its result.
         try:
-            news = await asyncio.wait_for(self._queue.get(), timeout)
+            async with asyncio.timeout(timeout):
+                news = await self._queue.get()
         except TimeoutError:
             return None
         if news is None:
@@ -150,9 +155,15 @@ class Hub:
         """The pump, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._awake.wait()
             self._awake.clear()
-            await self.round()
+            try:
+                await self.round()
+            except Exception:
+                # The database may be away for a moment: nobody misses anything, positions tell where to go on.
+                log.exception("news cannot be read")
+                await asyncio.sleep(_LOOK_EVERY)
             # Many changes within a moment are one round: a hundred jobs a second cost ten looks, not hundreds.
             await asyncio.sleep(0.02)
 

@@ -20,6 +20,7 @@ from headway.base.errors import Errored
 from headway.domain.outbox import Effect, EffectState
 from headway.store import outbox
 from headway.store.database import Database, Transaction
+from headway.store.errors import DatabaseUnavailable
 
 log = logging.getLogger("headway.outbox")
 
@@ -29,6 +30,8 @@ _SIDE_BY_SIDE = 16
 _LEASE = timedelta(minutes=2)
 #: Seconds that one sending may take whatever its sender thinks.
 _LONGEST = 30.0
+#: Tries, one a second, to write down how sending went.
+_WRITES = 20
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 _GIVE_UP_AFTER = timedelta(days=3)
 #: What waited behind another for days is still tried so often.
@@ -110,10 +113,21 @@ class OutboxDuty:
         )
         if due:
             outcomes = await asyncio.gather(*(self._attempt(effect, now) for effect in due))
-            await self._database.perform(
-                lambda tx: self._write_down(tx, list(zip(due, outcomes, strict=True)), now)
-            )
+            ended = list(zip(due, outcomes, strict=True))
+            await self._perform_patiently(lambda tx: self._write_down(tx, ended, now))
         return await self._database.fetch(lambda tx: outbox.next_due(tx, kinds))
+
+    async def _perform_patiently(self, work: Callable[[Transaction], None]) -> None:
+        """What was sent is sent twice if that is not written down, so a database that is away for a moment is waited for."""
+        for _ in range(_WRITES):
+            try:
+                await self._database.perform(work)
+            except DatabaseUnavailable as error:
+                log.warning("what was sent is written down later: %s", error.message)
+                await asyncio.sleep(1.0)
+            else:
+                return
+        await self._database.perform(work)
 
     async def _attempt(self, effect: Effect, now: datetime) -> Outcome:
         """Never raises but for a cancellation: one effect that cannot be sent must not hold up the others."""

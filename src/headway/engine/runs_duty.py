@@ -28,6 +28,8 @@ log = logging.getLogger("headway.runs")
 #: Runs under way at once: what they may do is bounded by slots, this only bounds the work of looking after them.
 MOST_RUNS = 64
 _TRY_AGAIN = timedelta(seconds=10)
+#: A database that is back is asked at once; while it is away the ticks themselves fail, and come less and less often.
+_TRY_SOON = timedelta(seconds=1)
 
 
 class RunsDuty:
@@ -41,6 +43,8 @@ class RunsDuty:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         #: Run -> when it is looked at again: its disk was full, its database away.
         self._resting: dict[str, datetime] = {}
+        #: Run -> its token, which could not be given back; as long as it is ours nobody takes the run up.
+        self._kept: dict[str, tuple[Run, int]] = {}
         self._is_stopping = False
         #: Run -> why it is not under way: for the page of what waits.
         self.reasons: dict[str, str] = {}
@@ -58,6 +62,7 @@ class RunsDuty:
         """Claims what may be under way. Late: everything waiting is still there."""
         if self._is_stopping:
             return None
+        await self._return_kept()
         self._resting = {run: until for run, until in self._resting.items() if until > now}
         candidates = await self._tools.database.fetch(lambda tx: runs.waiting_runs(tx, limit=4 * MOST_RUNS))
         for run in self._choose(candidates):
@@ -111,12 +116,12 @@ class RunsDuty:
         try:
             await self._drive(begun)
         except Detached:
-            await asyncio.to_thread(give_back, self._tools, run, token)
+            await self._give_back(run, token)
         except TakenOver as error:
             log.warning("%s", error.message)
         except (DiskFull, DatabaseUnavailable) as error:
             log.warning("run %s of %s rests: %s", run.number, run.service, error.message)
-            await self._rest(run, token)
+            await self._rest(run, token, _TRY_SOON if isinstance(error, DatabaseUnavailable) else _TRY_AGAIN)
         except HeadwayError as error:
             # Nothing of it can be done as things are, a missing secret for example: that is how it ends.
             await self._fail(run, token, error)
@@ -156,12 +161,22 @@ class RunsDuty:
         data = {"run": job.run, "job": job.id, "attempt": job.attempt, "size": kept}
         self._hub.sign("log.grew", service="", subject=job.id, data=data)
 
-    async def _rest(self, run: Run, token: int) -> None:
-        self._resting[run.id] = self._tools.clock.now() + _TRY_AGAIN
+    async def _rest(self, run: Run, token: int, pause: timedelta = _TRY_AGAIN) -> None:
+        self._resting[run.id] = self._tools.clock.now() + pause
+        await self._give_back(run, token)
+
+    async def _give_back(self, run: Run, token: int) -> None:
         try:
             await asyncio.to_thread(give_back, self._tools, run, token)
         except DatabaseUnavailable as error:
-            log.warning("run %s of %s is not given back: %s", run.number, run.service, error.message)
+            log.warning("run %s of %s is not given back yet: %s", run.number, run.service, error.message)
+            self._kept[run.id] = (run, token)
+
+    async def _return_kept(self) -> None:
+        """What could not be given back while the database was away. Raises DatabaseUnavailable if it still is."""
+        for run, token in list(self._kept.values()):
+            await asyncio.to_thread(give_back, self._tools, run, token)
+            del self._kept[run.id]
 
     async def _fail(self, run: Run, token: int, error: HeadwayError) -> None:
         state = State.FAILED if error.exit_code in (1, 2) else State.ERRORED
@@ -173,7 +188,7 @@ class RunsDuty:
         try:
             ended = await self._tools.database.perform(work)
         except DatabaseUnavailable:
-            await self._rest(run, token)
+            await self._rest(run, token, _TRY_SOON)
             return
         if ended is not None:
             self.on_end(ended)
