@@ -17,6 +17,7 @@ from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.disk import DiskWatch
 from headway.engine.duties import Duties, Tick
 from headway.engine.hub import Hub
+from headway.engine.idempotency import Calls
 from headway.engine.intake import IntakeDuty
 from headway.engine.intake_read import Reader
 from headway.engine.janitor import Janitor, housekeeping_from
@@ -100,7 +101,9 @@ class Parts:
         self.sending = Sending(database, vault, self.repositories, url)
         self.news.followers.append(self.sending.follow_run)
         self.janitor = Janitor(
-            tools, housekeeping_from(tools, self.disk.state.total), sweeps={"people": self.people.sweep}
+            tools,
+            housekeeping_from(tools, self.disk.state.total),
+            sweeps={"people": self.people.sweep, "calls": Calls(database, vault).sweep},
         )
         self.server = Server(
             tools=tools,
@@ -134,7 +137,7 @@ class Parts:
             "deployments": ("deployments", self.deployments.tick, 5.0),
             "statuses": ("outbox", self.sending.statuses.tick, 5.0),
             "webhooks": ("outbox", self.sending.webhooks.tick, 5.0),
-            "janitor": ("janitor", self.janitor.tick, 60.0),
+            "janitor": ("janitor", self.janitor.tick, 10.0),
         }
         for name, (duty, tick, seconds) in every.items():
             # The watch goes with every process: it is what tells that the process lives.
