@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,9 +32,20 @@ _numbers = itertools.count(1)
 class PostgresqlServer:
     """A server on a unix socket in `folder`, with a template that has every migration applied."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, folder: Path, begin: Callable[[], subprocess.Popen[bytes]]) -> None:
         self.folder = folder
-        self.process = process
+        self._begin = begin
+        self.process = begin()
+
+    def stop(self) -> None:
+        """A fast shutdown: open sessions are ended."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=20)
+
+    def start(self) -> None:
+        """After a `stop`. From the thread that lives longest: the server ends with the one that started it."""
+        self.process = self._begin()
+        _wait_until_ready(self)
 
     def url(self, name: str) -> str:
         return f"postgresql://postgres:@/{name}?host={self.folder}"
@@ -76,15 +87,13 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
             user,
             [programs / "initdb", "-D", data, "-Upostgres", "-Atrust", "-EUTF8", "--locale=C", "--no-sync"],
         )
-        process = _start(user, programs / "postgres", data, folder)
+        server = PostgresqlServer(folder, lambda: _start(user, programs / "postgres", data, folder))
         try:
-            server = PostgresqlServer(folder, process)
             _wait_until_ready(server)
             server.prepare_template()
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # fast shutdown: open sessions are ended
-            process.wait(timeout=20)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
