@@ -41,8 +41,8 @@ class Server:
     observer: "Observer"
     looking: "LookDuty"
     disk: "DiskWatch"
-    #: None where this server was told to leave deployments to another one.
-    deployments: "DeploymentsDuty | None"
+    #: Takes requests in every process; drives them where this is its duty.
+    deployments: "DeploymentsDuty"
     #: How people reach it, without a slash at the end: `http://127.0.0.1:8080`.
     base_url: str
     started_at: datetime

@@ -119,7 +119,7 @@ class Parts:
             observer=self.news,
             looking=self.looking,
             disk=self.disk,
-            deployments=self.deployments if options.runs("deployments") else None,
+            deployments=self.deployments,
             base_url=url,
             started_at=clock.now(),
             stop=self._stop,
