@@ -24,6 +24,7 @@ class RunningServer:
     """Start it with `start`; the same data folder may be started again after `kill` or `stop`."""
 
     def __init__(self, folder: Path, database_url: str | None = None, *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.options = options
@@ -43,6 +44,7 @@ class RunningServer:
 
     def start(self, *options: str, within: float = 20) -> "RunningServer":
         words = ["up", "--listen", f"127.0.0.1:{self.port}", "--json", *self.options, *options]
+        self._close_output()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "headway", *words],
@@ -81,6 +83,9 @@ class RunningServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self._close_output()
+
+    def _close_output(self) -> None:
         if self.process is not None and self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -92,11 +97,21 @@ class RunningServer:
             return client.request(method, path, **more)
 
     def token(self, *scopes: Scope, role: str = "administrator") -> str:
+        """Of a person who has this role."""
+        handle = f"test-{role}"
+        added = self.api("POST", "/api/people", json={"handle": handle, "role": role})
+        assert added.status_code in (201, 409), added.text
         answer = self.api(
-            "POST", "/api/tokens", json={"name": f"test {time.monotonic_ns()}", "scopes": list(scopes or Scope)}
+            "POST",
+            "/api/tokens",
+            json={
+                "name": f"test {time.monotonic_ns()}",
+                "scopes": list(scopes or Scope),
+                "person": handle,
+            },
         )
         assert answer.status_code == 201, answer.text
-        text: str = answer.json()["token"]
+        text: str = answer.json()["text"]
         return text
 
     def add_repository(self, name: str = "shop", **more: Any) -> dict[str, Any]:
@@ -130,7 +145,9 @@ class RunningServer:
 class Pusher:
     """A working copy that pushes to a repository which the server hosts."""
 
-    def __init__(self, folder: Path, server: RunningServer, name: str = "shop", token: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, server: RunningServer, name: str = "shop", token: str | None = None
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.server = server
@@ -144,7 +161,13 @@ class Pusher:
 
     def git(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["git", *words], cwd=self.folder, env=ENVIRONMENT, check=check, capture_output=True, text=True, timeout=60
+            ["git", *words],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            check=check,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     def commit(self, files: Mapping[str, str], message: str = "change") -> str:
