@@ -7,13 +7,23 @@ from pathlib import Path
 import pytest
 
 from headway.demo.layout import new_layout
-from headway.demo.repository import COUNTED_ITEMS, EXACT_PRICES, PLAIN_PRICES, SHORTER_PRICES, Repository
+from headway.demo.repository import (
+    COUNTED_ITEMS,
+    EXACT_PRICES,
+    PLAIN_PRICES,
+    SHORTER_PRICES,
+    Repository,
+    fill_ports,
+    source,
+    with_guards,
+)
 from headway.demo.world import CATALOGUE, OLD_TILL
+from headway.wire.contract import read_contract
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    layout = new_layout(tmp_path, "asyncssh")
+@pytest.fixture(params=["alone", "with a server"])
+def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Repository:
+    layout = new_layout(tmp_path, "asyncssh", server=request.param != "alone")
     layout.person.mkdir()
     (layout.person / ".gitconfig").write_text("[user]\n\tname = Dana\n\temail = dana@shop.example\n")
     repository = Repository(layout)
@@ -64,3 +74,18 @@ def test_the_last_two_are_good_everywhere(repository: Repository) -> None:
     repository.apply(EXACT_PRICES)
     assert passes(repository)
     assert reads(repository, OLD_TILL["price"])
+
+
+def test_with_a_server_staging_goes_by_itself_and_production_needs_a_second_person(tmp_path: Path) -> None:
+    alone, served = (
+        read_contract(
+            with_guards(fill_ports(text, layout)) if guarded else fill_ports(text, layout)
+        ).environments
+        for layout in [new_layout(tmp_path, "asyncssh")]
+        for text in [(source() / "headway.toml").read_text()]
+        for guarded in (False, True)
+    )
+    assert (alone["staging"].when, alone["production"].approval) == (None, None)
+    assert served["staging"].when is not None
+    assert served["production"].promote == "automatic"
+    assert served["production"].approval is not None

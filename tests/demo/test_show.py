@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headway.demo.keep import load_kept, remove
-from headway.demo.layout import HOSTS, load_layout, new_layout
+from headway.demo.layout import DEMO_VARIABLE, HOSTS, load_layout, new_layout
 from headway.demo.ports import is_free
 from headway.demo.processes import HOST_VARIABLE, carriers
 from headway.demo.world import make_world
@@ -41,15 +41,16 @@ def test_however_it_ends_its_hosts_end_too(tmp_path: Path, number: int) -> None:
     try:
         wait_for((folder / "shop" / "headway.toml").exists)
         layout = load_layout(folder)
-        ports = [*layout.ssh_ports.values(), layout.balancer_port]
+        ports = [*layout.ssh_ports.values(), layout.balancer_port, layout.server_port]
         assert not any(is_free(port) for port in ports)
         demo.send_signal(number)
         demo.communicate(timeout=30)
     finally:
         demo.kill()
-        demo.wait()
+        demo.communicate()
     wait_for(lambda: all(is_free(port) for port in ports))
     wait_for(lambda: not any(carriers(HOST_VARIABLE, str(layout.home(host))) for host in HOSTS))
+    wait_for(lambda: not carriers(DEMO_VARIABLE, str(layout.folder)))
     if number == signal.SIGKILL:
         assert folder.exists()  # nobody was left to remove it
     else:
@@ -83,12 +84,12 @@ def test_removing_leaves_an_empty_folder_that_was_there_before(tmp_path: Path) -
 
 
 def test_the_world_is_stored_with_its_ports(tmp_path: Path) -> None:
-    layout = new_layout(tmp_path, "asyncssh")
+    layout = new_layout(tmp_path, "asyncssh", server=True)
     layout.save()
     assert load_kept(tmp_path) == layout
     ports = [*layout.ssh_ports.values(), *layout.web_ports.values()]
-    ports += [layout.balancer_port, layout.balancer_admin, layout.traffic_admin]
-    assert len(set(ports)) == len(ports) == 10
+    ports += [layout.balancer_port, layout.balancer_admin, layout.traffic_admin, layout.server_port]
+    assert len(set(ports)) == len(ports) == 11
 
 
 def test_nothing_of_the_persons_own_setup_leads_the_demo_astray(

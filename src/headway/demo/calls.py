@@ -89,7 +89,7 @@ def ask(layout: Layout, *words: str) -> Any:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "headway", *words, "--json"],
-            cwd=layout.repository,
+            cwd=layout.repository if layout.repository.exists() else layout.folder,
             env=layout.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

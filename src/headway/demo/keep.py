@@ -25,7 +25,7 @@ exec {python} -P -m headway "$@"
 """
 _START = """\
 #!/bin/sh
-# Starts hosts, balancer and users again, until Ctrl-C.
+# Starts hosts, balancer, users and the server (where the world has one) again, until Ctrl-C.
 exec {python} -P -m headway demo --resume-hosts --folder {folder}
 """
 _BOOT = """\
@@ -60,11 +60,13 @@ def write_scripts(layout: Layout) -> None:
 
 def how_to_play_on(layout: Layout) -> list[str]:
     folder = shlex.quote(str(layout.folder))
+    server = ", users and the server" if layout.server_port else " and users"
     return [
         f"The world is kept in {layout.folder}; its hosts are switched off.",
-        f"  {folder}/start             switches hosts, balancer and users on again, until Ctrl-C",
+        f"  {folder}/start             switches hosts, balancer{server} on again, until Ctrl-C",
         f"  {folder}/headway status    any headway command, in another terminal, in the shop's repository",
-        f"  {folder}/shop              the repository: change something, commit it, run and deploy it",
+        f"  {folder}/shop              the repository: change something, commit it, "
+        + ("git push headway main" if layout.server_port else "run and deploy it"),
         f"  rm -r {folder}             when you have seen enough",
     ]
 
@@ -78,6 +80,7 @@ def load_kept(folder: Path) -> Layout:
             f"there is no kept demo in {folder}", hint="make one: headway demo --keep --folder DIR"
         ) from error
     ports = [*layout.ssh_ports.values(), layout.balancer_port, layout.balancer_admin, layout.traffic_admin]
+    ports += [layout.server_port] if layout.server_port else []
     if busy := [port for port in ports if not is_free(port)]:
         raise WrongUse(
             f"port {busy[0]} of the demo in {folder} is taken",

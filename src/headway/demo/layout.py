@@ -34,6 +34,8 @@ class Layout:
     balancer_port: int
     balancer_admin: int
     traffic_admin: int
+    #: Of Headway's own server; 0 in a world that has none.
+    server_port: int = 0
 
     @property
     def repository(self) -> Path:
@@ -92,9 +94,9 @@ def _name_of_user() -> str:
         return "demo"  # a container may run us as a number without a name
 
 
-def new_layout(folder: Path, kind: str) -> Layout:
+def new_layout(folder: Path, kind: str, *, server: bool = False) -> Layout:
     """Ports are chosen now and nobody's yet."""
-    ports = iter(free_ports(2 * len(HOSTS) + 4))
+    ports = iter(free_ports(2 * len(HOSTS) + 5))
     return Layout(
         folder=folder,
         kind=kind,
@@ -103,6 +105,7 @@ def new_layout(folder: Path, kind: str) -> Layout:
         balancer_port=next(ports),
         balancer_admin=next(ports),
         traffic_admin=next(ports),
+        server_port=next(ports) if server else 0,
     )
 
 

@@ -53,7 +53,10 @@ def _number(value: object) -> float:
 
 
 def _recovery(metrics: dict[str, Any]) -> float | None:
-    """From the bad release's first switch to the last host verified on a good one, as Headway measured it."""
+    """From the bad release's first switch to the last host verified on a good one, as Headway measured it.
+
+    It is the first failure of the story; what a person takes back later counts as another one.
+    """
     recoveries = metrics["metrics"]["recovery_time"]["raw"]
     over = [recovery["seconds"] for recovery in recoveries if recovery["over"]]
-    return round(max(over), 2) if over else None
+    return round(over[0], 2) if over else None

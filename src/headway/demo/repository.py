@@ -75,6 +75,11 @@ EXACT_PRICES = Change(
 )
 
 
+_STAGING = '[environments.staging]\nhosts = "staging"\n'
+_PRODUCTION = '[environments.production]\nafter = "staging"\n'
+_PROMOTION = 'promote = "automatic"\napproval = { from = "role:operator", not_own = true, comment = true }\n'
+
+
 class GitFailed(Errored):
     """A git command of the story failed."""
 
@@ -85,13 +90,14 @@ class Repository:
         self._environment = layout.environment()
 
     def create(self, layout: Layout) -> str:
-        """The first commit; answers its id."""
+        """The first commit; answers its id. With a server the way to production is its business, too."""
         shutil.copytree(source(), self.path, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         (self.path / "gitignore").rename(self.path / ".gitignore")
         for script in (self.path / "bin").iterdir():
             script.chmod(0o755)
         contract = self.path / "headway.toml"
-        contract.write_text(fill_ports(contract.read_text(), layout))
+        text = fill_ports(contract.read_text(), layout)
+        contract.write_text(with_guards(text) if layout.server_port else text)
         self.git("init", "--quiet")
         return self._commit("A shop that shows what is for sale")
 
@@ -122,13 +128,31 @@ class Repository:
         self.git("commit", "--quiet", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
+    def connect(self, url: str, user: str, token: str) -> None:
+        """`git push headway` goes there. The token lies where git keeps passwords, not in an argument or an address."""
+        self.git("remote", "add", "headway", url)
+        self.git("config", "credential.helper", "store")
+        kept = Path(self._environment["HOME"]) / ".git-credentials"
+        kept.touch(mode=0o600)
+        kept.write_text(url.replace("://", f"://{user}:{token}@", 1).partition("/git/")[0] + "\n")
+
+    def push(self) -> str:
+        """Answers what git and the server said."""
+        done = self._run("push", "headway", "HEAD:main")
+        if done.returncode != 0:
+            raise GitFailed(f"git push failed: {done.stderr.strip()}")
+        return done.stderr
+
     def git(self, *words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=self.path, env=self._environment, capture_output=True, text=True, check=False
-        )
+        done = self._run(*words)
         if done.returncode != 0:
             raise GitFailed(f"git {' '.join(words)} failed: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def _run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["git", *words], cwd=self.path, env=self._environment, capture_output=True, text=True, check=False
+        )
 
 
 def source() -> Path:
@@ -143,3 +167,9 @@ def fill_ports(text: str, layout: Layout) -> str:
     for place, port in layout.web_ports.items():
         text = text.replace(f"@web_{place}@", str(port))
     return text
+
+
+def with_guards(text: str) -> str:
+    """headway.toml as a team with a server writes it: staging by itself, production once somebody else has approved."""
+    text = text.replace(_STAGING, f"{_STAGING}when = \"branch == 'main'\"\n")
+    return text.replace(_PRODUCTION, _PRODUCTION + _PROMOTION)

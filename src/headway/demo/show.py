@@ -4,25 +4,27 @@ import contextlib
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 from headway.base.errors import HeadwayError, WrongUse
+from headway.demo import served_story, story
 from headway.demo.keep import how_to_play_on, load_kept, remove, resume, write_scripts
 from headway.demo.outcome import outcome
 from headway.demo.parts import uptime
+from headway.demo.served import Served
+from headway.demo.served_stage import ServedStage
 from headway.demo.stage import Otherwise, Stage
-from headway.demo.story import play
 from headway.demo.teller import Teller
 from headway.demo.watch import Counts, Watch
 from headway.demo.world import World, make_world
 
-#: What Headway's own rows must say at the end.
-AS_TOLD: dict[str, object] = {
-    "runs": {"failed": 1, "succeeded": 4},
-    "deployments": {"rolled_back": 1, "succeeded": 7},
-    "rolled_back_automatically": 1,
+#: What Headway's own rows must say at the end. With a server a person takes one back as well.
+_TOLD: dict[str, object] = {"runs": {"failed": 1, "succeeded": 4}, "rolled_back_automatically": 1}
+AS_TOLD = {
+    False: _TOLD | {"deployments": {"rolled_back": 1, "succeeded": 7}},
+    True: _TOLD | {"deployments": {"rolled_back": 1, "succeeded": 8}},
 }
 _SSH_NAMES = {"openssh": "OpenSSH", "asyncssh": "asyncssh"}
 
@@ -32,9 +34,18 @@ class Ended(KeyboardInterrupt):
 
 
 def show(
-    teller: Teller, folder: Path | None, *, ssh: str | None, keep: bool
-) -> tuple[int, dict[str, object]]:
-    """Play the story in a world of its own. Answers the exit code and what is told with --json.
+    teller: Teller,
+    folder: Path | None,
+    *,
+    ssh: str | None,
+    keep: bool,
+    server: bool,
+    ended: Callable[[dict[str, object]], None] = lambda document: None,
+) -> int:
+    """Play the story in a world of its own. Answers the exit code; `ended` gets what is told with --json.
+
+    `server`: through a server of its own, else with commands alone. `keep`: the folder stays; with a server all stays
+    on until a Ctrl-C.
 
     Exit code 0: it went as told; 1: something went otherwise, which `otherwise` names; 130: it was broken off.
     """
@@ -46,11 +57,17 @@ def show(
             teller.title(
                 "Headway: from a commit to production, and back", f"everything below happens in {place}"
             )
-            world = _raise_world(teller, place, ssh)
-            return _tell(teller, world, began)
+            world = _raise_world(teller, place, ssh, server=server)
+            exit_code, document = _tell(teller, world, began)
         except KeyboardInterrupt:
             teller.say("Broken off.")
-            return 130, {"as_told": False, "otherwise": "broken off"}
+            ended({"as_told": False, "otherwise": "broken off"})
+            return 130
+        else:
+            ended(document)
+            if keep and server:
+                _stay_on(teller, world)
+            return exit_code
         finally:
             if world is not None:
                 world.stop()
@@ -75,8 +92,9 @@ def play_on(teller: Teller, folder: Path) -> int:
         try:
             teller.see(watch.look())
             teller.picture()
+            server = f" · Headway is at {Served(layout).url}" if layout.server_port else ""
             teller.say(
-                f"On. Users come through http://127.0.0.1:{layout.balancer_port}/ · Ctrl-C switches off."
+                f"On. Users come through http://127.0.0.1:{layout.balancer_port}/{server} · Ctrl-C switches off."
             )
             watch.start()
             with teller.under_way("hosts, balancer and users are on; Ctrl-C switches them off"):
@@ -89,9 +107,24 @@ def play_on(teller: Teller, folder: Path) -> int:
             world.stop()
 
 
-def _raise_world(teller: Teller, place: Path, ssh: str | None) -> World:
-    with teller.under_way("starting three hosts, a balancer and its users"):
-        world, why = make_world(place, ssh)
+def _stay_on(teller: Teller, world: World) -> None:
+    """For looking around, with users all the while."""
+    with contextlib.suppress(KeyboardInterrupt):
+        watch = Watch(world, teller.see)
+        watch.flow()
+        teller.say("")
+        teller.say(
+            f"Everything stays on: Headway at {Served(world.layout).url}, the shop's users, three hosts."
+        )
+        with teller.under_way("look around; Ctrl-C switches everything off, the folder stays"):
+            while True:
+                time.sleep(3600)
+
+
+def _raise_world(teller: Teller, place: Path, ssh: str | None, *, server: bool) -> World:
+    what = "three hosts, a balancer and its users"
+    with teller.under_way(f"starting {what}" + (", and Headway's server" if server else "")):
+        world, why = make_world(place, ssh, server=server)
     name = _SSH_NAMES[world.layout.kind]
     teller.say(
         f"Three hosts that speak SSH ({name}), a balancer that never retries, and users who keep asking it."
@@ -103,10 +136,13 @@ def _raise_world(teller: Teller, place: Path, ssh: str | None) -> World:
 
 def _tell(teller: Teller, world: World, began: float) -> tuple[int, dict[str, object]]:
     watch = Watch(world, teller.see)
-    stage = Stage(world, teller, watch)
+    stage = ServedStage(world, teller, watch) if world.layout.server_port else Stage(world, teller, watch)
     watch.start()
     try:
-        play(stage)
+        if isinstance(stage, ServedStage):
+            served_story.play(stage)
+        else:
+            story.play(stage)
         watch.stop()
         counts = watch.finish()
         document = outcome(stage, counts, seconds=uptime() - began)
@@ -128,7 +164,10 @@ def _tell(teller: Teller, world: World, began: float) -> tuple[int, dict[str, ob
 def judge(stage: Stage, counts: Counts, document: dict[str, object]) -> None:
     """What must hold of the whole story. Raises Otherwise."""
     teller = stage.teller
-    teller.act(7, "What users met", f"{counts.total:,} requests came while all this happened.")
+    served = isinstance(stage, ServedStage)
+    teller.act(
+        8 if served else 7, "What users met", f"{counts.total:,} requests came while all this happened."
+    )
     good = document["requests_failed_in_good_rollouts"]
     stage.expect(good == 0, "no request failed in a good rollout, killed half-way or not", f"{good} failed")
     bad = document["requests_failed_by_bad_release"]
@@ -136,7 +175,7 @@ def judge(stage: Stage, counts: Counts, document: dict[str, object]) -> None:
     teller.say(f"  The bad release failed {bad} requests within {seconds} s; then it was out of traffic.")
     counted = stage.world.balancer_total()
     stage.expect(counted == counts.total, "the balancer counted as many as the users did", counted)
-    for name, told in AS_TOLD.items():
+    for name, told in AS_TOLD[served].items():
         stage.expect(document[name] == told, f"{name.replace('_', ' ')}: {_words(told)}", document[name])
     stage.expect(document["recovery_seconds"] is not None, "the recovery was measured", None)
     teller.good(f"the story went as told, in {document['seconds']} s")

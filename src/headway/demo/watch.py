@@ -47,14 +47,18 @@ class Watch:
         """Raises OSError and ValueError when a part does not answer."""
         balancer = self._world.balancer()
         if not self._flowing and any(host["included"] for host in balancer.values()):
-            ask_json(self._world.layout.traffic_admin, "/flow", "POST")
-            self._flowing = True
+            self.flow()
         counts = self.counts()
         staging = HostView("staging", self._world.live_release(STAGING_HOST, "staging"), None)
         hosts = [
             HostView(host, self._world.live_release(host), bool(balancer[host]["included"])) for host in HOSTS
         ]
         return View((staging, *hosts), sum(counts.answered.values()), len(counts.failures))
+
+    def flow(self) -> None:
+        """Users come from now on."""
+        ask_json(self._world.layout.traffic_admin, "/flow", "POST")
+        self._flowing = True
 
     def counts(self) -> Counts:
         return _counts(ask_json(self._world.layout.traffic_admin, "/counts"))

@@ -61,15 +61,19 @@ class World:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._parts: list[Part] = []
+        #: Ended first: it would start again what it finds ended.
+        self._server_parts: list[Part] = []
 
     def start(self, *, included: bool = False) -> None:
-        """Hosts, balancer and traffic (which flows when told to). `included`: all hosts are in the balancer at once.
+        """Hosts, balancer and traffic (which flows when told to), and the server where there is one. `included`: all
+        hosts are in the balancer at once.
 
         Raises PartFailed, NoSsh; nothing runs then.
         """
         parts = [*self._hosts(), self._balancer(included=included), self._traffic()]
-        start_all(parts)
-        self._parts = parts
+        server = [self._server()] if self.layout.server_port else []
+        start_all([*parts, *server])
+        self._parts, self._server_parts = parts, server
         try:
             asyncio.run(self._sign_in_everywhere())
         except BaseException:
@@ -77,10 +81,11 @@ class World:
             raise
 
     def stop(self) -> None:
-        """End all that runs: first what headway commands left on this machine, then the parts, with what runs on hosts."""
+        """End all that runs: the server, what headway commands left on this machine, then the parts, with what runs on hosts."""
+        end_all(self._server_parts)
         end_carriers(DEMO_VARIABLE, str(self.layout.folder))
         end_all(self._parts)
-        self._parts = []
+        self._parts, self._server_parts = [], []
 
     def balancer(self) -> dict[str, dict[str, object]]:
         """Host -> included, in_flight, release, answered by release, failed."""
@@ -130,6 +135,10 @@ class World:
         ports = ["--port", str(layout.balancer_port), "--admin-port", str(layout.traffic_admin)]
         return Part("traffic", "headway.demo.traffic", ports, layout.folder)
 
+    def _server(self) -> Part:
+        folder = self.layout.folder
+        return Part("serving", "headway.demo.serving", ["--folder", str(folder)], folder)
+
     async def _sign_in_everywhere(self) -> None:
         await asyncio.gather(*(self._sign_in(host) for host in HOSTS))
 
@@ -155,29 +164,29 @@ class World:
             raise NoSsh(f"{host} ({layout.kind}) has its home at {done.stdout!r}")
 
 
-def make_world(folder: Path, wanted: str | None) -> tuple[World, str]:
+def make_world(folder: Path, wanted: str | None, *, server: bool = False) -> tuple[World, str]:
     """Lay everything into `folder` and start it. Answers the world and, where OpenSSH was left aside, why.
 
     `wanted` is `openssh`, `asyncssh`, or None: OpenSSH where it is installed and lets its own user in.
     Raises PartFailed or NoSsh.
     """
     kind = wanted or ("openssh" if find_sshd() else "asyncssh")
-    world = World(_lay(folder, kind))
+    world = World(_lay(folder, kind, server=server))
     try:
         world.start()
     except (PartFailed, NoSsh) as error:
         if wanted is not None or kind == "asyncssh":
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        world = World(_lay(folder, "asyncssh"))
+        world = World(_lay(folder, "asyncssh", server=server))
         world.start()
         return world, error.message
     return world, ""
 
 
-def _lay(folder: Path, kind: str) -> Layout:
+def _lay(folder: Path, kind: str, *, server: bool) -> Layout:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    layout = new_layout(folder.resolve(), kind)
+    layout = new_layout(folder.resolve(), kind, server=server)
     _lay_person(layout)
     for host in HOSTS:
         _lay_host(layout, host)
