@@ -223,22 +223,25 @@ def test_a_disk_below_its_mark_holds_new_runs_and_every_page_says_so(tmp_path: P
         server.close()
 
 
-PREVIOUS = "a4a5ea7"
-"""The last commit before there was a server."""
+#: It came with the server; the commit before it is the last one without.
+FIRST_OF_THE_SERVER = "src/headway/store/migrations/0005_server.sql"
 
 
 @pytest.fixture
 def previous(tmp_path: Path) -> Path:
-    """The source of the version before this one, from the repository's own history."""
-    root = Path(__file__).parents[2]
-    packed = subprocess.run(
-        ["git", "archive", PREVIOUS, "src"], cwd=root, capture_output=True, check=False, timeout=60
-    )
-    if packed.returncode != 0:
-        pytest.skip(f"the history does not reach back to {PREVIOUS}: clone it whole")
+    """The source of the version before there was a server, from the repository's own history."""
+
+    def git(*words: str) -> bytes:
+        root = Path(__file__).parents[2]
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, check=False, timeout=60).stdout
+
+    added = git("log", "--diff-filter=A", "--format=%H", "--", FIRST_OF_THE_SERVER).decode().split()
+    packed = git("archive", f"{added[-1]}^", "src") if added else b""
+    if not packed:
+        pytest.skip("the history does not reach back to the version before this one: clone it whole")
     folder = tmp_path / "previous"
     folder.mkdir()
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed.stdout, check=True, timeout=60)
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True, timeout=60)
     return folder / "src"
 
 
