@@ -8,8 +8,9 @@ from typing import Any
 from headway.api.problems import MEDIA_TYPE, problem_bytes
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -32,10 +33,18 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 async def read_body(scope: Scope, receive: Receive, *, most: int, within: float) -> bytes:
     """The whole body. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
+    pieces: list[bytes] = []
+    await pour_body(scope, receive, pieces.append, most=most, within=within)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def pour_body(
+    scope: Scope, receive: Receive, keep: Callable[[bytes], object], *, most: int, within: float
+) -> int:
+    """The body piece by piece, as it comes; its size. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
     told = headers_of(scope).get("content-length", "")
     if told.isdecimal() and int(told) > most:
         raise BodyTooLarge
-    pieces: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(within):
@@ -47,9 +56,9 @@ async def read_body(scope: Scope, receive: Receive, *, most: int, within: float)
                 size += len(piece)
                 if size > most:
                     raise BodyTooLarge
-                pieces.append(piece)
+                keep(piece)
                 if not message.get("more_body", False):
-                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    return size
     except TimeoutError:
         raise BodyTooSlow from None
 

@@ -1,89 +1,194 @@
 """Repositories that the server knows."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, TypedDict
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar.params import JSONBody
 
-from headway.api.access import caller, server_of
+from headway.api.access import ApiRequest, caller, looker, server_of
+from headway.api.routes import Body, Name, Text, Wanted, Word, posts, reads, removes
 from headway.domain.intake import ForgeKind, Repository
 from headway.engine.permissions import Action
+from headway.engine.repositories import UnknownRepository
 from headway.engine.server import Server
+from headway.store.arrivals import StoredArrival, latest_arrivals
+from headway.wire.shapes_server import RepositoryDocument, repository_json
 
 
-class NewRepository(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class NewRepository(Body):
     #: What people type and what stands in addresses: `shop`, `team/shop`.
-    name: str
+    name: Word
     #: Where it is fetched from; without one Headway hosts it.
-    url: str = ""
+    url: Text = ""
     forge: ForgeKind | None = None
     #: Signs in at the forge: for private repositories, commit statuses and the webhook.
-    token: str | None = None
+    token: Text | None = None
     #: A private key, for an ssh address.
-    ssh_key: str | None = None
+    ssh_key: Annotated[str, msgspec.Meta(max_length=20_000)] | None = None
     #: Seconds between two looks; 0: webhooks alone.
-    poll_every: int | None = None
-    default_branch: str | None = None
+    poll_every: Annotated[int, msgspec.Meta(ge=0, le=86_400)] | None = None
+    default_branch: Word | None = None
 
 
-def repository_document(repository: Repository, server: Server) -> dict[str, Any]:
-    hosted = repository.forge is ForgeKind.HEADWAY
-    return {
-        "id": repository.id,
-        "name": repository.name,
-        "forge": repository.forge,
-        "url": f"{server.base_url}/git/{repository.name}.git" if hosted else repository.url,
-        "web_url": repository.web_url or None,
-        "webhook_url": None if hosted else f"{server.base_url}/hooks/{repository.id}",
-        "service": repository.service,
-        "team": repository.team,
-        "default_branch": repository.default_branch,
-        "poll_every": repository.poll_every,
-        "checked_at": repository.checked_at,
-        "fault": repository.fault or None,
-        "created_at": repository.created_at,
-        "created_by": repository.created_by,
-    }
+class RepositoryPage(TypedDict):
+    items: list[RepositoryDocument]
+    next: str | None
 
 
-@get(
+class AddedRepository(TypedDict):
+    repository: RepositoryDocument
+    #: For the forge's form; shown this once.
+    webhook_secret: str
+
+
+class NewSecret(TypedDict):
+    webhook_secret: str
+
+
+class ArrivalDocument(TypedDict):
+    number: int
+    kind: str
+    ref: str
+    before: str | None
+    after: str | None
+    sender: str
+    subject: str
+    received_at: datetime
+    state: str
+    note: str
+    run: str | None
+
+
+class ArrivalPage(TypedDict):
+    items: list[ArrivalDocument]
+    next: str | None
+
+
+@reads("/api/repositories", id="listRepositories", does="All repositories, by name.", of="repositories")
+async def list_repositories(
+    request: ApiRequest, name: Wanted = None, service: Wanted = None
+) -> RepositoryPage:
+    server = await looker(request)
+    found = [
+        repository_json(repository, server.base_url)
+        for repository in await server.repositories.all()
+        if name in (None, repository.name) and service in (None, repository.service)
+    ]
+    return {"items": found, "next": None}
+
+
+@posts(
     "/api/repositories",
-    operation_id="listRepositories",
-    summary="All repositories, by name.",
-    tags=["repositories"],
+    id="addRepository",
+    does="Connect a repository, or have one hosted.",
+    of="repositories",
 )
-async def list_repositories(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    await caller(request, Action.LOOK)
-    server = server_of(request)
-    found = await server.repositories.all()
-    return {"items": [repository_document(repository, server) for repository in found], "next": None}
-
-
-@post(
-    "/api/repositories",
-    operation_id="addRepository",
-    summary="Connect a repository, or have one hosted.",
-    tags=["repositories"],
-)
-async def add_repository(request: Request[Any, Any, Any], data: NewRepository) -> dict[str, Any]:
+async def add_repository(request: ApiRequest, data: JSONBody[NewRepository]) -> AddedRepository:
+    """With a `url` it is fetched from there; the answer has the address and the secret for a webhook at the forge."""
     actor = await caller(request, Action.REPOSITORY_ADD)
     server = server_of(request)
     added = await server.repositories.add(actor, **msgspec.structs.asdict(data))
     server.duties.wake("look")
-    return {"repository": repository_document(added.repository, server), "webhook_secret": added.hook_secret}
+    return {
+        "repository": repository_json(added.repository, server.base_url),
+        "webhook_secret": added.hook_secret,
+    }
 
 
-@delete(
+@reads("/api/repositories/{id:str}", id="getRepository", does="One repository.", of="repositories")
+async def get_repository(request: ApiRequest, id: Name) -> RepositoryDocument:
+    server = await looker(request)
+    return repository_json(await _found(server, id), server.base_url)
+
+
+@removes(
     "/api/repositories/{id:str}",
-    operation_id="removeRepository",
-    summary="Forget a repository; its runs stay.",
-    tags=["repositories"],
+    id="removeRepository",
+    does="Forget a repository; its runs stay.",
+    of="repositories",
 )
-async def remove_repository(request: Request[Any, Any, Any], id: str) -> None:
+async def remove_repository(request: ApiRequest, id: Name) -> None:
     actor = await caller(request, Action.REPOSITORY_REMOVE)
     server = server_of(request)
-    repository = await server.repositories.by_id(id) or await server.repositories.by_name(id)
-    await server.repositories.remove(actor, repository)
+    await server.repositories.remove(actor, await _found(server, id))
 
 
-ROUTES = (list_repositories, add_repository, remove_repository)
+@posts(
+    "/api/repositories/{id:str}/webhook-secret",
+    id="renewWebhookSecret",
+    does="A new secret for the forge's webhook; the old one counts no more.",
+    of="repositories",
+)
+async def renew_secret(request: ApiRequest, id: Name) -> NewSecret:
+    actor = await caller(request, Action.REPOSITORY_ADD)
+    server = server_of(request)
+    return {"webhook_secret": await server.repositories.renew_hook_secret(actor, await _found(server, id))}
+
+
+@posts(
+    "/api/repositories/{id:str}/look",
+    id="lookAtRepository",
+    does="Look for news there at once.",
+    of="repositories",
+    status_code=202,
+)
+async def look(request: ApiRequest, id: Name) -> RepositoryDocument:
+    await caller(request, Action.RUN_START)
+    server = server_of(request)
+    repository = await _found(server, id)
+    await server.repositories.look_soon(repository.id)
+    server.duties.wake("look")
+    return repository_json(repository, server.base_url)
+
+
+@reads(
+    "/api/repositories/{id:str}/arrivals",
+    id="listArrivals",
+    does="What it told last, and what became of that; newest first.",
+    of="repositories",
+)
+async def list_arrivals(request: ApiRequest, id: Name) -> ArrivalPage:
+    server = await looker(request)
+    repository = await _found(server, id)
+    found = await server.database.fetch(lambda tx: latest_arrivals(tx, repository.id, limit=50))
+    return {"items": [_arrival(stored) for stored in found], "next": None}
+
+
+def _arrival(stored: StoredArrival) -> ArrivalDocument:
+    arrival = stored.arrival
+    return {
+        "number": stored.number,
+        "kind": arrival.kind,
+        "ref": arrival.ref,
+        "before": arrival.before,
+        "after": arrival.after,
+        "sender": arrival.sender,
+        "subject": arrival.subject,
+        "received_at": stored.received_at,
+        "state": stored.state,
+        "note": stored.note,
+        "run": stored.run,
+    }
+
+
+async def _found(server: Server, id: str) -> Repository:
+    """By its id, or by a name without a slash. Raises UnknownRepository."""
+    found = await server.repositories.by_id(id)
+    if found is not None:
+        return found
+    try:
+        return await server.repositories.by_name(id)
+    except UnknownRepository:
+        raise UnknownRepository(f"there is no repository '{id[:100]}'") from None
+
+
+ROUTES = (
+    list_repositories,
+    add_repository,
+    get_repository,
+    remove_repository,
+    renew_secret,
+    look,
+    list_arrivals,
+)

@@ -2,14 +2,17 @@
 
 import asyncio
 import resource
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 from litestar import Request, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from headway import __version__
-from headway.api.access import server_of
+from headway.api.access import ApiRequest, caller, looker, server_of
+from headway.api.routes import reads
 from headway.base.errors import HeadwayError
+from headway.engine.permissions import Action
 from headway.engine.server import Server
 from headway.store.system import Counts, count_all
 
@@ -50,6 +53,87 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(server, counts))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class DutyDocument(TypedDict):
+    name: str
+    looked_at: datetime | None
+    failures: int
+    fault: str
+
+
+class SystemDocument(TypedDict):
+    version: str
+    url: str
+    started_at: datetime
+    now: datetime
+    #: Sentences that every page shows until they are no longer true.
+    warnings: list[str]
+    duties: list[DutyDocument]
+    slots: int
+    jobs_running: int
+    jobs_waiting: int
+    disk_free: int
+    disk_total: int
+    database: str
+
+
+class SizesDocument(TypedDict):
+    measured_at: datetime
+    database: int
+    folders: dict[str, int]
+
+
+class MeDocument(TypedDict):
+    handle: str
+    role: str
+    teams: dict[str, str]
+    #: None: all that the role allows.
+    scopes: list[str] | None
+    by: str
+
+
+@reads("/api/me", id="whoAmI", does="Who calls, and what they may.", of="system")
+async def me(request: ApiRequest) -> MeDocument:
+    actor = await caller(request, Action.LOOK)
+    scopes: list[str] | None = None if actor.scopes is None else sorted(map(str, actor.scopes))
+    teams: dict[str, str] = dict(actor.teams)
+    return {"handle": actor.name, "role": actor.role, "teams": teams, "scopes": scopes, "by": actor.by}
+
+
+@reads("/api/system", id="showSystem", does="The server itself: its loops, slots, disk.", of="system")
+async def system(request: ApiRequest) -> SystemDocument:
+    server = await looker(request)
+    return {
+        "version": __version__,
+        "url": server.base_url,
+        "started_at": server.started_at,
+        "now": server.now(),
+        "warnings": list(server.warnings.values()),
+        "duties": [
+            {"name": duty.name, "looked_at": duty.ended_at, "failures": duty.failures, "fault": duty.fault}
+            for duty in server.duties.all
+        ],
+        "slots": server.slots.capacity,
+        "jobs_running": server.slots.held,
+        "jobs_waiting": len(server.slots.waiting()),
+        "disk_free": server.disk.state.free,
+        "disk_total": server.disk.state.total,
+        "database": server.settings.database_url.partition(":")[0],
+    }
+
+
+@reads(
+    "/api/system/sizes",
+    id="showSizes",
+    does="What takes how much room; measured every five minutes at most.",
+    of="system",
+)
+async def sizes(request: ApiRequest) -> SizesDocument:
+    server = await looker(request)
+    found = await server.disk.sizes(server.database, server.now())
+    folders = {name: size.bytes for name, size in found.folders.items()}
+    return {"measured_at": found.measured_at, "database": found.database, "folders": folders}
 
 
 class _Numbers:
@@ -103,4 +187,4 @@ class _Numbers:
             yield GaugeMetricFamily(name, text, value=float(value))
 
 
-ROUTES = (healthz, readyz, metrics)
+ROUTES = (healthz, readyz, metrics, me, system, sizes)

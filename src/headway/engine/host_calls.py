@@ -1,0 +1,99 @@
+"""Commands and logs on hosts, asked for through a server: whose hosts, what of it is masked, what is written down."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from headway.base.errors import WrongUse
+from headway.base.secret import Secret
+from headway.domain.people import Actor
+from headway.domain.selection import select_hosts
+from headway.engine.audit import record
+from headway.engine.host_book import HostBook, book_of
+from headway.engine.permissions import Action, require
+from headway.engine.projects import Project
+from headway.engine.remote_commands import Task, known_secrets
+from headway.engine.request_gate import team_of
+from headway.engine.request_tools import RequestTools
+from headway.engine.requests import UnknownService, repository_place
+from headway.engine.service_logs import log_tasks
+
+_LONGEST_COMMAND = 500
+
+
+class NoHosts(WrongUse):
+    """Neither org.toml nor the service names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    tasks: tuple[Task, ...]
+    #: Masked in every line.
+    secrets: tuple[Secret, ...]
+
+
+async def project_at_head(tools: RequestTools, service: str) -> Project:
+    """As the service's default branch declares it, with the hosts of org.toml. Raises UnknownService and what reading
+    it raises."""
+    place = await tools.database.fetch(lambda tx: repository_place(tx, tools.settings, service))
+    if place is None:
+        raise UnknownService(f"there is no service {service} here", hint="connect its repository first")
+
+    def read() -> Project:
+        return tools.projects.of(place, tools.git.resolve(place, "HEAD"), service)
+
+    return await asyncio.to_thread(read)
+
+
+async def exec_call(
+    tools: RequestTools,
+    actor: Actor,
+    *,
+    service: str | None,
+    selectors: Sequence[str],
+    words: Sequence[str],
+    user: str | None,
+) -> HostCall:
+    """On hosts of a service and its team, or (without one) of org.toml. Writes down who asked for what.
+
+    Raises NotAllowed, UnknownService, NoHosts, and what `select_hosts` raises.
+    """
+    if service is None:
+        require(actor, Action.HOST_EXEC, team=None)
+        org = tools.org()
+        book = HostBook("", org.hosts, org.groups, ())
+        if not org.hosts:
+            raise NoHosts("org.toml names no host", hint="say whose hosts are meant: the service")
+    else:
+        team = await tools.database.fetch(lambda tx: team_of(tx, service))
+        require(actor, Action.HOST_EXEC, team=team)
+        book = book_of((await project_at_head(tools, service)).contract)
+    hosts = select_hosts(book, [part for text in selectors for part in text.split(",") if part.strip()])
+    if user is not None:
+        hosts = tuple(replace(host, user=user) for host in hosts)
+    secrets = await asyncio.to_thread(known_secrets, book, tools.settings) if service else ()
+    what = {"hosts": [host.name for host in hosts], "command": " ".join(words)[:_LONGEST_COMMAND]}
+    subject, now = service or "org.toml", tools.clock.now()
+    await tools.database.perform(lambda tx: record(tx, actor, Action.HOST_EXEC, subject, None, what, now))
+    return HostCall(tuple(Task(host, tuple(words)) for host in hosts), secrets)
+
+
+async def tail_call(
+    tools: RequestTools,
+    actor: Actor,
+    *,
+    service: str,
+    environment: str,
+    age: timedelta,
+    lines: int,
+    follow: bool,
+    now: datetime,
+) -> HostCall:
+    """The service's own logs. Raises NotAllowed, UnknownService, and what `log_tasks` raises."""
+    team = await tools.database.fetch(lambda tx: team_of(tx, service))
+    require(actor, Action.HOST_EXEC, team=team)
+    contract = (await project_at_head(tools, service)).contract
+    tasks = log_tasks(contract, environment, since=now - age, lines=lines, follow=follow)
+    secrets = await asyncio.to_thread(known_secrets, book_of(contract), tools.settings, environment)
+    return HostCall(tuple(tasks), secrets)

@@ -1,0 +1,122 @@
+"""The same call twice is one call: whoever lost the answer asks again with the same key, and is answered the same.
+
+Only what succeeded is remembered: a call that was refused has changed nothing and may be mended and sent again. A call
+whose server was killed half-way is carried out again by the next one that brings the key; what it does knows the key
+too, and is not done twice.
+
+KeyReused    2   422: the key was used for another call
+CallUnderWay 4   409: the first call is still worked on
+AnswerGone   2   409: it was done, and its answer is not kept
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headway.base.errors import HeadwayError, Held, WrongUse
+from headway.domain.people import Actor
+from headway.engine.vault import Vault
+from headway.store import idempotency as rows
+from headway.store.database import Database, Transaction
+
+KEPT_FOR = timedelta(hours=24)
+#: How long a call is believed to be worked on when nothing is heard of it.
+LEASE = timedelta(seconds=30)
+#: Of an answer's body.
+LONGEST_ANSWER = 256 * 1024
+
+
+class KeyReused(WrongUse):
+    http_status = 422
+
+
+class CallUnderWay(Held):
+    http_status = 409
+
+
+class AnswerGone(WrongUse):
+    http_status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Answers are kept encrypted: some of them show a secret this once."""
+
+    database: Database
+    vault: Vault
+
+    def key_of(self, actor: Actor, key: str) -> str:
+        """Of this caller, whatever others call theirs."""
+        return hashlib.sha256(f"{actor.name}\0{key}".encode()).hexdigest()
+
+    def fingerprint(self, *parts: bytes) -> str:
+        """What was asked. Keyed, for a body may hold a secret that could be guessed."""
+        digest = hmac.new(self.vault.derive("idempotency"), digestmod=hashlib.sha256)
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()
+
+    async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
+        """The answer of before; None: do it now. Raises KeyReused, CallUnderWay, AnswerGone."""
+
+        def work(tx: Transaction) -> rows.StoredCall | None:
+            if rows.begin_call(tx, key, fingerprint, now=now, lease_until=now + LEASE):
+                return None
+            found = rows.find_call(tx, key)
+            assert found is not None
+            if found.fingerprint != fingerprint:
+                raise KeyReused(
+                    "this idempotency key was used for another call", hint="each call has a key of its own"
+                )
+            if found.status is not None:
+                return found
+            alive = found.lease_until > now.timestamp() * 1000
+            if alive or not rows.take_over(tx, key, was_until=found.lease_until, lease_until=now + LEASE):
+                raise CallUnderWay(
+                    "the first call with this key is still worked on", hint="ask again in a moment"
+                )
+            return None
+
+        found = await self.database.perform(work)
+        return None if found is None else self._open(key, found)
+
+    async def end(self, key: str, answer: Answer) -> None:
+        """What was answered; what failed is forgotten."""
+        if not 200 <= answer.status < 300:
+            await self.database.perform(lambda tx: rows.forget_call(tx, key))
+            return
+        sealed = ""
+        if len(answer.body) <= LONGEST_ANSWER:
+            text = json.dumps([answer.media_type, answer.body.decode("latin-1")])
+            sealed = self.vault.encrypt(_purpose(key), text)
+        await self.database.perform(lambda tx: rows.end_call(tx, key, status=answer.status, answer=sealed))
+
+    async def sweep(self, now: datetime) -> int:
+        """For the janitor."""
+        return await self.database.perform(lambda tx: rows.forget_old_calls(tx, before=now - KEPT_FOR))
+
+    def _open(self, key: str, found: rows.StoredCall) -> Answer:
+        assert found.status is not None
+        try:
+            if not found.answer:
+                raise WrongUse("it was too long to be kept")
+            media_type, body = json.loads(self.vault.decrypt(_purpose(key), found.answer, what="an answer"))
+        except HeadwayError as error:
+            raise AnswerGone(
+                f"this call was carried out before, and its answer cannot be told again: {error.message}",
+                hint="look at what it changed; a new call needs a new key",
+            ) from error
+        return Answer(found.status, media_type, body.encode("latin-1"))
+
+
+def _purpose(key: str) -> str:
+    return f"idempotency {key}"

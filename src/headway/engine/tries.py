@@ -1,0 +1,161 @@
+"""Trying a working tree on the server: what the server has of it, and a run of what it was sent.
+
+TryError             2
+├── UnknownService   2   no repository declares it
+└── NothingThere     2   the commit has no headway.toml
+and the errors of `drivers.git.proposals`.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from headway.base.errors import WrongUse
+from headway.base.ids import new_id
+from headway.domain.commit import Commit
+from headway.domain.intake import Repository
+from headway.domain.people import Actor
+from headway.domain.run import Run, Trigger, TriggerEvent
+from headway.drivers.git.bare import Bare, create_bare
+from headway.drivers.git.proposals import take_in
+from headway.engine.audit import record
+from headway.engine.intake_read import CommitFile, read_file
+from headway.engine.permissions import Action, require
+from headway.engine.run_order import Order, store_order
+from headway.engine.server import Server
+from headway.store import repositories
+from headway.store.commit_runs import newest_run_of
+from headway.store.database import Transaction
+from headway.store.runs import run_by_trigger
+
+#: Somebody waits for it at a terminal.
+_PRIORITY = 10
+
+
+class TryError(WrongUse):
+    pass
+
+
+class UnknownService(TryError):
+    http_status = 404
+
+
+class NothingThere(TryError):
+    http_status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is asked besides the tree itself."""
+
+    #: Where the working tree stands, for `when`; None: on no branch.
+    branch: str | None = None
+    #: It is not the commit's own tree.
+    dirty: bool = False
+    only: tuple[str, ...] = ()
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCommit:
+    #: Its objects lie here.
+    is_here: bool
+    #: Branches that point to it.
+    branches: tuple[str, ...]
+    run: Run | None
+
+
+async def commits_here(server: Server, actor: Actor, service: str, asked: Collection[str]) -> frozenset[str]:
+    """Which of these the server has. Raises NotAllowed, UnknownService."""
+    bare = await _bare(server, await _repository(server, actor, service))
+    return await asyncio.to_thread(bare.known, asked)
+
+
+async def look_up(server: Server, actor: Actor, service: str, sha: str) -> KnownCommit:
+    """Raises NotAllowed, UnknownService."""
+    bare = await _bare(server, await _repository(server, actor, service))
+
+    def look() -> tuple[bool, tuple[str, ...]]:
+        heads = bare.refs("refs/heads")
+        pointing = [name.removeprefix("refs/heads/") for name, head in heads.items() if head == sha]
+        return bare.has_commit(sha), tuple(sorted(pointing))
+
+    is_here, branches = await asyncio.to_thread(look)
+    run = await server.database.fetch(lambda tx: newest_run_of(tx, service, sha))
+    return KnownCommit(is_here, branches, run)
+
+
+async def start_try(
+    server: Server, actor: Actor, service: str, bundle: BinaryIO, tried: Tried, *, key: str | None = None
+) -> Run:
+    """A run of the bundle's commit. It makes no release. Raises NotAllowed, UnknownService, NothingThere, ProposalError."""
+    repository = await _repository(server, actor, service)
+    now = server.now()
+    name = f"{key[:40]}" if key else new_id("try", now)
+    if key is not None:
+        before = await server.database.fetch(lambda tx: run_by_trigger(tx, f"try:{name}"))
+        if before is not None:
+            return before
+    bare = await _bare(server, repository)
+    commit, file = await asyncio.to_thread(_take, repository, bare, name, bundle)
+    trigger = Trigger(
+        event=TriggerEvent.TRY,
+        key=f"try:{name}",
+        repository=repository.id,
+        ref=f"refs/headway/tries/{name}",
+        priority=_PRIORITY,
+        faults=file.faults,
+    )
+    order = Order(
+        service=service,
+        repository=file.folder,
+        commit=commit,
+        sha=commit.sha,
+        branch=tried.branch,
+        tag=None,
+        trigger=trigger,
+        requested_by=actor.name,
+        contract=file.contract,
+        only=tried.only,
+        fail_fast=tried.fail_fast,
+        dirty=tried.dirty,
+    )
+
+    def work(tx: Transaction) -> Run:
+        ordered = store_order(tx, order, now, server.observer)
+        if ordered.is_new:
+            what = {"commit": commit.sha, "dirty": tried.dirty, "branch": tried.branch}
+            record(tx, actor, "run.try", f"{service} {ordered.run.number}", None, what, now)
+        return ordered.run
+
+    run = await server.database.perform(work)
+    server.duties.wake("runs")
+    return run
+
+
+def _take(repository: Repository, bare: Bare, name: str, bundle: BinaryIO) -> tuple[Commit, CommitFile]:
+    commit = take_in(bare, name, bundle)
+    file = read_file(repository, bare, commit)
+    if file.missing:
+        bare.drop(f"tries/{name}")
+        raise NothingThere(f"{file.missing}: {commit.sha[:12]}", hint="headway init writes one")
+    return commit, file
+
+
+async def _repository(server: Server, actor: Actor, service: str) -> Repository:
+    found = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+    require(actor, Action.RUN_START, team=found.team if found else None)
+    if found is None:
+        raise UnknownService(
+            f"no repository on this server declares the service '{service[:100]}'",
+            hint="connect it: headway repository add URL; then push its default branch",
+        )
+    return found
+
+
+async def _bare(server: Server, repository: Repository) -> Bare:
+    folder = server.repositories.folder(repository.id)
+    return await asyncio.to_thread(
+        create_bare, folder, repository.default_branch or "main", server.settings.environment
+    )

@@ -1,0 +1,63 @@
+"""Who may call: tokens, their scopes, roles, and the owner of the socket."""
+
+import pytest
+
+from headway.domain.people import Role, Scope
+from tests.support.called_api import CalledApi
+
+
+async def test_nobody_is_let_in_without_a_token_and_only_learns_that(api: CalledApi) -> None:
+    for caller in (api.nobody(),):
+        answer = await caller.get("/api/runs")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (await caller.post("/api/people", {"handle": "eve"})).status_code == 401
+
+
+async def test_a_missing_scope_is_named(api: CalledApi) -> None:
+    caller = await api.caller(Role.ADMINISTRATOR, Scope.READ)
+    assert (await caller.get("/api/runs")).status_code == 200
+    answer = await caller.post("/api/services/shop/runs")
+    assert answer.status_code == 403
+    assert answer.json()["scope"] == "run"
+    assert "headway token create" in answer.json()["hint"]
+
+
+async def test_a_role_that_does_not_reach_is_said(api: CalledApi) -> None:
+    caller = await api.caller(Role.VIEWER)
+    answer = await caller.post("/api/people", {"handle": "eve"})
+    assert answer.status_code == 403
+    assert "a-viewer is a viewer" in answer.json()["detail"]
+
+
+async def test_a_token_is_over_when_it_is_revoked(api: CalledApi) -> None:
+    caller = await api.caller(Role.DEVELOPER, Scope.READ)
+    [token] = (await api.owner.document("/api/tokens?everybody=true"))["items"]
+    revoked = await api.owner.delete(f"/api/tokens/{token['id']}")
+    assert revoked.json()["in_force"] is False
+    assert (await caller.get("/api/runs")).status_code == 401
+
+
+async def test_the_owner_of_the_socket_needs_no_token(api: CalledApi) -> None:
+    me = await api.owner.document("/api/me")
+    assert (me["role"], me["by"], me["scopes"]) == ("administrator", "socket", None)
+
+
+async def test_only_the_socket_makes_tokens_for_others(api: CalledApi) -> None:
+    await api.owner.post("/api/people", {"handle": "ana"})
+    mine = {"name": "ci", "scopes": ["run"], "person": "ana"}
+    made = await api.owner.post("/api/tokens", mine)
+    assert made.status_code == 201
+    assert made.json()["text"].startswith("hw_")
+    administrator = await api.caller(Role.ADMINISTRATOR)
+    assert (await administrator.post("/api/tokens", mine)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [("/api/audit", Role.OPERATOR), ("/api/people", Role.OPERATOR), ("/api/webhooks", Role.OPERATOR)],
+)
+async def test_what_only_administrators_see(api: CalledApi, path: str, role: Role) -> None:
+    assert (await (await api.caller(role)).get(path)).status_code == 403
+    assert (await (await api.caller(Role.ADMINISTRATOR)).get(path)).status_code == 200
