@@ -267,6 +267,8 @@ class Terminal:
 
     def end(self) -> int:
         self.wait_for(lambda: self.process.poll() is not None)
+        # Its last words may still lie in the terminal.
+        self.wait_for(lambda: not self._open or not select.select([self._master], [], [], 0)[0])
         os.close(self._master)
         return self.process.wait()
 
