@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 KILLS ?= 50
 SEED ?= 1
 
-.PHONY: help demo test lint format bench chaos docs lock clean
+.PHONY: help demo test lint format bench chaos docs pictures lock clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ $(VENV)/development: $(VENV)/runtime requirements/development.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
 	@touch $@
 
-demo: $(VENV)/runtime ## show the whole road on real parts, in about a minute
+demo: $(VENV)/runtime ## start a server and show the whole road on real parts, in about a minute
 	@$(BIN)/headway demo
 
 test: lint ## lint, then all tests, on SQLite and PostgreSQL
@@ -48,11 +48,14 @@ format: $(VENV)/development ## rewrite the code as the formatter wants it
 bench: $(VENV)/development ## measure Headway beside its rivals, write docs/benchmarks.md
 	@$(BIN)/python -m bench
 
-chaos: $(VENV)/development ## kill -9 at random points and step boundaries: make chaos KILLS=20 SEED=7
+chaos: $(VENV)/development ## kill -9 runs, rollouts and a server: make chaos KILLS=20 SEED=7
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
 docs: $(VENV)/development ## write the generated pages and the JSON Schema anew
 	@$(BIN)/python -m headway.wire.documents docs
+
+pictures: $(VENV)/development ## take the pictures of the documentation anew (needs Chromium)
+	@$(BIN)/python tools/pictures.py
 
 lock: $(VENV)/development ## pin the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements/runtime.txt

@@ -1,13 +1,12 @@
 """Look at the pages: `python -m tests.web.gallery FOLDER empty|typical|overfull [PORT]`, then open what it prints.
 
 With PORT 0 one is chosen. The clock stands still, so that pictures of two days are alike.
-`python -m tests.web.gallery FOLDER pictures` takes those of docs/pages.md anew.
+`make pictures` takes those of the documentation of the typical story.
 """
 
 import asyncio
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -57,48 +56,12 @@ class Served(uvicorn.Server):
         self.should_exit = True
 
 
-#: Name -> path and colour scheme.
-PICTURES = {
-    "services": ("/", "light"),
-    "service": ("/services/shop", "dark"),
-    "deployment": ("/services/billing/deployments/4", "light"),
-    "delivery": ("/delivery", "light"),
-}
-DOCS = Path(__file__).parents[2] / "docs" / "pictures"
-
-
-def take_pictures(folder: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    server, session = tell(folder, "typical")
-    served = Served(server)
-    thread = threading.Thread(target=served.run_until_stopped, daemon=True)
-    thread.start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        for name, (path, scheme) in PICTURES.items():
-            # Without JavaScript: nothing moves, and the clocks stand.
-            page = browser.new_page(
-                viewport={"width": 1200, "height": 680}, color_scheme=scheme, java_script_enabled=False
-            )
-            page.context.add_cookies([{"name": "headway_session", "value": session, "url": served.address}])
-            page.goto(served.address + path)
-            page.screenshot(path=DOCS / f"{name}.png")
-        browser.close()
-    served.stop()
-    thread.join(10)
-    server.database.close()
-
-
 def main(folder: str, story: str = "typical", port: str = "8181") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
-    if story == "pictures":
-        return take_pictures(Path(folder))
     server, session = tell(Path(folder), story)
     served = Served(server, int(port))
     print(f"{served.address}  cookie headway_session={session}", flush=True)
     served.run_until_stopped()
-    return None
 
 
 if __name__ == "__main__":
