@@ -133,8 +133,10 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     bare = await _bare(server, repository)
     file = await asyncio.to_thread(_file_at, server, repository, bare, run.commit)
     before = run.trigger
+    # Somebody's working tree stays that, else repeating it would make a release of what was never pushed.
+    is_try = before is not None and before.event is TriggerEvent.TRY
     trigger = Trigger(
-        event=TriggerEvent.RERUN,
+        event=TriggerEvent.TRY if is_try else TriggerEvent.RERUN,
         key=f"rerun:{key}" if key else f"rerun:{new_id('again', server.now())}",
         repository=repository.id,
         ref=before.ref if before else "",
@@ -158,6 +160,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
         requested_by=actor.name,
         contract=file.contract,
         only=only,
+        dirty=run.dirty,
     )
     what = {"of": run.number, "jobs": list(only) or "all"}
     return await _store(server, actor, order, "run.rerun", what)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
@@ -21,7 +22,9 @@ from headway.engine.runs_control import (
     rerun,
     start_manual,
 )
+from headway.engine.tries import Tried, start_try
 from headway.store import owners
+from tests.support.repositories import Repository as Working
 from tests.support.serving import ADA, Serving, contract, pushed
 
 SLEEP = '[jobs.test]\nrun = "echo begun; sleep 30"\n'
@@ -218,6 +221,33 @@ async def test_failed_jobs_are_repeated_alone_or_everything_is(serving: Serving)
     await serving.drive()
     with pytest.raises(NothingToRepeat):
         await rerun(serving.server, ADA, serving.runs()[-1], only_failed=True)
+
+
+async def test_a_working_tree_that_is_repeated_makes_no_release_either(serving: Serving) -> None:
+    """Else a tree that nobody pushed would pass for the branch that its sender named."""
+    await push(serving, '[jobs.test]\nrun = "true"\n[deploy]\nkind = "script"\nrun = "true"\n')
+    await serving.drive()
+    [pushed_run] = serving.runs()
+    assert pushed_run.release is not None
+    bundle = BytesIO(_bundle(serving.working(), pushed_run.commit))
+    tried = Tried(branch="main", dirty=True)
+    first = await start_try(serving.server, ADA, "shop", bundle, tried)
+    await serving.drive()
+    again = await rerun(serving.server, ADA, serving.runs()[1], only_failed=False)
+    assert again.trigger is not None
+    assert (again.trigger.event, again.trigger.rerun_of, again.dirty) == (TriggerEvent.TRY, first.id, True)
+    await serving.drive()
+    assert [run.release is None for run in serving.runs()] == [False, True, True]
+
+
+def _bundle(working: Working, parent: str) -> bytes:
+    """Of a commit that is on no branch."""
+    tree = working.git("rev-parse", f"{parent}^{{tree}}")
+    made = working.git("commit-tree", tree, "-p", parent, "-m", "not pushed")
+    working.git("update-ref", "refs/headway/try", made)
+    file = working.folder.with_name("try.bundle")
+    working.git("bundle", "create", "--quiet", "--version=2", str(file), "refs/headway/try", f"^{parent}")
+    return file.read_bytes()
 
 
 async def test_what_another_process_stored_for_one_key_is_found(serving: Serving) -> None:
