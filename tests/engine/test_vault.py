@@ -394,6 +394,7 @@ def test_a_command_opens_the_vault_of_its_data_folder(database_url: str, tmp_pat
 def test_the_run_of_a_stranger_is_given_nothing(
     database: Database, here: Settings, vault: Vault, trigger: Trigger | None, given_: list[str]
 ) -> None:
+    know(database, "repo-1", "shop", None, 1)
     put(database, vault, SHOP, "A", "hunter2")
     found = secrets_for_run(run_of(trigger), ("A",), serving(database, here, vault))
     assert [secret.reveal() for secret in found] == given_
@@ -409,6 +410,19 @@ def test_another_repository_gets_nothing_by_taking_the_name(
     assert secrets_for_run(run_of(Trigger(TriggerEvent.PUSH, "k", "repo-1")), ("A",), settings)
     with pytest.raises(NotItsSecrets, match="shop belongs to the repository name-repo-1"):
         secrets_for_run(run_of(Trigger(TriggerEvent.PUSH, "k", "repo-2")), ("A",), settings)
+
+
+def test_what_is_left_of_a_service_is_not_whose_branch_takes_its_name(
+    database: Database, here: Settings, vault: Vault
+) -> None:
+    know(database, "repo-1", "shop", None, 1)
+    know(database, "repo-2", "cart", None, 2)
+    put(database, vault, SHOP, "A", "hunter2")
+    database.transact(lambda tx: repositories.remove_repository(tx, "repo-1", NOON))
+    with pytest.raises(NotItsSecrets, match="the default branch of its repository does not declare shop"):
+        secrets_for_run(
+            run_of(Trigger(TriggerEvent.PUSH, "k", "repo-2")), ("A",), serving(database, here, vault)
+        )
 
 
 def test_a_branch_gets_no_team_s_secrets_by_claiming_the_team(

@@ -20,6 +20,7 @@ from datetime import datetime
 
 from headway.base.errors import WrongUse
 from headway.base.secret import MINIMUM_LENGTH, Secret
+from headway.domain.intake import Repository
 from headway.domain.people import Actor
 from headway.domain.secrets import (
     ScopeKind,
@@ -250,17 +251,27 @@ def stored_secrets(vault: Vault, database: Database) -> StoredSecrets:
     def look(wanted: WantedSecrets) -> Mapping[str, str]:
         def read(tx: Transaction) -> dict[str, str]:
             owner = repository_of_service(tx, wanted.service)
-            if owner is not None and wanted.repository not in (None, owner.id):
-                raise NotItsSecrets(
-                    f"{wanted.service} belongs to the repository {owner.name}: another one that calls itself so is "
-                    "given none of its secrets",
-                    hint="give the service in headway.toml a name of its own",
-                )
+            if wanted.repository is not None and (owner is None or owner.id != wanted.repository):
+                raise _not_its_own(wanted.service, owner)
             return vault.values(tx, replace(wanted, team=owner.team if owner else None))
 
         return database.read(read)
 
     return look
+
+
+def _not_its_own(service: str, owner: Repository | None) -> NotItsSecrets:
+    if owner is None:
+        # What was stored for a service whose repository went is nobody's who takes the name on a branch.
+        return NotItsSecrets(
+            f"the default branch of its repository does not declare {service}: it is given no secrets of that name",
+            hint="push a headway.toml that declares it to the default branch first",
+        )
+    return NotItsSecrets(
+        f"{service} belongs to the repository {owner.name}: another one that calls itself so is given none of its "
+        "secrets",
+        hint="give the service in headway.toml a name of its own",
+    )
 
 
 def local_secrets(settings: Settings) -> StoredSecrets | None:
