@@ -10,6 +10,7 @@ from headway.engine.views.commit import read_commit
 from headway.engine.views.find import find_address
 from headway.engine.views.service import read_service
 from headway.engine.views.services import read_services
+from headway.web.asking import requests_of
 from headway.web.visit import NothingThere, PageRequest, PageResponse, enter, go
 
 KINDS = (
@@ -47,7 +48,16 @@ async def service(request: PageRequest) -> PageResponse:
             f"Headway knows no service “{name}”: nothing of it was ever run, released or deployed."
         )
     kinds = [pair for pair in KINDS if pair[0] not in hidden]
-    return await visit.page("service.html", title=name, here="services", view=view, kind=kind, kinds=kinds)
+    return await visit.page(
+        "service.html",
+        title=name,
+        here="services",
+        view=view,
+        kind=kind,
+        kinds=kinds,
+        may_start=view.repository is not None and visit.may(Action.RUN_START, team),
+        may_deploy=requests_of(visit.server) is not None and visit.may(Action.DEPLOYMENT_REQUEST, team),
+    )
 
 
 @get("/c/{sha:str}")

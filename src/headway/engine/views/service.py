@@ -8,6 +8,7 @@ from headway.domain.intake import Repository
 from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.engine.views.services import ServiceRow, read_service_row
 from headway.store.database import Transaction
+from headway.store.releases import releases_of
 from headway.store.repositories import repository_of_service
 from headway.store.views.timeline import KINDS, Happening, happenings
 
@@ -22,6 +23,8 @@ class ServiceView:
     timeline: tuple[Happening, ...]
     #: For the page of older ones; None: this was the last.
     older: str | None
+    #: That stands, made last; None where there is none.
+    newest_release: str | None
 
     @property
     def team(self) -> str | None:
@@ -43,7 +46,10 @@ def read_service(
         return None
     kinds = [name for name in KINDS if name not in hidden and kind in ("", name)]
     timeline, older = read_timeline(tx, service, kinds, before=before, now=now)
-    return ServiceView(row, repository_of_service(tx, service), timeline, older)
+    newest = releases_of(tx, service, limit=1)
+    return ServiceView(
+        row, repository_of_service(tx, service), timeline, older, newest[0].id if newest else None
+    )
 
 
 def read_timeline(
