@@ -39,6 +39,21 @@ async def test_a_token_is_over_when_it_is_revoked(api: CalledApi) -> None:
     assert (await caller.get("/api/runs")).status_code == 401
 
 
+async def test_a_token_ends_itself_and_no_other_without_the_scope_that_makes_them(api: CalledApi) -> None:
+    strong = await api.caller(Role.DEVELOPER)
+    weak = await api.caller(Role.DEVELOPER, Scope.READ)
+    ids = {
+        token["name"]: token["id"] for token in (await api.owner.document("/api/tokens?everybody=1"))["items"]
+    }
+    refused = await weak.delete(f"/api/tokens/{ids['token 1']}")
+    assert (refused.status_code, refused.json()["scope"]) == (403, "admin")
+    assert (await strong.get("/api/runs")).status_code == 200
+    assert (await weak.delete(f"/api/tokens/{ids['token 2']}")).status_code == 200
+    assert (await weak.get("/api/runs")).status_code == 401
+    deployer = await api.caller(Role.DEVELOPER, Scope.DEPLOY)
+    assert (await deployer.get("/api/tokens")).json()["scope"] == "read"
+
+
 async def test_the_owner_of_the_socket_needs_no_token(api: CalledApi) -> None:
     me = await api.owner.document("/api/me")
     assert (me["role"], me["by"], me["scopes"]) == ("administrator", "socket", None)

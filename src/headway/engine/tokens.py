@@ -121,19 +121,21 @@ class Tokens:
         token, person = loaded
         if token.last_used_at is None or now - token.last_used_at >= _NOTED_EVERY:
             await self.database.perform(lambda tx: tokens.touch_token(tx, token.id, now))
-        known = Known(person, f"token {token.name}", token.scopes)
+        known = Known(person, _by(token), token.scopes)
         self.known.keep(hash, known, generation=generation)
         return known
 
     async def list(self, actor: Actor, *, everybody: bool = False) -> Sequence[Token]:
-        """One's own, or (for who manages people) all; newest first, those out of force included."""
-        if everybody:
-            require(actor, Action.PEOPLE_MANAGE, team=None)
+        """One's own, or (for who manages people) all; newest first, those out of force included. Raises NotAllowed."""
+        require(actor, Action.PEOPLE_MANAGE if everybody else Action.LOOK, team=None)
         whose = None if everybody else actor.name
         return await self.database.fetch(lambda tx: tokens.tokens_of(tx, whose))
 
     async def revoke(self, actor: Actor, id: str) -> Token:
-        """One's own, or anybody's for who manages people. Twice does no harm. Raises UnknownToken."""
+        """One's own, or anybody's for who manages people. Twice does no harm.
+
+        A token may end itself; others only with the scope that makes them. Raises UnknownToken, NotAllowed.
+        """
         now = self.clock.now()
 
         def work(tx: Transaction) -> Token:
@@ -144,6 +146,8 @@ class Tokens:
             )
             if found is None or not may:
                 raise UnknownToken(f"there is no token '{id}'", hint="headway token list shows them")
+            if (found.person, _by(found)) != (actor.name, actor.by):
+                require(actor, Action.TOKEN_CREATE, team=None)
             if tokens.put_revoked(tx, id, now):
                 record(tx, actor, "token.revoke", f"{found.person} {found.name}", _shown(found), None, now)
             return found
@@ -151,6 +155,11 @@ class Tokens:
         found = await self.database.perform(work)
         self.known.forget()
         return found
+
+
+def _by(token: Token) -> str:
+    """How `Actor.by` names whoever came with it."""
+    return f"token {token.name}"
 
 
 def _require_sound(
