@@ -150,6 +150,11 @@ async def test_an_empty_server_says_what_each_page_is_for(browser: Browser, path
     assert "<h1>" in page or "<h2>" in page
 
 
+@pytest.mark.parametrize("path", ["/", "/deployments", "/hosts", "/queue", "/settings/repositories"])
+async def test_an_empty_page_is_live_and_fills_by_itself(browser: Browser, path: str) -> None:
+    assert any(attributes.get("data-live") for _, attributes in Reader(await browser.get(path)).tags)
+
+
 async def test_looking_at_every_page_changes_nothing(told: Told, visitor: Browser) -> None:
     before = rows(told.server.database)
     for path in TYPICAL:

@@ -46,7 +46,8 @@ async def request_page(request: PageRequest) -> PageResponse:
         here="deployments",
         view=view,
         base=_address(view),
-        may_approve=stands and visit.may(Action.DEPLOYMENT_APPROVE, team),
+        may_speak=stands and visit.may(Action.DEPLOYMENT_APPROVE, team),
+        wants_approval=any(one.kind == "approval" for one in view.request.obstacles),
         may_withdraw=stands and visit.may(Action.DEPLOYMENT_REQUEST, team),
     )
 
