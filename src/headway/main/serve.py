@@ -29,6 +29,7 @@ from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.main.build import build
 from headway.main.faces import Faces
+from headway.main.protocol import BoundedProtocol
 from headway.main.supervisor import notify_ready, notify_stopping, watchdog
 from headway.web.app import create_web
 
@@ -151,7 +152,7 @@ def _uvicorn(app: Faces, options: ServerSettings) -> _Uvicorn:
     return _Uvicorn(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedProtocol,
             loop="asyncio",
             ws="none",
             lifespan="off",
