@@ -1,5 +1,6 @@
 """What holds for every page: headers, sessions, forms, static files, errors."""
 
+import asyncio
 import gzip
 import logging
 import re
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headway.web import security
 from headway.web.security import own_path
 from headway.web.static_files import files
 from tests.support.pages import Browser, browsing, make_server, sign_in
@@ -143,3 +145,20 @@ async def test_no_page_holds_script_or_style_of_its_own(browser: Browser) -> Non
     for path in ("/", "/sign-in", "/deployments", "/hosts", "/delivery", "/queue", "/settings", "/audit"):
         answer = await browser.client.get(path, follow_redirects=True)
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", answer.text), path
+
+
+async def test_a_form_that_comes_too_slowly_is_not_waited_for(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to be signed in to send one."""
+    monkeypatch.setattr(security, "FORM_WITHIN", 0.02)
+
+    async def slowly() -> Any:
+        yield b"handle=ada&"
+        await asyncio.sleep(30)
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    async with browsing(server, None) as browser:
+        answer = await browser.client.post("/sign-in", content=slowly(), headers=form)
+    assert answer.status_code == 408
+    assert "took more than" in answer.text

@@ -1,12 +1,13 @@
 """What keeps pages safe whatever they show: headers of every answer, and the check of every form that is sent."""
 
+import asyncio
 import base64
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Request
-from litestar.exceptions import PermissionDeniedException
+from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.engine import csrf
@@ -17,6 +18,8 @@ VISITOR_COOKIE = "headway_visitor"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: The longest form that a page sends (org.toml and secrets are the largest things typed).
 LARGEST_FORM = 1024 * 1024
+#: Seconds for all of it: whoever sends one need not be signed in.
+FORM_WITHIN = 15.0
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -78,13 +81,19 @@ def _mixed(left: bytes, right: bytes) -> bytes:
 async def check_form(request: Request[Any, Any, Any]) -> None:
     """Before any handler: what changes something comes from a page of ours, in a session of ours.
 
-    Raises PermissionDeniedException.
+    Raises PermissionDeniedException, and HTTPException (408) for one that comes too slowly.
     """
     if request.method in SAFE_METHODS:
         return
     if not _is_own_origin(request):
         raise PermissionDeniedException("this form was sent from another site")
-    form = await request.form()
+    try:
+        async with asyncio.timeout(FORM_WITHIN):
+            form = await request.form()
+    except TimeoutError:
+        raise HTTPException(
+            detail=f"the form took more than {FORM_WITHIN:.0f} s to arrive: send it again", status_code=408
+        ) from None
     word = str(form.get("csrf") or request.headers.get("x-headway-csrf") or "")
     if not is_form_word(request.app.state.form_key, form_session(request), word):
         raise PermissionDeniedException(
