@@ -173,6 +173,13 @@ async def test_runs_that_are_not_there(server, browser):
     await browser.get("/services/shop/runs/99999999999999999999999", 404)
 
 
+@pytest.mark.parametrize("attempt", ["0", "-1", "99", "x", "000000001" + "9" * 5000])
+async def test_an_attempt_that_there_is_not_shows_the_last(server, browser, attempt):
+    store_run(server, 318, failed_run(), state=State.FAILED)
+    page = await browser.get(f"/services/shop/runs/318?attempt={attempt}")
+    assert '<span class="a-red a-bold">E       assert' in page
+
+
 async def test_a_release_can_be_deployed_from_its_run_while_its_files_stand(server, browser):
     release = Release(
         id="rel-0123456789ab",

@@ -295,7 +295,8 @@ class LogPage:
 
 async def _log(visit: Visit, job: Job) -> LogPage:
     asked = visit.query.get("attempt", "")
-    attempt = int(asked) if asked.isdecimal() and 0 < int(asked[:9]) <= job.attempt else job.attempt
+    is_one = asked.isdecimal() and len(asked) < 10 and 0 < int(asked) <= job.attempt
+    attempt = int(asked) if is_one else job.attempt
     place = await visit.server.database.fetch(lambda tx: job_log(tx, job.id, attempt, with_steps=True))
     if place is None:
         place = JobLog(job, attempt)
