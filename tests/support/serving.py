@@ -15,7 +15,7 @@ from headway.engine.settings import Settings
 from headway.engine.vault import open_vault, stored_secrets
 from headway.main.build import Parts
 from headway.store import jobs, repositories, runs
-from headway.store.arrivals import StoredArrival, due_arrivals, latest_arrivals
+from headway.store.arrivals import StoredArrival, latest_arrivals, repositories_with_news
 from tests.support.repositories import ENVIRONMENT
 from tests.support.repositories import Repository as Working
 
@@ -85,7 +85,7 @@ class Serving:
             now = self.server.now()
             await self.parts.intake.tick(now)
             await self.parts.intake.settle()
-            if not self.database.read(lambda tx, now=now: due_arrivals(tx, now)):
+            if not self.database.read(lambda tx, now=now: repositories_with_news(tx, now)):
                 return
 
     async def look(self) -> None:

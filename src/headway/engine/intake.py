@@ -8,12 +8,13 @@ are one transaction, so it either has its run or is still waiting.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
 from headway.base.errors import HeadwayError
+from headway.domain.commit import Commit
 from headway.domain.intake import Arrival, ArrivalKind, Repository
 from headway.domain.run import Run
 from headway.engine.intake_read import CommitFile, Reader
@@ -21,7 +22,13 @@ from headway.engine.intake_store import Intent, Taken, store_group
 from headway.engine.repositories import Repositories
 from headway.engine.run_drive import Observer
 from headway.pipeline.triggers import decide
-from headway.store.arrivals import StoredArrival, due_arrivals, next_arrival, try_again
+from headway.store.arrivals import (
+    StoredArrival,
+    due_arrivals,
+    next_arrival,
+    repositories_with_news,
+    try_again,
+)
 from headway.store.database import Database
 from headway.store.errors import DatabaseUnavailable
 from headway.store.repositories import ref_of
@@ -30,6 +37,8 @@ log = logging.getLogger("headway.intake")
 
 #: Repositories worked on at the same time.
 _SIDE_BY_SIDE = 4
+#: So many of one repository at once are a flood, and seconds between two rounds of one.
+_A_FLOOD, _LONGEST_REST = 20, 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 
 
@@ -90,13 +99,9 @@ class IntakeDuty:
         """Sets to work on all that is due, and does not wait for it."""
         if self.paused:
             return None
-        due = await self._database.fetch(lambda tx: due_arrivals(tx, now))
-        by_repository: dict[str, list[StoredArrival]] = {}
-        for stored in due:
-            by_repository.setdefault(stored.repository, []).append(stored)
-        for repository_id, arrivals in by_repository.items():
+        for repository_id in await self._database.fetch(lambda tx: repositories_with_news(tx, now)):
             if repository_id not in self._busy:
-                work = self._work(repository_id, arrivals)
+                work = self._work(repository_id)
                 self._busy[repository_id] = asyncio.create_task(work, name=f"intake {repository_id}")
         return await self._database.fetch(lambda tx: next_arrival(tx, now))
 
@@ -112,10 +117,16 @@ class IntakeDuty:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, repository_id: str, arrivals: list[StoredArrival]) -> None:
+    async def _work(self, repository_id: str) -> None:
+        clock = self._clock
         try:
             async with self._side_by_side:
+                began = clock.monotonic()
+                arrivals = await self._database.fetch(lambda tx: due_arrivals(tx, repository_id))
                 await self._repository(repository_id, arrivals)
+            if len(arrivals) >= _A_FLOOD:
+                # Half of the time is for those who knock: what gathers meanwhile is judged together.
+                await clock.sleep(min(clock.monotonic() - began, _LONGEST_REST))
         except DatabaseUnavailable as error:
             log.warning("intake waits for the database: %s", error.message)
         finally:
@@ -128,18 +139,20 @@ class IntakeDuty:
             await self._end_all(arrivals, "the repository was removed")
             return
         try:
-            await asyncio.to_thread(self._reader.bring, repository, [stored.arrival for stored in arrivals])
+            told = [stored.arrival for stored in arrivals]
+            await asyncio.to_thread(self._reader.bring, repository, told)
+            commits = await asyncio.to_thread(self._reader.commits, repository, told)
             for group in groups_of(arrivals):
-                await self._group(repository, group)
+                await self._group(repository, group, commits)
         except HeadwayError as error:
             await self._later(repository, arrivals, error.message)
         except Exception as error:
             log.exception("what %s told cannot be worked on", repository.name)
             await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
 
-    async def _group(self, repository: Repository, group: Group) -> None:
+    async def _group(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> None:
         """Read, decide, store: one transaction for all of the group."""
-        intents = await asyncio.to_thread(self._judge, repository, group)
+        intents = await asyncio.to_thread(self._judge, repository, group, commits)
         now = self._clock.now()
         taken: Taken = await self._database.perform(
             lambda tx: store_group(tx, repository, intents, now, self._observer)
@@ -149,10 +162,10 @@ class IntakeDuty:
         if taken.runs:
             self.on_runs(taken.runs)
 
-    def _judge(self, repository: Repository, group: Group) -> list[Intent]:
+    def _judge(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> list[Intent]:
         """What is to become of each. Blocks."""
-        file = self._reader.read(repository, group.newest.arrival)
-        intents = [self._intent(repository, group, stored, file) for stored in group.arrivals]
+        file = self._reader.read(repository, group.newest.arrival, commits)
+        intents = [self._intent(repository, group, stored, file, commits) for stored in group.arrivals]
         ref = group.newest.arrival.ref
         known = self._database.read(lambda tx: ref_of(tx, repository.id, ref))
         return intents if known is None else self._with_late_ones(repository, intents, known)
@@ -172,17 +185,24 @@ class IntakeDuty:
         return found
 
     def _intent(
-        self, repository: Repository, group: Group, stored: StoredArrival, file: CommitFile
+        self,
+        repository: Repository,
+        group: Group,
+        stored: StoredArrival,
+        file: CommitFile,
+        commits: Mapping[str, Commit],
     ) -> Intent:
         arrival = stored.arrival
         if arrival.kind is ArrivalKind.DELETE:
             return Intent(stored, ignored="deleted: there is nothing to run")
         is_newest = stored is group.newest
         collapses = file.contract is not None and file.contract.pipeline.superseded == "collapse"
-        own = file if is_newest or collapses else self._reader.read(repository, arrival)
+        own = file if is_newest or collapses else self._reader.read(repository, arrival, commits)
         if own.missing:
             return Intent(stored, ignored=own.missing)
-        commit = own.commit if own is not file or is_newest else self._reader.commit(repository, arrival)
+        commit = own.commit
+        if own is file and not is_newest:
+            commit = self._reader.commit(repository, arrival, commits)
         if own.contract is None:
             return Intent(stored, file=own, commit=commit)
         changed = self._reader.changed(repository, arrival, own.contract, alone=len(group.arrivals) == 1)

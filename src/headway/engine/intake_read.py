@@ -17,6 +17,7 @@ from headway.wire.contract import ContractInvalid, read_contract
 
 #: A headway.toml of more bytes than this is somebody's mistake.
 _MOST_BYTES = 1 << 20
+_NONE: Mapping[str, Commit] = {}
 #: Faults shown of one file.
 _MOST_FAULTS = 50
 
@@ -69,11 +70,18 @@ class Reader:
         refs = dict.fromkeys(arrival.ref for arrival in arrivals if arrival.after and arrival.after in wanted)
         self.fetch(repository, bare.folder, list(refs))
 
-    def read(self, repository: Repository, arrival: Arrival) -> CommitFile:
-        """The file of the arrival's commit. What is wrong with it is in the answer, never raised."""
+    def commits(self, repository: Repository, arrivals: Sequence[Arrival]) -> Mapping[str, Commit]:
+        """All of theirs that are here, at once: hundreds of pushes may lie here together."""
+        return self.bare(repository).commits({arrival.after for arrival in arrivals if arrival.after})
+
+    def read(
+        self, repository: Repository, arrival: Arrival, commits: Mapping[str, Commit] = _NONE
+    ) -> CommitFile:
+        """The file of the arrival's commit, which may be among `commits`. What is wrong with it is in the answer, never
+        raised."""
         bare = self.bare(repository)
         folder = str(bare.folder)
-        commit = self.commit(repository, arrival)
+        commit = self.commit(repository, arrival, commits)
         if commit is None:
             gone = "its commit is not there any more: the branch was deleted or forced elsewhere"
             return CommitFile(folder, None, missing=gone)
@@ -83,10 +91,14 @@ class Reader:
         )
         return read_file(repository, bare, commit, is_default=is_default, elsewhere=self.places())
 
-    def commit(self, repository: Repository, arrival: Arrival) -> Commit | None:
+    def commit(
+        self, repository: Repository, arrival: Arrival, commits: Mapping[str, Commit] = _NONE
+    ) -> Commit | None:
         """None where it is not there any more."""
         if arrival.after is None:
             return None
+        if (known := commits.get(arrival.after)) is not None:
+            return known
         bare = self.bare(repository)
         try:
             return bare.commit(arrival.after)
@@ -98,8 +110,10 @@ class Reader:
 
     def is_behind(self, repository: Repository, sha: str, other: str) -> bool:
         """Whether the history of `other` holds this commit."""
-        bare = self.bare(repository)
-        return len(bare.known({sha, other})) == 2 and bare.merge_base(sha, other) == sha
+        try:
+            return self.bare(repository).is_ancestor(sha, other)
+        except UnknownCommit:
+            return False
 
     def message(self, repository: Repository, arrival: Arrival) -> str:
         commit = self.commit(repository, arrival)

@@ -59,18 +59,29 @@ def add_arrival(
     return number if added else None
 
 
-def due_arrivals(tx: Transaction, now: datetime, *, limit: int = 500) -> list[StoredArrival]:
-    """In the order of their coming. A repository with one that waits for another try holds its later ones back.
+def repositories_with_news(tx: Transaction, now: datetime) -> list[str]:
+    """Those of which something is due. One with an arrival that waits for another try holds its later ones back.
 
     One that was never tried is due whenever it came: the clock may have been set back since.
     """
     rows = tx.all(
         """
-        SELECT * FROM arrivals WHERE due_at IS NOT NULL AND (due_at <= :now OR attempts = 0)
+        SELECT DISTINCT repository FROM arrivals WHERE due_at IS NOT NULL AND (due_at <= :now OR attempts = 0)
             AND repository NOT IN (SELECT repository FROM arrivals WHERE due_at > :now AND attempts > 0)
-        ORDER BY number LIMIT :limit
         """,
         now=to_milliseconds(now),
+    )
+    return [row["repository"] for row in rows]
+
+
+def due_arrivals(tx: Transaction, repository: str, *, limit: int = 500) -> list[StoredArrival]:
+    """All that wait of a repository that has news, in the order of their coming."""
+    rows = tx.all(
+        """
+        SELECT * FROM arrivals WHERE repository = :repository AND due_at IS NOT NULL
+        ORDER BY number LIMIT :limit
+        """,
+        repository=repository,
         limit=limit,
     )
     return [_stored(row) for row in rows]

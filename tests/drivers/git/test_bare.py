@@ -128,6 +128,17 @@ def test_history_is_asked(bare: Bare, repository: Repository) -> None:
         bare.is_ancestor(first, "f" * 40)
 
 
+def test_many_commits_are_read_at_once_and_what_is_none_is_left_out(
+    bare: Bare, repository: Repository
+) -> None:
+    ids = [repository.commit({"a": str(number)}, f"Change {number}") for number in range(3)]
+    push(repository, bare, "main")
+    tree = repository.git("rev-parse", "HEAD^{tree}")
+    found = bare.commits([ids[2], ids[0], tree, "f" * 40, "--all"])
+    assert found == {sha: bare.commit(sha) for sha in (ids[0], ids[2])}
+    assert bare.commits([]) == {}
+
+
 def test_a_message_of_a_megabyte_is_cut_where_it_is_stored(bare: Bare, repository: Repository) -> None:
     repository.write({"message": "é" * 500_000, "a": "1"})
     repository.git("add", "--all")

@@ -1,5 +1,6 @@
 """What arrives becomes runs: each thing once, in order, with a reason for whatever does not."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -273,3 +274,21 @@ async def test_what_arrived_before_the_clock_was_set_back_is_taken_in_all_the_sa
     await serving.parts.intake.tick(serving.server.now() - timedelta(days=1))
     await serving.parts.intake.settle()
     assert len(serving.runs()) == 1
+
+
+async def test_one_repository_with_a_thousand_waiting_keeps_no_other_from_its_turn(serving: Serving) -> None:
+    flooded, quiet = serving.working("flooded"), serving.working("quiet")
+    sha = flooded.commit(contract(name="flooded"))
+    one = await serving.add("flooded")
+    other = await serving.add("quiet")
+    await serving.tell(one, *(pushed(None, sha, f"topic-{number}") for number in range(1000)), delivery="d")
+    await serving.tell(other, pushed(None, quiet.commit(contract(name="quiet"))))
+    await serving.parts.intake.tick(serving.server.now())
+    for _ in range(1000):
+        if any(run.service == "quiet" for run in serving.runs()):
+            break
+        await asyncio.sleep(0.01)
+    waiting = [stored for stored in serving.arrivals(one) if stored.state == "waiting"]
+    assert any(run.service == "quiet" for run in serving.runs())
+    assert waiting
+    await serving.parts.intake.stop()

@@ -137,6 +137,14 @@ class Bare:
         [commit] = self._log("-1", sha)
         return commit
 
+    def commits(self, shas: Collection[str]) -> dict[str, Commit]:
+        """Those of these ids that are commits here. Two calls of git, however many they are."""
+        here = self.known(shas)
+        if not here:
+            return {}
+        feed = "".join(f"{sha}\n" for sha in here).encode()
+        return {commit.sha: commit for commit in self._log("--no-walk=unsorted", "--stdin", feed=feed)}
+
     def tree_of(self, sha: str) -> str:
         """The id of the commit's tree. Raises UnknownCommit."""
         return self.commit(sha).tree
@@ -248,9 +256,9 @@ class Bare:
         if not self.known([sha]):
             raise UnknownCommit(f"'{sha[:64]}' is no commit of {self.folder}", hint="push or fetch it first")
 
-    def _log(self, *arguments: str) -> list[Commit]:
+    def _log(self, *arguments: str, feed: bytes | None = None) -> list[Commit]:
         question = ("log", "-z", "--encoding=UTF-8", "--no-decorate", parse.LOG_FORMAT, *arguments, "--")
-        return [commit for commit, _ in parse.commits(self._start(*question).output())]
+        return [commit for commit, _ in parse.commits(self._start(*question, feed=feed).output())]
 
     def _start(self, *question: str, feed: bytes | None = None) -> GitCall:
         environment = {**server_environment(self.environment), "GIT_DIR": str(self.folder)}
