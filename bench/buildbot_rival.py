@@ -21,15 +21,17 @@ twenty = util.BuildFactory([steps.ShellCommand(command=["true"], name=f"s{n}") f
 lines = util.BuildFactory([steps.ShellCommand(command=["sh", "-c", "seq 1 200000"])])
 clock = util.BuildFactory([steps.ShellCommand(command=["sh", "-c",
     "for n in $(seq 1 20); do date +%s.%N; sleep 0.25; done"])])
-factories = {"noop": noop, "twenty": twenty, "lines": lines, "clock": clock}
+first = util.BuildFactory([steps.ShellCommand(command=["echo", "first line"])])
+factories = {"noop": noop, "twenty": twenty, "lines": lines, "clock": clock, "pushed": first}
 BuildmasterConfig = {
     "workers": [worker.LocalWorker("local", max_builds=2)],
-    "builders": [util.BuilderConfig(name=n, workernames=["local"], factory=f, collapseRequests=False)
+    "builders": [util.BuilderConfig(name=n, workernames=["local"], factory=f, collapseRequests=n == "pushed")
                  for n, f in factories.items()],
-    "schedulers": [schedulers.ForceScheduler(name=f"force-{n}", builderNames=[n]) for n in factories],
+    "schedulers": [schedulers.ForceScheduler(name=f"force-{n}", builderNames=[n]) for n in factories]
+                  + [schedulers.AnyBranchScheduler(name="pushes", treeStableTimer=None, builderNames=["pushed"])],
     "protocols": {"null": {}},
     "db_url": "sqlite:///state.sqlite",
-    "www": {"port": "tcp:PORT:interface=127.0.0.1"},
+    "www": {"port": "tcp:PORT:interface=127.0.0.1", "change_hook_dialects": {"github": {}}},
     "buildbotURL": "http://127.0.0.1:PORT/",
     "buildbotNetUsageData": None,
 }
@@ -41,6 +43,7 @@ class Buildbot:
     """A running master; times are seconds of this machine's clock."""
 
     def __init__(self, port: int, pid: int) -> None:
+        self.address = ("127.0.0.1", port)
         self.base = f"http://127.0.0.1:{port}/api/v2"
         self.pid = pid
 
@@ -97,9 +100,10 @@ class Buildbot:
 
     def _log_of(self, request: int) -> str:
         builds = self.get(f"builds?buildrequestid={request}")["builds"]
-        if not builds:
-            return ""
-        steps = self.get(f"builds/{builds[0]['buildid']}/steps")["steps"]
+        return self.log_of_build(builds[0]["buildid"]) if builds else ""
+
+    def log_of_build(self, build: int) -> str:
+        steps = self.get(f"builds/{build}/steps")["steps"]
         text = ""
         for step in steps:
             for log in self.get(f"steps/{step['stepid']}/logs")["logs"]:
