@@ -45,7 +45,7 @@ def test_every_route_says_what_it_is() -> None:
         if not path.startswith("/api"):
             continue
         for status, answer in operation["responses"].items():
-            if status.startswith("4") or status.startswith("5"):
+            if status.startswith(("4", "5")):
                 assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
         assert {"401", "403"} <= set(operation["responses"]), path
 

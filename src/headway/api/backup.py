@@ -1,6 +1,7 @@
 """The whole state as one file, while everything goes on. The key of the stored secrets is never in it."""
 
 import asyncio
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from litestar.response import Stream
 
 from headway.api.access import ApiRequest, caller, server_of
-from headway.api.routes import Flag, posts
+from headway.api.routes import Flag, plain, posts
 from headway.api.run_logs import send_file
 from headway.engine.audit import record
 from headway.engine.backup import make_backup
@@ -48,6 +49,8 @@ async def backup(request: ApiRequest, artifacts: Flag = True) -> Stream:
         "Content-Disposition": f'attachment; filename="{target.name}"',
         "Content-Length": str(made.bytes),
         "Cache-Control": "no-store",
+        # What is in it, for whoever receives it.
+        "Headway-Backup": json.dumps(made.told(), default=plain),
     }
     return Stream(_sent(target), media_type="application/gzip", headers=headers)
 

@@ -6,9 +6,10 @@ from typing import Annotated, TypedDict
 import msgspec
 from litestar.params import JSONBody
 
-from headway.api.access import ApiRequest, caller, looker, server_of
+from headway.api.access import ApiRequest, actor_of, caller, looker, server_of
 from headway.api.routes import Body, Name, Text, Wanted, Word, posts, reads, removes
 from headway.domain.intake import ForgeKind, Repository
+from headway.engine.forge_hooks import create_at_forge
 from headway.engine.permissions import Action
 from headway.engine.repositories import UnknownRepository
 from headway.engine.server import Server
@@ -127,6 +128,20 @@ async def renew_secret(request: ApiRequest, id: Name) -> NewSecret:
 
 
 @posts(
+    "/api/repositories/{id:str}/webhook",
+    id="createForgeWebhook",
+    does="Set the webhook at the forge, or put it right there; needs the forge's token.",
+    of="repositories",
+    status_code=200,
+)
+async def create_webhook(request: ApiRequest, id: Name) -> RepositoryDocument:
+    server, actor = server_of(request), await actor_of(request)
+    repository = await _found(server, id)
+    await create_at_forge(server, actor, repository)
+    return repository_json(repository, server.base_url)
+
+
+@posts(
     "/api/repositories/{id:str}/look",
     id="lookAtRepository",
     does="Look for news there at once.",
@@ -189,6 +204,7 @@ ROUTES = (
     get_repository,
     remove_repository,
     renew_secret,
+    create_webhook,
     look,
     list_arrivals,
 )

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 from urllib.parse import quote
 
 from litestar.params import QueryParameter
@@ -22,7 +22,7 @@ from headway.engine.views.logs import JobLog, job_log
 from headway.store import job_results, jobs
 from headway.store.database import Transaction
 from headway.store.releases import get_release
-from headway.wire.shapes import RunLogsDocument, job_log_json, run_json
+from headway.wire.shapes import RunLogsDocument, StepDocument, job_log_json, run_json, step_json
 
 _PIECE = 256 * 1024
 #: Seconds: a log that grows is looked at so often, and a connection over which nothing goes is ended after so long.
@@ -33,6 +33,11 @@ _SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content
 
 Attempt = Annotated[int | None, QueryParameter(ge=1, le=10_000)]
 Offset = Annotated[int | None, QueryParameter(ge=0, le=10**15)]
+
+
+class StepsDocument(TypedDict):
+    attempt: int
+    steps: list[StepDocument]
 
 
 class UnknownLog(WrongUse):
@@ -83,6 +88,20 @@ async def run_logs(request: ApiRequest, id: Name) -> RunLogsDocument:
 
 
 @reads(
+    "/api/jobs/{job:str}/steps",
+    id="getSteps",
+    does="The steps of a job's attempt, with their places in its log.",
+    of="runs",
+)
+async def steps(request: ApiRequest, job: Name, attempt: Attempt = None) -> StepsDocument:
+    server = await looker(request)
+    place = await server.database.fetch(lambda tx: job_log(tx, job, attempt, with_steps=True))
+    if place is None:
+        raise _no_log(job)
+    return {"attempt": place.attempt, "steps": [step_json(step) for step in place.steps]}
+
+
+@reads(
     "/api/jobs/{job:str}/log",
     id="getLog",
     does="The masked log of a job's attempt, as bytes.",
@@ -105,7 +124,7 @@ async def log(
     server = await looker(request)
     place = await server.database.fetch(lambda tx: job_log(tx, job, attempt))
     if place is None:
-        raise UnknownLog(f"there is no job '{job[:60]}', or no such attempt", hint="GET /api/runs/ID/logs")
+        raise _no_log(job)
     file = LogFile(server.tools.log(place.job, place.attempt))
     start, end, is_part = offset or 0, None if limit is None else (offset or 0) + limit, False
     size = await asyncio.to_thread(lambda: file.size)
@@ -198,6 +217,10 @@ async def send_file(place: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
+def _no_log(job: str) -> UnknownLog:
+    return UnknownLog(f"there is no job '{job[:60]}', or no such attempt", hint="GET /api/runs/ID/logs")
+
+
 def _size(server: Server, log: JobLog) -> int | None:
     path = server.tools.log(log.job, log.attempt)
     if not log_exists(path):
@@ -232,4 +255,4 @@ async def _growing(server: Server, file: LogFile, place: JobLog, start: int) -> 
             await clock.sleep(_LOOK_EVERY)
 
 
-ROUTES = (run_logs, log, run_artifact, release_artifact)
+ROUTES = (run_logs, steps, log, run_artifact, release_artifact)

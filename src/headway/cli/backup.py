@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.base.durations import format_size
+from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 @click.option(
     "--with-key", is_flag=True, help="Put the key of the stored secrets, and the secrets folder, into it."
 )
+@local_option
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, *, file: Path | None, no_artifacts: bool, with_key: bool, as_json: bool
+    settings: Settings, *, file: Path | None, no_artifacts: bool, with_key: bool, local: bool, as_json: bool
 ) -> int:
     """Write the whole state (rows, logs, artifacts, repositories) into one file, while the server goes on.
 
@@ -36,7 +39,16 @@ def command(
     target = file or Path.cwd()
     if target.is_dir():
         target = target / f"headway-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz"
-    made = make_backup(settings, target.absolute(), now, artifacts=not no_artifacts, keys=with_key)
+    # On the machine of a server no other process is needed to read what lies there.
+    server = server_for(settings, local=local)
+    if server is not None and not server.is_local:
+        from headway.cli.server_backup import fetch_backup
+
+        if with_key:
+            raise WrongUse("a server never sends its key", hint="make that backup on its own machine")
+        made = fetch_backup(server, target.absolute(), artifacts=not no_artifacts)
+    else:
+        made = make_backup(settings, target.absolute(), now, artifacts=not no_artifacts, keys=with_key)
     if as_json:
         emit_json(_document(made))
         return 0
@@ -46,8 +58,9 @@ def command(
     for name in made.missing:
         echo(f"  {name} went while the backup was made")
     if made.keys and not made.has_keys:
+        folder = "its " if server is not None and not server.is_local else f"{settings.data}/"
         echo(
-            f"  not in it: {', '.join(str(settings.data / name) for name in made.keys)}; keep a copy elsewhere, "
+            f"  not in it: {', '.join(folder + name for name in made.keys)}; keep a copy elsewhere, "
             "without the key the stored secrets cannot be read (--with-key puts all of it in)"
         )
     echo(f"  next: try it: headway restore {made.file.name} --into SOME_EMPTY_FOLDER")
@@ -55,14 +68,4 @@ def command(
 
 
 def _document(made: "Backup") -> dict[str, object]:
-    return {
-        "file": str(made.file),
-        "bytes": made.bytes,
-        "created_at": made.created_at,
-        "rows": made.rows,
-        "logs": made.logs,
-        "artifacts": made.artifacts,
-        "repositories": made.repositories,
-        "missing": made.missing,
-        "keys": {"there": list(made.keys), "in_it": made.has_keys},
-    }
+    return {"file": str(made.file), **made.told(), "missing": made.missing}

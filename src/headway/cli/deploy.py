@@ -11,6 +11,7 @@ import click
 
 from headway.base.errors import Cancelled, Held, WrongUse
 from headway.cli.output import echo, emit_json, json_option
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from headway.engine.deployments import Wish
     from headway.engine.projects import Project
     from headway.store.database import Database
+    from headway.wire.shapes_delivery import PlanDocument
 
 
 @click.command()
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
 )
 @click.option("--force", is_flag=True, help="Also when it is live already with the same settings.")
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -49,6 +52,7 @@ def command(
     approved_by: str | None,
     wait: bool,
     force: bool,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Deploy a release to an environment, host after host.
@@ -58,6 +62,8 @@ def command(
 
     Ctrl-C finishes the step at hand, then asks whether to go back, to stay, or to go on without you (without a
     terminal: back). SIGTERM, SIGHUP and a closed terminal leave it as it is, and the next call goes on.
+
+    With a server it is asked for there and stands at its gate: what holds it is said, and --wait stays until it opens.
     """
     from headway.domain.deployment import DeploymentKind
     from headway.drivers.git import Git
@@ -73,6 +79,31 @@ def command(
     project = find_project(Path.cwd())
     environment_of(project.contract, environment)
     git = Git(settings.environment, settings.mirrors)
+    if (server := server_for(settings, local=local)) is not None:
+        if approved_by is not None:
+            raise WrongUse(
+                "on a server approvals are given by who is signed in, not stated",
+                hint="approve the request on its page, or by POST /api/requests/ID/approve",
+            )
+        from headway.cli import server_deploy, server_release
+
+        name = server_release.here(git, project.root, wanted or "HEAD")
+        service, kind = project.contract.service.name, "hotfix" if hotfix else "planned"
+        if dry_run:
+            plan = server_deploy.dry_run(
+                server, service=service, environment=environment, release=name, kind=kind
+            )
+            return _show_plan(plan, as_json=as_json)
+        return server_deploy.deploy(
+            server,
+            service=service,
+            environment=environment,
+            release=name,
+            kind=kind,
+            force=force,
+            wait=wait,
+            as_json=as_json,
+        )
     with open_database(settings.database_url, before=copy_first(settings)) as database:
         release = find_release(
             database,
@@ -101,12 +132,17 @@ def command(
 
 
 def _dry_run(database: "Database", project: "Project", wish: "Wish", user: str, *, as_json: bool) -> int:
-    from headway.cli.deployment_screen import plan_document, show_plan
     from headway.engine.deployments import dry_run
+    from headway.engine.documents import plan_document
 
-    plan = dry_run(database, project, wish, user)
+    return _show_plan(plan_document(dry_run(database, project, wish, user)), as_json=as_json)
+
+
+def _show_plan(plan: "PlanDocument", *, as_json: bool) -> int:
+    from headway.cli.deployment_screen import show_plan
+
     if as_json:
-        emit_json(plan_document(plan))
+        emit_json(plan)
     else:
         show_plan(plan)
     return 0

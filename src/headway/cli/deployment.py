@@ -7,7 +7,9 @@ import click
 
 from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
+from headway.wire.shapes_delivery import DeploymentDocument, deployment_json
 
 #: Of a deployment that has ended.
 _STATES = ("succeeded", "failed", "rolled_back", "cancelled")
@@ -30,6 +32,7 @@ def command() -> None:
 @click.option("--release", "version", metavar="TEXT", default="", help="What its own system calls it.")
 @click.option("--url", metavar="URL", default="", help="Where its own system shows it.")
 @click.option("--key", metavar="TEXT", help="Told again with the same key, it is the same deployment.")
+@local_option
 @json_option
 @click.pass_obj
 def record(
@@ -45,6 +48,7 @@ def record(
     version: str,
     url: str,
     key: str | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Record a deployment to ENVIRONMENT that another system did.
@@ -53,7 +57,6 @@ def record(
     """
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
-    from headway.cli.status import deployment_document
     from headway.domain.deployment import DeploymentKind, DeploymentState
     from headway.drivers.git import Git
     from headway.engine.deployment_records import Record, store_record
@@ -77,6 +80,10 @@ def record(
         production=declared.production if declared else None,
     )
     git = Git(settings.environment, settings.mirrors)
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.cli.server_record import record_there
+
+        return _present(*record_there(server, git, project.root, told), as_json=as_json)
     with open_database(settings.database_url) as database:
         found = store_record(
             database,
@@ -86,12 +93,16 @@ def record(
             actor=owner(settings),
             now=SystemClock().now(),
         )
+    return _present(deployment_json(found.deployment), found.is_new, as_json=as_json)
+
+
+def _present(made: DeploymentDocument, is_new: bool, *, as_json: bool) -> int:
     if as_json:
-        emit_json({"deployment": deployment_document(found.deployment), "is_new": found.is_new})
+        emit_json({"deployment": made, "is_new": is_new})
     else:
-        made = found.deployment
-        before = "" if found.is_new else " (recorded before)"
-        echo(f"deployment {made.number} of {made.service} to {made.environment}: {made.state}{before}")
+        before = "" if is_new else " (recorded before)"
+        where = f"of {made['service']} to {made['environment']}"
+        echo(f"deployment {made['number']} {where}: {made['state']}{before}")
     return 0
 
 

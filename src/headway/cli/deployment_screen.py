@@ -8,9 +8,9 @@ import click
 from headway.cli.output import echo, styled
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.engine.deployment_drive import Watcher
+from headway.wire.shapes_delivery import PlanDocument
 
 if TYPE_CHECKING:
-    from headway.deploy.plan import Plan
     from headway.engine.deployments import Result
 
 _COLOURS = {
@@ -33,6 +33,7 @@ class Lines(Watcher):
         self._err = err
         self._width = 0
         self._said = ""
+        self._has_head = False
 
     def say(self, text: str) -> None:
         """A terminal that is gone is no reason to stop."""
@@ -45,13 +46,18 @@ class Lines(Watcher):
         text = f"{styled(deployment.state)}  {deployment.reason}"
         if deployment.state.is_final or text == self._said:
             return
-        if not self._said:
+        self.head(deployment)
+        self._said = text
+        self.say(f"  {text}")
+
+    def head(self, deployment: Deployment) -> None:
+        """What it is of, once."""
+        if not self._has_head:
+            self._has_head = True
             self.say(
                 f"{_number(deployment)} of {deployment.release} "
                 f"(commit {deployment.commit[:12]}) to {deployment.environment}"
             )
-        self._said = text
-        self.say(f"  {text}")
 
     def host(self, row: HostRow) -> None:
         self._width = max(self._width, len(row.host))
@@ -93,58 +99,21 @@ def _number(deployment: Deployment) -> str:
     return f"deployment {deployment.number}" if deployment.number else "the rollback"
 
 
-def show_plan(plan: "Plan") -> None:
+def show_plan(plan: PlanDocument) -> None:
     """Every command for every host, as it would be run."""
-    from headway.deploy.commands import Group, commands
-
     echo(
-        f"{plan.release} (commit {plan.commit[:12]}) to {plan.environment.name}, as it would be; nothing is touched"
+        f"{plan['release']} (commit {plan['commit'][:12]}) to {plan['environment']}, as it would be; nothing is touched"
     )
-    names = [*plan.environment.env, *plan.environment.secrets]
-    if names:
-        echo(f"settings: {', '.join(names)}")
-    for host in plan.hosts:
-        before = host.predecessor.release if host.predecessor else "nothing"
+    if plan["settings"]:
+        echo(f"settings: {', '.join(plan['settings'])}")
+    for host in plan["hosts"]:
+        where = f"{host['user'] or ''}@{host['address']}:{host['root']}"
         echo(
-            click.style(f"\n{host.spec.name}", bold=True)
-            + f"  batch {host.batch + 1}, {host.spec.user or ''}@{host.spec.address}:{host.root}, now {before}"
+            click.style(f"\n{host['host']}", bold=True)
+            + f"  batch {host['batch'] + 1}, {where}, now {host['before'] or 'nothing'}"
         )
-        for group in (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN):
-            for command in commands(plan, host, group):
-                settings = f", with {command.settings}" if command.settings else ""
-                echo(f"  {click.style(command.step, fg='cyan')}  in {command.directory}{settings}")
-                for line in command.script.splitlines():
-                    echo(f"    {line}")
-
-
-def plan_document(plan: "Plan") -> dict[str, object]:
-    from headway.deploy.commands import Group, commands
-
-    return {
-        "service": plan.service,
-        "environment": plan.environment.name,
-        "release": plan.release,
-        "commit": plan.commit,
-        "settings": [*plan.environment.env, *plan.environment.secrets],
-        "hosts": [
-            {
-                "host": host.spec.name,
-                "address": host.spec.address,
-                "batch": host.batch,
-                "root": host.root,
-                "processes": list(host.processes),
-                "before": host.predecessor.release if host.predecessor else None,
-                "commands": [
-                    {
-                        "step": command.step,
-                        "directory": command.directory,
-                        "settings": command.settings,
-                        "script": command.script,
-                    }
-                    for group in (Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN)
-                    for command in commands(plan, host, group)
-                ],
-            }
-            for host in plan.hosts
-        ],
-    }
+        for command in host["commands"]:
+            settings = f", with {command['settings']}" if command["settings"] else ""
+            echo(f"  {click.style(command['step'], fg='cyan')}  in {command['directory']}{settings}")
+            for line in command["script"].splitlines():
+                echo(f"    {line}")

@@ -12,24 +12,15 @@ import click
 
 from headway.base.clock import SystemClock
 from headway.base.errors import Cancelled, HeadwayError
-from headway.cli.deployment_screen import Lines, show_end
-from headway.cli.output import emit_json
-from headway.cli.status import deployment_document, host_row_document
+from headway.cli.deployment_result import finish
+from headway.cli.deployment_screen import Lines
 from headway.deploy.rollout import Asked
-from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_hold import World
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.engine.deployments import Result
-
-EXIT_CODES = {
-    DeploymentState.SUCCEEDED: 0,
-    DeploymentState.ROLLED_BACK: 1,
-    DeploymentState.FAILED: 1,
-    DeploymentState.CANCELLED: 130,
-}
 
 
 class GoOnWithoutMe(HeadwayError):
@@ -60,17 +51,7 @@ def play(
             f"left as it is: the step at hand ends by itself on its host, {environment} stays where it is",
             hint=f"headway {' '.join(again)} goes on with it; headway status {environment} shows it",
         ) from None
-    if as_json:
-        emit_json(result_document(result))
-    else:
-        show_end(result)
-    if result.deployment is None:
-        return 0
-    state = result.deployment.state
-    going_back = going_back and result.deployment.kind is not DeploymentKind.ROLLBACK
-    if going_back and state in (DeploymentState.ROLLED_BACK, DeploymentState.CANCELLED):
-        return 0
-    return EXIT_CODES[state]
+    return finish(result, as_json=as_json, going_back=going_back)
 
 
 async def _run(
@@ -148,13 +129,3 @@ def _leave(settings: Settings, again: Sequence[str], screen: Lines, environment:
         f"process {process.pid} goes on; its words are in {log}; headway status {environment} shows it"
     )
     return 0
-
-
-def result_document(result: "Result") -> dict[str, object]:
-    return {
-        "deployment": deployment_document(result.deployment) if result.deployment else None,
-        "hosts": [host_row_document(row) for row in result.hosts],
-        "resumed": result.resumed,
-        "already_live": deployment_document(result.already_live) if result.already_live else None,
-        "differences": list(result.differences),
-    }

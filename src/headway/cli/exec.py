@@ -4,15 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway.cli.host_lines import HostLines, as_text, run_interruptibly, seconds
 from headway.cli.output import echo, emit_json, json_option, styled
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
+    from headway.client.http import HeadwayClient
     from headway.engine.remote_commands import Outcome, Task
 
 #: Somebody waits at a terminal: a host that does not answer is given up sooner than in a deployment.
@@ -44,6 +46,7 @@ _CONNECT_WITHIN = 8.0
 )
 @click.option("--pty", is_flag=True, help="Give the command a terminal.")
 @click.option("--merge", is_flag=True, help="Wait for all, then show equal outputs once with their hosts.")
+@local_option
 @json_option
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
 @click.pass_obj
@@ -56,6 +59,7 @@ def command(
     timeout: str,
     pty: bool,
     merge: bool,
+    local: bool,
     as_json: bool,
     words: tuple[str, ...],
 ) -> int:
@@ -67,20 +71,59 @@ def command(
 
     Exit code: 0 all succeeded, 1 some failed, 3 some host was not reached.
     """
+    limit = seconds(timeout, "--timeout")
+    quiet = merge or as_json
+    if (server := server_for(settings, local=local)) is not None:
+        body = {
+            "hosts": list(selectors),
+            "command": list(words),
+            "service": _service_here(),
+            "user": user,
+            "parallel": parallel,
+            "timeout": limit,
+            "pty": pty,
+        }
+        outcomes, lines = _there(server, body, quiet=quiet)
+    else:
+        asked = _Asked(selectors, words, user, parallel, limit, pty)
+        outcomes, lines = _here(settings, asked, quiet=quiet)
+    code = _exit_code(outcomes)
+    if as_json:
+        emit_json(_document(words, outcomes, code))
+        return code
+    if merge:
+        _show_merged(outcomes, lines)
+    _sum_up(outcomes)
+    return code
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    selectors: tuple[str, ...]
+    words: tuple[str, ...]
+    user: str | None
+    parallel: int
+    #: Seconds; 0: for ever.
+    limit: float
+    pty: bool
+
+
+def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outcome], HostLines]":
+    """From this machine, by SSH."""
     from headway.domain.selection import select_hosts
     from headway.engine.host_book import read_host_book
     from headway.engine.remote_commands import Task, known_secrets
 
-    limit = seconds(timeout, "--timeout")
     book = read_host_book(Path.cwd())
-    hosts = select_hosts(book, [part for text in selectors for part in text.split(",") if part.strip()])
-    if user is not None:
-        hosts = tuple(dataclasses.replace(host, user=user) for host in hosts)
-    tasks = [Task(host, words) for host in hosts]
+    selected = [part for text in asked.selectors for part in text.split(",") if part.strip()]
+    hosts = select_hosts(book, selected)
+    if asked.user is not None:
+        hosts = tuple(dataclasses.replace(host, user=asked.user) for host in hosts)
+    tasks = [Task(host, asked.words) for host in hosts]
     lines = HostLines([host.name for host in hosts])
 
     def on_line(task: "Task", line: bytes) -> None:
-        if not (merge or as_json):
+        if not quiet:
             lines.show(task.host.name, line)
 
     async def work() -> "list[Outcome]":
@@ -95,20 +138,39 @@ def command(
                 known_secrets(book, settings),
                 SystemClock(),
                 on_line,
-                pty=pty,
-                timeout=timedelta(seconds=limit) if limit else None,
+                pty=asked.pty,
+                timeout=timedelta(seconds=asked.limit) if asked.limit else None,
             )
-            return await run_tasks(stage, tasks, parallel=parallel)
+            return await run_tasks(stage, tasks, parallel=asked.parallel)
 
-    outcomes = run_interruptibly(work(), "cancelled: the command was ended on the hosts")
-    code = _exit_code(outcomes)
-    if as_json:
-        emit_json(_document(words, outcomes, code))
-        return code
-    if merge:
-        _show_merged(outcomes, lines)
-    _sum_up(outcomes)
-    return code
+    return run_interruptibly(work(), "cancelled: the command was ended on the hosts"), lines
+
+
+def _there(
+    server: "HeadwayClient", body: dict[str, Any], *, quiet: bool
+) -> "tuple[list[Outcome], HostLines]":
+    """By the server, from where it stands."""
+    from headway.cli.server_hosts import exec_stream
+
+    stream = exec_stream(server, body)
+    lines = HostLines([task.host.name for task in stream.tasks])
+
+    def on_line(task: "Task", line: bytes) -> None:
+        if not quiet:
+            lines.show(task.host.name, line)
+
+    return stream.play(on_line), lines
+
+
+def _service_here() -> str | None:
+    """None outside of any service: then the server's own hosts are meant."""
+    from headway.base.errors import HeadwayError
+    from headway.engine.projects import service_name
+
+    try:
+        return service_name(Path.cwd())
+    except HeadwayError:
+        return None
 
 
 def _exit_code(outcomes: "Sequence[Outcome]") -> int:

@@ -11,6 +11,7 @@ import click
 from headway.base.durations import format_duration
 from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option, print_table, styled
+from headway.cli.server_choice import local_option, server_for
 from headway.drivers.logfile import LogFile, log_exists
 from headway.engine.settings import Settings
 
@@ -30,6 +31,7 @@ _CHUNK = 1 << 20
 @click.option(
     "--attempt", type=click.IntRange(1), help="An earlier attempt of the job; the latest if not said."
 )
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -40,6 +42,7 @@ def command(
     follow: bool,
     step: int | None,
     attempt: int | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """The log of a run, or of one of its jobs; without RUN the latest runs, newest first.
@@ -54,13 +57,18 @@ def command(
         raise WrongUse("--step and --attempt show a part of one job's log; name the job, without --follow")
     if follow and run_name is None:
         run_name = "last"
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.cli import server_logs
+
+        wanted = server_logs.Wanted(run_name, job_name, step, attempt)
+        return server_logs.logs(server, settings, wanted, service_here(), follow=follow, as_json=as_json)
     tools = open_tools(settings)
     try:
         if run_name is None:
             return _list_runs(tools, service_here(), as_json=as_json)
         run = find_run(tools.database, run_name, service_here())
         look = look_at(tools.database, run.id)
-        chosen = _choose(look, job_name)
+        chosen = choose(look, job_name)
         if follow:
             code = _follow(tools, look, chosen, quiet=as_json)
             if as_json:
@@ -81,18 +89,24 @@ def command(
 
 
 def _list_runs(tools: "Tools", service: str | None, *, as_json: bool) -> int:
-    from headway.wire.shapes import run_json
     from headway.store.runs import latest_runs
+    from headway.wire.shapes import run_json
 
     runs = tools.database.read(lambda tx: latest_runs(tx, service))
     if as_json:
         emit_json({"runs": [run_json(run) for run in runs]})
-    elif not runs:
-        echo("there is no run yet; headway run makes one")
     else:
-        columns = ["run", "state", "commit", "branch", "began", "took", "reason"]
-        print_table(columns, [_run_line(run) for run in runs])
+        run_lines(runs)
     return 0
+
+
+def run_lines(runs: "Sequence[Run]") -> None:
+    """A table of them, wherever they are."""
+    if not runs:
+        echo("there is no run yet; headway run makes one")
+        return
+    columns = ["run", "state", "commit", "branch", "began", "took", "reason"]
+    print_table(columns, [_run_line(run) for run in runs])
 
 
 def _run_line(run: "Run") -> list[str]:
@@ -102,7 +116,7 @@ def _run_line(run: "Run") -> list[str]:
     return [str(run.number), styled(run.state), commit, run.branch or "", began, took, run.reason]
 
 
-def _choose(look: "Look", name: str | None) -> "tuple[Job, ...]":
+def choose(look: "Look", name: str | None) -> "tuple[Job, ...]":
     """All jobs, the named one, or all of a definition with a matrix. Raises WrongUse with the near name."""
     from headway.pipeline.plan import meant
 
@@ -125,10 +139,15 @@ def _show_all(tools: "Tools", jobs: "Sequence[Job]") -> None:
     for number, job in enumerate(jobs):
         if number:
             echo()
-        reason = f": {job.reason}" if job.reason else ""
-        echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
-        sys.stdout.flush()
+        headline(job)
         _copy(tools, tools.log(job, job.attempt), 0, None)
+
+
+def headline(job: "Job") -> None:
+    """What stands above its log."""
+    reason = f": {job.reason}" if job.reason else ""
+    echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
+    sys.stdout.flush()
 
 
 def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None) -> None:
@@ -185,7 +204,7 @@ def _pieces(file: LogFile, start: int, end: int | None) -> Iterator[bytes]:
 def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: bool) -> int:
     """Look on until the run ends; the exit code is the run's own."""
     from headway.cli.run_screen import Output, screen_for, show_events
-    from headway.cli.run_session import EXIT_CODES
+    from headway.cli.run_summary import EXIT_CODES
     from headway.engine.run_watch import Watcher
     from headway.engine.runs import look_at
 
@@ -240,7 +259,7 @@ def _waiting(tools: "Tools", run: "Run") -> Callable[[], None]:
 
 
 def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:
-    from headway.wire.shapes import job_json, run_json, step_json
+    from headway.wire.shapes import job_log_json, run_json
 
     wanted = {job.id for job in chosen}
     jobs = []
@@ -248,12 +267,6 @@ def _emit(tools: "Tools", look: "Look", chosen: "Sequence[Job]") -> None:
         if job.id in wanted:
             with LogFile.open(tools.log(job, job.attempt)) as log:
                 place, size = log.path, log.size
-            jobs.append(
-                job_json(job)
-                | {
-                    "log": str(place) if place else None,
-                    "log_size": size,
-                    "steps": [step_json(step) for step in _steps(tools, job, job.attempt)],
-                }
-            )
+            steps = _steps(tools, job, job.attempt)
+            jobs.append(job_log_json(job, steps, log=str(place) if place else None, size=size))
     emit_json({"run": run_json(look.run), "jobs": jobs})

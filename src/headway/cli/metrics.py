@@ -1,14 +1,14 @@
 """`headway metrics`: the five delivery metrics, with what they rest on."""
 
-import math
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.base.durations import format_duration, parse_duration
 from headway.cli.output import echo, emit_json, json_option, print_table
+from headway.cli.server_choice import local_option, server_for
 from headway.cli.terminal import clean
 from headway.engine.metric_words import (
     TITLES,
@@ -21,6 +21,7 @@ from headway.engine.metric_words import (
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
+    from headway.client.http import HeadwayClient
     from headway.dora.metric import Evidence, Metric
     from headway.dora.metrics import Report
 
@@ -52,6 +53,7 @@ class Since(click.ParamType[timedelta]):
     type=click.Choice(list(TITLES)),
     help="List every deployment and commit behind one metric, and the rule that put it there.",
 )
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -61,6 +63,7 @@ def command(
     service: str | None,
     environment: str | None,
     explain: str | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """The five delivery metrics, each with its 95 % interval and what it rests on.
@@ -68,29 +71,54 @@ def command(
     Medians count what still waits or lasts as longer than so far. With too little data the values themselves are
     shown. Definitions: docs/metrics.md.
     """
+    name = None if service == "all" else service or _service_here()
+    if (server := server_for(settings, local=local)) is not None:
+        report = _from_server(server, since, name, environment, explain)
+    else:
+        report = _from_here(settings, since, name, environment)
+    if as_json:
+        from headway.engine.documents import delivery_document
+
+        emit_json(delivery_document(report, name, environment, explain))
+    elif explain:
+        _print_evidence(report, explain)
+    else:
+        _print_report(report, name, environment, since)
+    return 0
+
+
+def _from_here(
+    settings: Settings, since: timedelta, service: str | None, environment: str | None
+) -> "Report":
     from headway.base.clock import SystemClock
     from headway.drivers.git import Git
     from headway.engine.reports import delivery_report
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    name = None if service == "all" else service or _service_here()
     with open_database(settings.database_url, before=copy_first(settings)) as database:
-        report = delivery_report(
+        return delivery_report(
             database,
             Git(settings.environment, settings.mirrors),
-            service=name,
+            service=service,
             environment=environment,
             since=since,
             now=SystemClock().now(),
         )
-    if as_json:
-        emit_json(_document(report, name, environment, explain))
-    elif explain:
-        _print_evidence(report, explain)
-    else:
-        _print_report(report, name, environment, since)
-    return 0
+
+
+def _from_server(
+    server: "HeadwayClient",
+    since: timedelta,
+    service: str | None,
+    environment: str | None,
+    explain: str | None,
+) -> "Report":
+    from headway.client.decode import report_of
+
+    seconds = f"{max(1, round(since.total_seconds()))}s"
+    asked = {"service": service, "environment": environment, "explain": explain}
+    return report_of(server.get("/api/delivery", since=seconds, **asked))
 
 
 def _service_here() -> str | None:
@@ -167,63 +195,3 @@ def _evidence_cells(row: "Evidence") -> tuple[str, ...]:
 
 def _metric(report: "Report", name: str) -> "Metric":
     return next(metric for metric in report.metrics if metric.name == name)
-
-
-# As JSON
-
-
-def _document(
-    report: "Report", service: str | None, environment: str | None, explain: str | None
-) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "service": service,
-        "environment": environment,
-        "since": report.window.start,
-        "until": report.window.end,
-        "watched_since": report.watched_since,
-        "weeks": [{"deployments": count, "watched": share} for count, share in report.weeks],
-        "metrics": {metric.name.replace("-", "_"): _metric_json(metric) for metric in report.metrics},
-    }
-    if explain:
-        rows = [_evidence_json(row) for row in _metric(report, explain).evidence]
-        document["explain"] = {"metric": explain.replace("-", "_"), "rows": rows}
-    return document
-
-
-def _metric_json(metric: "Metric") -> dict[str, Any]:
-    interval = None
-    if metric.interval is not None:
-        interval = {
-            "low": _finite(metric.interval.low),
-            "high": _finite(metric.interval.high),
-            "level": metric.interval.level,
-            "method": metric.interval.method,
-        }
-    return {
-        "value": metric.value,
-        "unit": metric.unit,
-        "interval": interval,
-        "n": metric.n,
-        "events": metric.events,
-        "reason": metric.reason,
-        "basis": metric.basis,
-        "raw": [{"seconds": seconds, "over": over} for seconds, over in metric.raw],
-        "details": dict(metric.details),
-    }
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isinf(value) else value
-
-
-def _evidence_json(row: "Evidence") -> dict[str, Any]:
-    return {
-        "at": row.at,
-        "counted": row.counted,
-        "rule": row.rule,
-        "service": row.service,
-        "environment": row.environment or None,
-        "deployment": row.deployment,
-        "commit": row.commit,
-        "seconds": row.value,
-    }

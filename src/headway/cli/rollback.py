@@ -1,12 +1,17 @@
 """`headway rollback`: the last good release back, by a person's wish."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.base.errors import WrongUse
 from headway.cli.output import json_option
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.client.http import HeadwayClient
 
 
 @click.command()
@@ -22,6 +27,7 @@ from headway.engine.settings import Settings
 @click.option(
     "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
 )
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -32,6 +38,7 @@ def command(
     direct: bool,
     force: bool,
     wait: bool,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Put the last good release back.
@@ -40,6 +47,8 @@ def command(
     reached is told at the end. With --direct neither Headway's database nor its artifacts are needed: the hosts
     know what they had.
     """
+    if not direct and (server := server_for(settings, local=local)) is not None:
+        return _on_server(server, environment, target, force=force, wait=wait, as_json=as_json)
     from headway.cli.deployment_session import play
     from headway.engine.deployment_hold import World
     from headway.engine.deployments import Deployments, Result
@@ -84,6 +93,23 @@ def command(
         return play(
             settings, work, environment=environment, again=again, wait=wait, as_json=as_json, going_back=True
         )
+
+
+def _on_server(
+    server: "HeadwayClient", environment: str, target: str | None, *, force: bool, wait: bool, as_json: bool
+) -> int:
+    from headway.cli import server_deploy
+    from headway.engine.projects import service_name
+
+    return server_deploy.roll_back(
+        server,
+        service=service_name(Path.cwd()),
+        environment=environment,
+        to=target,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )
 
 
 def _whole(database: object, service: str, text: str) -> str:

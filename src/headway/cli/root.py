@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("headway.cli.restore", "Restore a backup into an empty place."),
     "export": ("headway.cli.export", "Write everything in open formats."),
     "secret": ("headway.cli.secret", "Store the values that jobs and environments name, encrypted."),
+    "repository": ("headway.cli.repository", "Repositories that the server takes pushes from."),
     "people": ("headway.cli.people", "Who may sign in to the server, and what they may do."),
     "token": ("headway.cli.token", "Tokens for programs that use the server."),
 }

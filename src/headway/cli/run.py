@@ -2,12 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.base.errors import HeadwayError, WrongUse
 from headway.cli.output import json_option
+from headway.cli.server_choice import local_option, needed_server, server_for
 from headway.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.client.http import HeadwayClient
 
 
 @click.command()
@@ -25,6 +30,10 @@ from headway.engine.settings import Settings
 @click.option(
     "--cancel", "cancelled", metavar="RUN", help="Stop this run (a number, an id, or 'last') and run nothing."
 )
+@click.option(
+    "--server", "insists", is_flag=True, help="On a server; what it lacks of the tree is sent to it (a try)."
+)
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -34,6 +43,8 @@ def command(
     fail_fast: bool,
     limit: int | None,
     cancelled: str | None,
+    insists: bool,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Run the pipeline of this commit, or of the tree as it is.
@@ -43,7 +54,15 @@ def command(
 
     Ctrl-C cancels the run. SIGTERM, SIGHUP and a closed terminal leave it as it is: its jobs go on, and the next
     `headway run` here takes it up.
+
+    With a server (HEADWAY_SERVER, or one that runs on this data folder) a clean commit that it has is run there, or its
+    run is looked on at; anything else is tried there: what the server lacks is sent, and no release is made of it.
     """
+    if insists and local:
+        raise WrongUse("--server and --local say the opposite of each other")
+    server = needed_server(settings) if insists else server_for(settings, local=local)
+    if server is not None:
+        return _on_server(server, settings, only, limit, cancelled, fail_fast=fail_fast, as_json=as_json)
     # All imports come before the run is begun: it is timed from there.
     from headway.cli.run_session import Session
     from headway.engine.runs import Wish, begin, open_tools
@@ -62,6 +81,27 @@ def command(
         return Session(tools, begun, project, limit=limit or _cores(), as_json=as_json, quiet=as_json).play()
     finally:
         tools.database.close()
+
+
+def _on_server(
+    server: "HeadwayClient",
+    settings: Settings,
+    only: tuple[str, ...],
+    limit: int | None,
+    cancelled: str | None,
+    *,
+    fail_fast: bool,
+    as_json: bool,
+) -> int:
+    from headway.cli import server_run
+
+    if limit is not None:
+        raise WrongUse("--jobs is for this machine; a server has its slots", hint="or run it here: --local")
+    if cancelled is not None:
+        if only or fail_fast:
+            raise WrongUse("--cancel stops a run; it goes with no --job and no --fail-fast")
+        return server_run.cancel(server, settings, cancelled, service_here(), as_json=as_json)
+    return server_run.run(server, settings, only, fail_fast=fail_fast, as_json=as_json)
 
 
 def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from headway.base.errors import HeadwayError
 from headway.cli.output import echo
 from headway.cli.run_screen import Output, Screen, screen_for, show_events
-from headway.cli.run_summary import show_summary
+from headway.cli.run_summary import EXIT_CODES, show_summary
 from headway.domain.run import Run
-from headway.domain.states import State
 from headway.drivers.runner.local import LocalRunner
 from headway.engine.projects import Project
 from headway.engine.retention import tidy
@@ -24,13 +23,6 @@ from headway.engine.run_drive import Detached, Drive, ready
 from headway.engine.run_watch import Look, Watcher
 from headway.engine.runs import Begun, How, Tools, attach, give_back, look_at, nobody_drives, orphans
 
-EXIT_CODES = {
-    State.SUCCEEDED: 0,
-    State.SKIPPED: 0,
-    State.FAILED: 1,
-    State.ERRORED: 3,
-    State.CANCELLED: 130,
-}
 #: Seconds between two looks at somebody else's run.
 _LOOK_EVERY = 0.04
 #: Seconds between two looks whether its process still lives.

@@ -7,17 +7,24 @@ import click
 
 from headway.base.durations import format_duration
 from headway.cli.output import echo, emit_json, styled
-from headway.wire.shapes import artifacts_json, case_json, job_json, run_json
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, TestCase
 from headway.domain.states import State
 from headway.store import job_results, jobs
 from headway.store.database import Transaction
+from headway.wire.shapes import summary_json
 
 if TYPE_CHECKING:
     from headway.engine.projects import Project
     from headway.engine.runs import Tools
 
+EXIT_CODES = {
+    State.SUCCEEDED: 0,
+    State.SKIPPED: 0,
+    State.FAILED: 1,
+    State.ERRORED: 3,
+    State.CANCELLED: 130,
+}
 #: Failed tests that are shown; --json has up to 1,000, the reports all of them.
 _MOST_CASES = 20
 _BAD = (State.FAILED, State.ERRORED)
@@ -35,15 +42,15 @@ def show_summary(tools: "Tools", run: Run, project: "Project | None", *, as_json
 
     found, cases, artifacts = tools.database.read(work)
     if as_json:
-        emit_json(
-            {
-                "run": run_json(run),
-                "jobs": [job_json(job) for job in found],
-                "failed_tests": [case_json(job, case) for job, case in cases],
-                "artifacts": artifacts_json(artifacts),
-            }
-        )
-        return
+        emit_json(summary_json(run, found, cases, artifacts))
+    else:
+        present(run, found, cases, project)
+
+
+def present(
+    run: Run, found: Sequence[Job], cases: Sequence[tuple[str, TestCase]], project: "Project | None"
+) -> None:
+    """As text, wherever it ran."""
     for line in _lines(run, found, cases, project):
         echo(line)
 
@@ -53,7 +60,7 @@ def _lines(
 ) -> Iterator[str]:
     yield ""
     yield from _failed_tests(found, cases)
-    width = max(len(job.name) for job in found)
+    width = max((len(job.name) for job in found), default=0)
     for job in sorted(found, key=lambda job: job.state not in _BAD):
         yield f"  {job.name:{width}}  {_padded(job.state)}  {_about(job)}".rstrip()
     yield ""

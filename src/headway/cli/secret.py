@@ -2,14 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.base.errors import WrongUse
 from headway.cli.accounts import owner
 from headway.cli.output import echo, emit_json, json_option, print_table
+from headway.cli.server_choice import local_option, server_for
 from headway.domain.secrets import (
+    ScopeKind,
     SecretScope,
     StoredSecret,
     environment_scope,
@@ -17,6 +19,7 @@ from headway.domain.secrets import (
     team_scope,
 )
 from headway.engine.settings import Settings
+from headway.wire.shapes_server import SecretDocument, secret_json
 
 if TYPE_CHECKING:
     from headway.domain.contract import Contract
@@ -32,7 +35,7 @@ _team_option = click.option("--team", metavar="NAME", help="For all services of 
 
 @click.group()
 def command() -> None:
-    """Secrets of services, environments and teams. Acts on the database of this data folder.
+    """Secrets of services, environments and teams. Acts on the server, or on the database of this data folder.
 
     Nobody can read a value back. Jobs and environments are given those that they name in headway.toml.
     """
@@ -43,6 +46,7 @@ def command() -> None:
 @_service_option
 @_environment_option
 @_team_option
+@local_option
 @json_option
 @click.pass_obj
 def set_(
@@ -52,46 +56,59 @@ def set_(
     service: str | None,
     environment: str | None,
     team: str | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Set a secret. Its value is asked for twice, or read from standard input; it is never an argument."""
-    from headway.base.clock import SystemClock
-    from headway.engine.upgrade import copy_first
-    from headway.engine.vault import open_vault, require_sound
-    from headway.store.database import open_database
+    from headway.engine.vault import require_sound
 
     scope = _scope(service, environment, team)
     require_sound(name, "only the name")
     value = _read_value(name)
     require_sound(name, value)
-    vault, now = open_vault(settings, create=True), SystemClock().now()
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
-        database.transact(lambda tx: vault.put(tx, scope, name, value, owner(settings), now))
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.cli.server_accounts import set_secret
+
+        stored = set_secret(server, scope, name, value)
+    else:
+        stored = _set_here(settings, scope, name, value)
     if as_json:
-        stored = StoredSecret(scope, name, vault.key_id, now, settings.user)
-        emit_json({"secret": secret_document(stored, None)})
+        emit_json({"secret": stored})
     else:
         echo(f"set {name} of {scope}")
     return 0
 
 
+def _set_here(settings: Settings, scope: SecretScope, name: str, value: str) -> SecretDocument:
+    from headway.base.clock import SystemClock
+    from headway.engine.upgrade import copy_first
+    from headway.engine.vault import open_vault
+    from headway.store.database import open_database
+
+    vault, now = open_vault(settings, create=True), SystemClock().now()
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
+        database.transact(lambda tx: vault.put(tx, scope, name, value, owner(settings), now))
+    return secret_json(StoredSecret(scope, name, vault.key_id, now, settings.user), None)
+
+
 @command.command("list")
+@local_option
 @json_option
 @click.pass_obj
-def list_(settings: Settings, *, as_json: bool) -> int:
+def list_(settings: Settings, *, local: bool, as_json: bool) -> int:
     """List the names of all secrets: whose they are, who set them and when, and what names them here."""
     from headway.engine.secret_uses import uses_of
-    from headway.engine.upgrade import copy_first
-    from headway.engine.vault import FOR_JOBS
-    from headway.store.database import open_database
-    from headway.store.secrets import all_secrets
 
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
-        found = [sealed.stored for sealed in database.read(lambda tx: all_secrets(tx, kinds=FOR_JOBS))]
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.cli.server_accounts import list_secrets
+
+        found = [_stored(secret) for secret in list_secrets(server)]
+    else:
+        found = _stored_here(settings)
     contract, unread = _contract_here()
     uses = [None if contract is None else uses_of(secret, contract) for secret in found]
     if as_json:
-        emit_json({"secrets": [secret_document(*each) for each in zip(found, uses, strict=True)]})
+        emit_json({"secrets": [secret_json(*each) for each in zip(found, uses, strict=True)]})
     elif found:
         rows = [
             (
@@ -111,11 +128,27 @@ def list_(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
+def _stored_here(settings: Settings) -> list[StoredSecret]:
+    from headway.engine.upgrade import copy_first
+    from headway.engine.vault import FOR_JOBS
+    from headway.store.database import open_database
+    from headway.store.secrets import all_secrets
+
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
+        return [sealed.stored for sealed in database.read(lambda tx: all_secrets(tx, kinds=FOR_JOBS))]
+
+
+def _stored(secret: SecretDocument) -> StoredSecret:
+    scope = SecretScope(ScopeKind(secret["scope"]), secret["owner"])
+    return StoredSecret(scope, secret["name"], secret["key"], secret["updated_at"], secret["updated_by"])
+
+
 @command.command("remove")
 @click.argument("name")
 @_service_option
 @_environment_option
 @_team_option
+@local_option
 @json_option
 @click.pass_obj
 def remove(
@@ -125,24 +158,33 @@ def remove(
     service: str | None,
     environment: str | None,
     team: str | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Remove a secret. What names it finds it in another place, or fails before it begins."""
-    from headway.base.clock import SystemClock
-    from headway.engine.upgrade import copy_first
-    from headway.engine.vault import open_vault
-    from headway.store.database import open_database
+    scope = _scope(service, environment, team)
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.cli.server_accounts import remove_secret
 
-    scope, now, vault = _scope(service, environment, team), SystemClock().now(), open_vault(settings)
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
-        removed = database.transact(lambda tx: vault.remove(tx, scope, name, owner(settings), now))
-    if not removed:
+        remove_secret(server, scope, name)
+    elif not _remove_here(settings, scope, name):
         raise WrongUse(f"{scope} has no secret '{name[:80]}'", hint="headway secret list shows them")
     if as_json:
         emit_json({"removed": {"name": name, "scope": scope.kind, "owner": scope.owner}})
     else:
         echo(f"removed {name} of {scope}")
     return 0
+
+
+def _remove_here(settings: Settings, scope: SecretScope, name: str) -> bool:
+    from headway.base.clock import SystemClock
+    from headway.engine.upgrade import copy_first
+    from headway.engine.vault import open_vault
+    from headway.store.database import open_database
+
+    now, vault = SystemClock().now(), open_vault(settings)
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
+        return database.transact(lambda tx: vault.remove(tx, scope, name, owner(settings), now))
 
 
 @command.command("rotate-key")
@@ -166,19 +208,6 @@ def rotate_key(settings: Settings, *, as_json: bool) -> int:
         if not source.is_given:
             echo(f"keep a copy of {source.file} apart from the database's backups", err=True)
     return 0
-
-
-def secret_document(secret: StoredSecret, uses: tuple[str, ...] | None) -> dict[str, Any]:
-    """The JSON of a secret, as docs/json.md describes it; its value is in none."""
-    return {
-        "name": secret.name,
-        "scope": secret.scope.kind,
-        "owner": secret.scope.owner,
-        "key": secret.key_id,
-        "updated_at": secret.updated_at,
-        "updated_by": secret.updated_by,
-        "named_by": None if uses is None else list(uses),
-    }
 
 
 def _scope(service: str | None, environment: str | None, team: str | None) -> SecretScope:

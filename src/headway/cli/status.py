@@ -6,31 +6,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.cli.output import echo, emit_json, json_option, print_table, styled
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
+from headway.wire.shapes_delivery import DeploymentDocument, EnvironmentDocument, StatusDocument
 
 if TYPE_CHECKING:
-    from headway.domain.deployment import Deployment
     from headway.engine.deployment_hosts import HostStatus
-    from headway.engine.deployment_status import EnvironmentStatus, Status
 
 
 @click.command()
 @click.argument("environment", required=False)
 @click.option("--from-hosts", is_flag=True, help="Ask the hosts instead of the database; changes nothing.")
+@local_option
 @json_option
 @click.pass_obj
-def command(settings: Settings, *, environment: str | None, from_hosts: bool, as_json: bool) -> int:
+def command(
+    settings: Settings, *, environment: str | None, from_hosts: bool, local: bool, as_json: bool
+) -> int:
     """What runs where, from the database or from the hosts themselves."""
     if from_hosts:
         return _from_hosts(settings, environment, as_json=as_json)
-    from headway.engine.deployment_status import read_status
     from headway.engine.projects import service_name
-    from headway.engine.upgrade import copy_first
-    from headway.store.database import open_database
 
     service = service_name(Path.cwd())
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
-        status = read_status(database, service, environment)
+    if (server := server_for(settings, local=local)) is not None:
+        from headway.client.decode import typed
+        from headway.client.http import segment
+
+        found = server.get(f"/api/services/{segment(service)}/status", environment=environment)
+        status = typed(found, StatusDocument)
+    else:
+        status = _read(settings, service, environment)
     if environment is not None and _is_blank(status):
         # A name that was only typed wrong must not read as an environment without anything in it.
         from headway.engine.deployment_plan import environment_of
@@ -38,10 +44,20 @@ def command(settings: Settings, *, environment: str | None, from_hosts: bool, as
 
         environment_of(find_project(Path.cwd()).contract, environment)
     if as_json:
-        emit_json(status_document(status))
+        emit_json(status)
     else:
         _show(status)
     return 0
+
+
+def _read(settings: Settings, service: str, environment: str | None) -> StatusDocument:
+    from headway.engine.deployment_status import read_status
+    from headway.engine.documents import status_document
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
+
+    with open_database(settings.database_url, before=copy_first(settings)) as database:
+        return status_document(read_status(database, service, environment))
 
 
 def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -> int:
@@ -70,56 +86,59 @@ def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -
     return 3 if any(host.error for host in hosts) else 0
 
 
-def _is_blank(status: "Status") -> bool:
-    return not any(found.live or found.unfinished or found.last for found in status.environments)
+def _is_blank(status: StatusDocument) -> bool:
+    return not any(found["live"] or found["unfinished"] or found["last"] for found in status["environments"])
 
 
-def _show(status: "Status") -> None:
-    echo(click.style(status.service, bold=True))
-    if not status.environments:
+def _show(status: StatusDocument) -> None:
+    echo(click.style(status["service"], bold=True))
+    if not status["environments"]:
         echo("  nothing was deployed yet: headway deploy ENVIRONMENT")
-    for environment in status.environments:
+    for environment in status["environments"]:
         _show_environment(environment)
-    for run in status.runs:
-        echo(f"  run {run.number} of {run.commit[:12]}: {styled(run.state)}  {run.reason}")
+    for run in status["runs"]:
+        echo(f"  run {run['number']} of {run['commit'][:12]}: {styled(run['state'])}  {run['reason']}")
 
 
-def _show_environment(environment: "EnvironmentStatus") -> None:
-    live = environment.live
+def _show_environment(environment: EnvironmentDocument) -> None:
+    live, name = environment["live"], environment["name"]
     if live is None:
-        echo(f"  {environment.name}: nothing is live")
+        echo(f"  {name}: nothing is live")
     else:
-        since = f"{live.verified_at or live.finished_at:%Y-%m-%d %H:%M} UTC" if live.finished_at else "now"
+        at = live["verified_at"] or live["finished_at"]
+        since = f"{at:%Y-%m-%d %H:%M} UTC" if at and live["finished_at"] else "now"
         echo(
-            f"  {environment.name}: {click.style(live.release, fg='green')} (commit {live.commit[:12]}), "
-            f"since {since}, by {live.requested_by}, deployment {live.number}"
+            f"  {name}: {click.style(live['release'], fg='green')} (commit {live['commit'][:12]}), "
+            f"since {since}, by {live['requested_by']}, deployment {live['number']}"
         )
-    for deployment, hosts in environment.unfinished:
+    for deployment in environment["unfinished"]:
         echo(f"    {_line(deployment)}")
         print_table(
             ["    host", "state", "since", "reason"],
             [
                 [
-                    f"    {row.host}",
-                    row.state,
-                    f"{row.switched_at:%H:%M:%S}" if row.switched_at else "",
-                    row.reason,
+                    f"    {row['host']}",
+                    row["state"],
+                    f"{row['switched_at']:%H:%M:%S}" if row["switched_at"] else "",
+                    row["reason"],
                 ]
-                for row in hosts
+                for row in deployment["hosts"]
             ],
         )
-    if environment.last is not None:
-        echo(f"    {_line(environment.last)}")
-    lock = environment.lock
+    if environment["last"] is not None:
+        echo(f"    {_line(environment['last'])}")
+    lock = environment["lock"]
     if lock is not None:
         alive = {True: "", False: " (its process is dead: the next deployment takes over)", None: ""}[
-            lock.alive
+            lock["alive"]
         ]
-        echo(f"    locked by {lock.user} (process {lock.pid}): {lock.reason}, since {lock.since}{alive}")
+        echo(
+            f"    locked by {lock['user']} (process {lock['pid']}): {lock['reason']}, since {lock['since']}{alive}"
+        )
 
 
-def _line(deployment: "Deployment") -> str:
-    return f"deployment {deployment.number} of {deployment.release}: {styled(deployment.state)}  {deployment.reason}"
+def _line(found: DeploymentDocument) -> str:
+    return f"deployment {found['number']} of {found['release']}: {styled(found['state'])}  {found['reason']}"
 
 
 def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
@@ -146,87 +165,6 @@ def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
             ]
         )
     print_table(["  environment", "host", "release", "commit", "since", "by", ""], rows)
-
-
-def status_document(status: "Status") -> dict[str, Any]:
-    return {
-        "service": status.service,
-        "environments": [
-            {
-                "name": environment.name,
-                "live": deployment_document(environment.live) if environment.live else None,
-                "unfinished": [
-                    {**deployment_document(deployment), "hosts": [host_row_document(row) for row in hosts]}
-                    for deployment, hosts in environment.unfinished
-                ],
-                "last": deployment_document(environment.last) if environment.last else None,
-                "lock": (
-                    {
-                        "user": environment.lock.user,
-                        "machine": environment.lock.machine,
-                        "pid": environment.lock.pid,
-                        "reason": environment.lock.reason,
-                        "since": environment.lock.since,
-                        "alive": environment.lock.alive,
-                    }
-                    if environment.lock
-                    else None
-                ),
-            }
-            for environment in status.environments
-        ],
-        "runs": [
-            {
-                "number": run.number,
-                "id": run.id,
-                "commit": run.commit,
-                "state": run.state,
-                "reason": run.reason,
-            }
-            for run in status.runs
-        ],
-    }
-
-
-def deployment_document(deployment: "Deployment") -> dict[str, Any]:
-    """The shape of a deployment in every command's JSON."""
-    return {
-        "id": deployment.id,
-        "number": deployment.number,
-        "service": deployment.service,
-        "environment": deployment.environment,
-        "production": deployment.production,
-        "release": deployment.release,
-        "commit": deployment.commit,
-        "previous_release": deployment.previous_release,
-        "kind": deployment.kind,
-        "state": deployment.state,
-        "reason": deployment.reason,
-        "requested_by": deployment.requested_by,
-        "requested_at": deployment.requested_at,
-        "approved_by": deployment.approved_by,
-        "approval_verified": deployment.approval_verified,
-        "started_at": deployment.started_at,
-        "first_switched_at": deployment.first_switched_at,
-        "verified_at": deployment.verified_at,
-        "finished_at": deployment.finished_at,
-        "rolled_back_automatically": deployment.rolled_back_automatically,
-        "supersedes": deployment.supersedes,
-        "origin": deployment.origin,
-    }
-
-
-def host_row_document(row: Any) -> dict[str, Any]:
-    return {
-        "host": row.host,
-        "batch": row.batch,
-        "state": row.state,
-        "reason": row.reason,
-        "previous_release": row.previous_release,
-        "switched_at": row.switched_at,
-        "verified_at": row.verified_at,
-        "reverted_at": row.reverted_at,
-    }
 
 
 def _host_document(host: "HostStatus") -> dict[str, Any]:

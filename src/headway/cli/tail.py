@@ -5,17 +5,19 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway.base.errors import Cancelled
 from headway.cli.host_lines import HostLines, run_interruptibly, seconds
 from headway.cli.output import echo, emit_json, json_option, styled
+from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.base.secret import Secret
+    from headway.client.http import HeadwayClient
     from headway.engine.remote_commands import Outcome, Task
 
 _DEFAULT_LINES = 100
@@ -39,6 +41,7 @@ _DEFAULT_SINCE = "24h"
 @click.option(
     "--timeout", default="60s", show_default=True, metavar="DURATION", help="End a log's command after this."
 )
+@local_option
 @json_option
 @click.pass_obj
 def command(
@@ -50,6 +53,7 @@ def command(
     follow: bool,
     count: int | None,
     timeout: str,
+    local: bool,
     as_json: bool,
 ) -> int:
     """The service's own log, on all hosts of an environment.
@@ -59,21 +63,47 @@ def command(
 
     Exit code: 0, or 1 if a log's command failed, 3 if some host was not reached.
     """
+    age = timedelta(seconds=seconds(since or _DEFAULT_SINCE, "--since"))
+    limit = timedelta(seconds=seconds(timeout, "--timeout"))
+    asked = count or (100_000 if since else _DEFAULT_LINES)
+    filtered = wanted.encode("utf-8", "surrogateescape") if wanted else b""
+    if (server := server_for(settings, local=local)) is not None:
+        return _there(
+            server,
+            environment,
+            filtered,
+            as_json=as_json,
+            since=f"{max(1, round(age.total_seconds()))}s",
+            lines=asked,
+            follow=follow,
+            timeout=limit.total_seconds(),
+        )
+    return _here(settings, environment, filtered, age, limit, asked, follow=follow, as_json=as_json)
+
+
+def _here(  # noqa: PLR0917  (what was asked for)
+    settings: Settings,
+    environment: str,
+    wanted: bytes,
+    age: timedelta,
+    limit: timedelta,
+    asked: int,
+    *,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """From this machine, by SSH."""
     from headway.base.clock import SystemClock
     from headway.engine.host_book import book_of
     from headway.engine.projects import find_project
     from headway.engine.remote_commands import known_secrets
     from headway.engine.service_logs import log_tasks
 
-    age = timedelta(seconds=seconds(since or _DEFAULT_SINCE, "--since"))
-    limit = timedelta(seconds=seconds(timeout, "--timeout"))
-    asked = count or (100_000 if since else _DEFAULT_LINES)
     contract = find_project(Path.cwd()).contract
-    tasks = log_tasks(
-        contract, environment, since=SystemClock().now().astimezone(UTC) - age, lines=asked, follow=follow
-    )
+    since = SystemClock().now().astimezone(UTC) - age
+    tasks = log_tasks(contract, environment, since=since, lines=asked, follow=follow)
     secrets = known_secrets(book_of(contract), settings, environment)
-    tail = _Tail(tasks, wanted.encode("utf-8", "surrogateescape") if wanted else b"", asked, as_json)
+    tail = _Tail(tasks, wanted, asked, as_json)
     if follow:
         try:
             run_interruptibly(_follow(settings, tasks, secrets, tail), "")
@@ -81,6 +111,23 @@ def command(
             return 0  # following ends when its reader has seen enough
     outcomes = run_interruptibly(_once(settings, tasks, secrets, tail, limit), "cancelled")
     return tail.finish(environment, outcomes)
+
+
+def _there(
+    server: "HeadwayClient", environment: str, wanted: bytes, *, as_json: bool, follow: bool, **asked: Any
+) -> int:
+    """By the server, from where it stands."""
+    from headway.cli.server_hosts import tail_stream
+    from headway.engine.projects import service_name
+
+    stream = tail_stream(server, service_name(Path.cwd()), environment, follow=follow, **asked)
+    tail = _Tail(stream.tasks, wanted, asked["lines"], as_json)
+    if follow:
+        try:
+            stream.play(tail.live, tail.trouble)
+        except Cancelled:
+            return 0
+    return tail.finish(environment, stream.play(tail.keep))
 
 
 async def _follow(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from headway import __version__
 from headway.base.errors import WrongUse
@@ -52,6 +53,19 @@ class Backup:
     keys: tuple[str, ...] = ()
     has_keys: bool = False
     has_artifacts: bool = True
+
+    def told(self) -> dict[str, Any]:
+        """All but where it lies, as JSON has it."""
+        return {
+            "bytes": self.bytes,
+            "created_at": self.created_at,
+            "rows": self.rows,
+            "logs": self.logs,
+            "artifacts": self.artifacts,
+            "repositories": self.repositories,
+            "missing": self.missing[:20],
+            "keys": {"there": list(self.keys), "in_it": self.has_keys},
+        }
 
 
 def make_backup(

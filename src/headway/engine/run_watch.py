@@ -7,6 +7,7 @@ whoever shows a log reads the file of its own accord, at its own pace.
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from headway.domain.run import Job, Run
 from headway.drivers.logfile import LogFile
@@ -60,17 +61,24 @@ class RunEnded:
 Event = JobBegan | LogPiece | AttemptEnded | JobEnded | RunEnded
 
 
+class Log(Protocol):
+    """A job's log, here or elsewhere. `read` answers with what stands there, nothing when that is not yet known."""
+
+    def read(self, offset: int, length: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
 class Watcher:
     """Tells everything of a run once, in order within each job, from the beginning."""
 
     def __init__(
         self,
         look: Callable[[], Look],
-        log_path: Callable[[Job, int], Path],
+        log_path: Callable[[Job, int], Path | Log],
         *,
         wanted: Callable[[Job], bool] = lambda _: True,
     ) -> None:
-        """`log_path` gives the file of a job's attempt; `wanted` says whose jobs are told of.
+        """`log_path` gives the file of a job's attempt, or its log elsewhere; `wanted` says whose jobs are told of.
 
         `look` may be replaced by a source that is nearer, such as the drive of this very process.
         """
@@ -134,14 +142,14 @@ class _Tail:
     """A log that may not be there yet. It may be cut shorter when a run is taken over, never below what it
     then grows to again with the same bytes, so an offset stays good."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Path | Log) -> None:
         self.attempt = 1
-        self._log = LogFile(path)
+        self._log = _opened(place)
         self._offset = 0
 
-    def move_to(self, attempt: int, path: Path) -> None:
+    def move_to(self, attempt: int, place: Path | Log) -> None:
         self.close()
-        self.attempt, self._log, self._offset = attempt, LogFile(path), 0
+        self.attempt, self._log, self._offset = attempt, _opened(place), 0
 
     def read(self) -> bytes:
         data = self._log.read(self._offset, _MOST_BYTES)
@@ -150,3 +158,7 @@ class _Tail:
 
     def close(self) -> None:
         self._log.close()
+
+
+def _opened(place: Path | Log) -> Log:
+    return LogFile(place) if isinstance(place, Path) else place

@@ -34,6 +34,8 @@ class PersonDocument(TypedDict):
     name: str
     email: str
     role: str
+    #: The account's alone, without what org.toml adds.
+    own_role: str
     created_at: datetime
     disabled_at: datetime | None
     has_password: bool
@@ -117,6 +119,7 @@ def person_json(person: Person, role: Role) -> PersonDocument:
         "name": person.display_name,
         "email": person.email,
         "role": role,
+        "own_role": person.role,
         "created_at": person.created_at,
         "disabled_at": person.disabled_at,
         "has_password": person.has_password,

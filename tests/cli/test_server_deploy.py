@@ -1,0 +1,153 @@
+"""`deploy`, `rollback`, `exec`, `tail` and `deployment record` on a server that reaches a real host."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docs.shapes import PAGE, nested, same, tables
+from tests.support.command_line import wait_until
+from tests.support.served_shop import ServedShop, served_shop
+from tests.support.sshd import needs_sshd
+
+pytestmark = needs_sshd
+_DEPLOYMENTS = PAGE["headway deploy, headway rollback"]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
+    with served_shop(tmp_path_factory.mktemp("shop")) as found:
+        found.push("first")
+        yield found
+
+
+def serving(shop: ServedShop, environment: str = "staging") -> str:
+    return (shop.host.folder / f"home/apps/shop-{environment}/serving").read_text()
+
+
+def test_from_a_dry_run_to_a_rollback(shop: ServedShop) -> None:
+    plan = shop.json("deploy", "staging", "--dry-run")
+    assert set(plan) == nested(_DEPLOYMENTS, "--dry-run --json")
+    assert shop.call("deploy", "staging", "--dry-run").text.count("activate") == 1
+
+    deployed = shop.call("deploy", "staging")
+    assert deployed.code == 0, deployed
+    lines = deployed.text.splitlines()
+    assert lines[0].startswith("deployment 1 of rel-")
+    assert any("web-1" in line and "finished" in line for line in lines)
+    assert lines[-2].endswith("to staging: succeeded")
+    assert serving(shop) == "first"
+
+    again = shop.call("deploy", "staging")
+    assert (again.code, again.text.startswith("already live: rel-")) == (0, True), again
+    status = shop.call("status", "staging")
+    assert "staging: rel-" in status.text and "deployment 1" in status.text
+
+    sha = shop.push("second")
+    document = shop.json("deploy", "staging", "--release", sha[:12])
+    assert set(document) == {"deployment", "hosts", "resumed", "already_live", "differences"}
+    same(document["deployment"], tables(_DEPLOYMENTS)["DEPLOYMENT"])
+    assert (document["deployment"]["state"], serving(shop)) == ("succeeded", "second")
+
+    back = shop.json("rollback", "staging")
+    assert (back["deployment"]["kind"], back["deployment"]["state"]) == ("rollback", "succeeded")
+    assert serving(shop) == "first"
+    metrics = shop.json("metrics", "--environment", "staging")
+    assert metrics["metrics"]["frequency"]["n"] >= 2
+
+
+def test_one_that_fails_goes_back(shop: ServedShop) -> None:
+    shop.call("deploy", "staging", "--release", "main")
+    before = serving(shop)
+    broken = shop.contract.replace("activate = '", "activate = 'echo no room; exit 7; ")
+    whole, shop.contract = shop.contract, broken
+    try:
+        shop.push("broken")
+        answer = shop.call("deploy", "staging")
+    finally:
+        shop.contract = whole
+    assert answer.code == 1, answer
+    assert "activate: exit 7" in answer.text and "| no room" in answer.text
+    assert serving(shop) == before
+    shop.push("mended")
+
+
+def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
+    held = shop.call("deploy", "production", "--json")
+    assert held.code == 4, held
+    error = held.document["error"]
+    assert "held at the gate of production" in error["message"] and "approval" in error["message"]
+    [request] = shop.server.api("GET", "/api/requests").json()["items"]
+    assert request["id"] in error["hint"]
+
+    with shop.start("deploy", "production", "--wait") as waiting:
+        time.sleep(0.5)
+        assert waiting.poll() is None
+        shop.approve(request["id"])
+        output, complaint = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, complaint
+    assert b"to production: succeeded" in output
+    stated = shop.call("deploy", "production", "--approved-by", "ana")
+    assert stated.code == 2 and "not stated" in stated.complaint
+
+
+def test_ctrl_c_without_a_terminal_goes_back(shop: ServedShop) -> None:
+    before = serving(shop)
+    slow = shop.contract.replace("activate = '", "activate = 'sleep 2; ")
+    whole, shop.contract = shop.contract, slow
+    try:
+        shop.push("slow")
+        with shop.start("deploy", "staging") as process:
+            wait_until(
+                lambda: [
+                    found
+                    for found in shop.server.api("GET", "/api/deployments?state=running").json()["items"]
+                    if found["started_at"]
+                ]
+            )
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            output, complaint = process.communicate(timeout=40)
+    finally:
+        shop.contract = whole
+    assert process.returncode == 1, (output, complaint)
+    assert b"no terminal to ask at: going back" in output
+    assert serving(shop) == before
+
+
+def test_exec_on_the_hosts_that_the_server_reaches(shop: ServedShop) -> None:
+    answer = shop.call("exec", "-H", "web-1", "--", "printf", "one\ntwo")
+    assert answer.code == 0, answer
+    assert answer.text.splitlines() == ["web-1 │ one", "web-1 │ two"]
+    failed = shop.call("exec", "--json", "-H", "web-1", "--", "sh", "-c", "printf '\\377'; exit 3")
+    assert failed.code == 1
+    [host] = failed.document["hosts"]
+    assert (host["exit_code"], host["output_base64"]) == (3, "/w==")
+    same(host, tables(PAGE["headway exec"])["HOST"])
+    assert shop.call("exec", "-H", "nothing", "--", "true").code == 2
+    entries = shop.server.api("GET", "/api/audit?action=host.exec").json()["items"]
+    assert entries[0]["after"]["hosts"] == ["web-1"]
+
+
+def test_tail_reads_the_services_own_log(shop: ServedShop) -> None:
+    answer = shop.call("tail", "staging")
+    assert answer.code == 0, answer
+    assert answer.text.splitlines() == [f"web-1 │ {serving(shop)}"]
+    document = shop.json("tail", "staging", "--grep", "no such line")
+    assert document["hosts"][0]["lines"] == []
+    with shop.start("tail", "staging", "--follow", "--json") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert line["line"] == serving(shop)
+
+
+def test_what_jenkins_deployed_is_recorded(shop: ServedShop) -> None:
+    words = ("deployment", "record", "legacy", "--commit", "HEAD", "--by", "jenkins", "--key", "7")
+    recorded = shop.json(*words)
+    same(recorded["deployment"], tables(_DEPLOYMENTS)["DEPLOYMENT"])
+    assert (recorded["is_new"], recorded["deployment"]["origin"]) == (True, "jenkins")
+    assert "(recorded before)" in shop.call(*words).text

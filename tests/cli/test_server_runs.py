@@ -1,0 +1,187 @@
+"""`run`, `logs`, `release`, `status` and `metrics` on a server: the same words, shapes and exit codes as on this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headway.domain.people import Scope
+from tests.docs.shapes import PAGE, Table, inline, same, tables
+from tests.support.repositories import Repository
+from tests.support.served_shop import ServedShop, served_shop
+from tests.support.sshd import needs_sshd
+
+pytestmark = needs_sshd
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
+    with served_shop(tmp_path_factory.mktemp("shop")) as found:
+        found.push("first")
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def clean(shop: ServedShop) -> Iterator[None]:
+    yield
+    shop.work.git("reset", "-q", "--hard")
+    shop.work.git("clean", "-fdq")
+
+
+def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop) -> None:
+    answer = shop.call("run")
+    assert answer.code == 0, answer
+    assert f"(main@{shop.work.git('rev-parse', 'HEAD').stdout[:10]}) on {shop.server.url}" in answer.complaint
+    assert "image |" in answer.text and "| built" in answer.text
+    assert "test  | ==> succeeded" in answer.text
+    assert "run 2 of shop succeeded in " in answer.text
+    # It is the same release again: what was deployed of it stays known.
+    [release] = shop.json("release")["releases"]
+    assert release["id"] in answer.text
+
+
+def test_its_documents_are_those_of_a_run_here(shop: ServedShop) -> None:
+    of_run = tables(PAGE["headway run"])
+    document = shop.json("run")
+    same(document, of_run[""])
+    same(document["run"], of_run["RUN"])
+    for job in document["jobs"]:
+        same(job, of_run["JOB"])
+    logs, of_logs = shop.json("logs", "last"), tables(PAGE["headway logs"])[""]
+    same(logs, Table({key: said for key, said in of_logs.items() if "[]" not in key}))
+    more = {key.removeprefix("jobs[]."): said for key, said in of_logs.items() if "[]" in key}
+    for job in logs["jobs"]:
+        same(job, Table({**of_run["JOB"], **more}))
+        assert {key for step in job["steps"] for key in step} == inline(more["steps"])
+        assert job["log"].startswith(f"{shop.server.url}/api/jobs/")
+
+
+def test_uncommitted_changes_are_tried_there(shop: ServedShop) -> None:
+    (shop.work.folder / "bad").write_text("")
+    answer = shop.call("run", "--server", "--job", "test")
+    assert answer.code == 1, answer
+    assert "with its uncommitted changes" in answer.complaint
+    assert "run" in answer.text and "of shop failed in" in answer.text
+    assert "headway logs" in answer.text
+    # The tree here is as it was.
+    assert shop.work.git("status", "--porcelain").stdout == "?? bad\n"
+    last = shop.json("logs", "last")["run"]
+    assert (last["dirty"], last["release"], last["trigger"]["event"]) == (True, None, "try")
+
+
+def test_a_commit_that_was_not_pushed_is_tried(shop: ServedShop) -> None:
+    shop.work.commit({"page": "never pushed"})
+    try:
+        document = shop.json("run", "--job", "test")
+        assert (document["run"]["state"], document["run"]["dirty"]) == ("succeeded", False)
+        assert document["run"]["release"] is None
+    finally:
+        shop.work.git("reset", "-q", "--hard", "HEAD^")
+
+
+def test_logs(shop: ServedShop) -> None:
+    listed = shop.call("logs")
+    assert listed.text.splitlines()[0].split() == [
+        "run",
+        "state",
+        "commit",
+        "branch",
+        "began",
+        "took",
+        "reason",
+    ]
+    assert shop.call("logs", "1", "image").output == b"built\n"
+    assert shop.call("logs", "1", "image", "--step", "1").output == b"built\n"
+    both = shop.call("logs", "1").text
+    assert "==> image  succeeded\nbuilt\n" in both and "==> test  succeeded\ntesting\n" in both
+    followed = shop.call("logs", "1", "--follow")
+    assert followed.code == 0 and "| testing" in followed.text
+    for words, said in {
+        ("logs", "99"): "shop has no run 99",
+        ("logs", "1", "tset"): "did you mean 'test'?",
+        ("logs", "1", "image", "--step", "7"): "'image' has no step 7 that ran",
+        ("logs", "1", "image", "--attempt", "3"): "'image' has 1 attempts",
+    }.items():
+        answer = shop.call(*words)
+        assert (answer.code, said in answer.complaint) == (2, True), answer
+
+
+def test_a_run_is_cancelled(shop: ServedShop) -> None:
+    answer = shop.call("run", "--cancel", "1")
+    assert answer.code == 2
+    assert "run 1 of shop has ended already: it succeeded" in answer.complaint
+
+
+def test_releases(shop: ServedShop) -> None:
+    listed = shop.call("release")
+    assert listed.text.splitlines()[0].split()[:2] == ["RELEASE", "COMMIT"]
+    of_release = tables(PAGE["headway release"])["RELEASE"]
+    for name in ("HEAD", "main", shop.json("release")["releases"][0]["id"]):
+        shown = shop.json("release", "show", name)["release"]
+        same(shown, of_release)
+        assert shown["artifacts"][0]["path"] == "dist/shop.tar.gz"
+    (shop.work.folder / "dist").mkdir()
+    (shop.work.folder / "dist/shop.tar.gz").write_bytes(b"built elsewhere")
+    added = shop.json("release", "add", "--commit", "HEAD", "dist/shop.tar.gz")["release"]
+    assert (added["run"], added["artifacts"][0]["size"]) == (None, 15)
+    assert shop.call("release", "show", "nothing").code == 2
+
+
+def test_status_and_metrics(shop: ServedShop) -> None:
+    assert "nothing was deployed yet" in shop.call("status").text
+    document = shop.json("status")
+    assert set(document) == {"service", "environments", "runs"}
+    assert shop.call("status", "nowhere").code == 2
+    metrics = shop.json("metrics", "--explain", "lead-time")
+    assert set(metrics["metrics"]) == {
+        "lead_time",
+        "frequency",
+        "fail_rate",
+        "recovery_time",
+        "rework_rate",
+    }
+    for metric in metrics["metrics"].values():
+        same(metric, tables(PAGE["headway metrics"])["METRIC"])
+    assert shop.call("metrics").text.startswith("shop, to production, last 90d")
+
+
+def test_what_keeps_one_from_a_server_is_said(shop: ServedShop, tmp_path: Path) -> None:
+    other = Repository(tmp_path / "other")
+    other.commit({"headway.toml": 'contract = 1\n[service]\nname = "other"\n[jobs.test]\nrun = "true"\n'})
+    unknown = shop.call("run", folder=other.folder)
+    assert unknown.code == 2
+    assert "no repository on this server declares the service 'other'" in unknown.complaint
+    assert "headway repository add" in unknown.complaint
+    assert shop.call("status", folder=other.folder).code == 2
+    assert shop.call("run", "--local", folder=other.folder).code == 0
+
+    nobody = shop.call("status", HEADWAY_TOKEN="")
+    assert nobody.code == 2 and "token" in nobody.complaint
+    reader = shop.call("run", HEADWAY_TOKEN=shop.server.token(Scope.READ))
+    assert reader.code == 2 and "'run'" in reader.complaint
+    gone = shop.call("status", HEADWAY_SERVER="http://127.0.0.1:9")
+    assert gone.code == 3 and "is not reached" in gone.complaint
+    unsafe = shop.call("status", HEADWAY_SERVER="http://headway.example.org")
+    assert unsafe.code == 2 and "could be read by others" in unsafe.complaint
+    document = shop.call("status", "--json", HEADWAY_TOKEN="hw_wrong").document
+    assert document["error"]["exit_code"] == 2
+
+
+def test_a_token_in_a_file_that_only_its_owner_reads(shop: ServedShop, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{shop.token}\n")
+    file.chmod(0o600)
+    assert shop.call("status", HEADWAY_TOKEN="", HEADWAY_TOKEN_FILE=str(file)).code == 0
+    file.chmod(0o644)
+    open_to_all = shop.call("status", HEADWAY_TOKEN="", HEADWAY_TOKEN_FILE=str(file))
+    assert open_to_all.code == 2 and "chmod 600" in open_to_all.complaint
+
+
+def test_on_the_folder_of_a_server_its_socket_is_spoken_to(shop: ServedShop) -> None:
+    here = {"HEADWAY_SERVER": "", "HEADWAY_TOKEN": "", "HEADWAY_DATA": str(shop.server.data)}
+    answer = shop.call("run", "--job", "test", **here)
+    assert answer.code == 0, answer
+    assert f"on {shop.server.url}" in answer.complaint
+    assert shop.call("status", **here).code == 0
+    nowhere = shop.call("run", "--server", HEADWAY_SERVER="", HEADWAY_TOKEN="")
+    assert nowhere.code == 2 and "headway up" in nowhere.complaint
