@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from headway.base.errors import WrongUse
 from headway.base.secret import Secret
+from headway.domain.contract import Contract, HostSpec
+from headway.domain.org import Org
 from headway.domain.people import Actor
 from headway.domain.selection import select_hosts
 from headway.engine.audit import record
 from headway.engine.host_book import HostBook, book_of
-from headway.engine.permissions import Action, require
+from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.projects import Project
 from headway.engine.remote_commands import Task, known_secrets
 from headway.engine.request_gate import team_of
@@ -55,7 +57,8 @@ async def exec_call(
     words: Sequence[str],
     user: str | None,
 ) -> HostCall:
-    """On hosts of a service and its team, or (without one) of org.toml. Writes down who asked for what.
+    """On a service's own hosts, or (without one, and for who may so everywhere) on any of org.toml. Writes down who
+    asked for what.
 
     Raises NotAllowed, UnknownService, NoHosts, and what `select_hosts` raises.
     """
@@ -68,8 +71,11 @@ async def exec_call(
     else:
         team = await tools.database.fetch(lambda tx: team_of(tx, service))
         require(actor, Action.HOST_EXEC, team=team)
-        book = book_of((await project_at_head(tools, service)).contract)
+        contract = (await project_at_head(tools, service)).contract
+        book = book_of(contract)
     hosts = select_hosts(book, [part for text in selectors for part in text.split(",") if part.strip()])
+    if service is not None and not allows(actor, Action.HOST_EXEC, team=None):
+        _require_own(contract, tools.org(), hosts)
     if user is not None:
         hosts = tuple(replace(host, user=user) for host in hosts)
     secrets = await asyncio.to_thread(known_secrets, book, tools.settings) if service else ()
@@ -77,6 +83,24 @@ async def exec_call(
     subject, now = service or "org.toml", tools.clock.now()
     await tools.database.perform(lambda tx: record(tx, actor, Action.HOST_EXEC, subject, None, what, now))
     return HostCall(tuple(Task(host, tuple(words)) for host in hosts), secrets)
+
+
+def _require_own(contract: Contract, org: Org, hosts: Sequence[HostSpec]) -> None:
+    """A role in a team reaches the hosts of the team's service, not all others that org.toml names beside them."""
+    processes = contract.deploy.processes if contract.deploy else ()
+    selectors = [selector for process in processes for selector in process.hosts]
+    for environment in contract.environments.values():
+        selectors += environment.hosts
+        selectors += [selector for several in environment.processes.values() for selector in several]
+    own = {host.name for host in select_hosts(contract, selectors)} | (
+        contract.hosts.keys() - org.hosts.keys()
+    )
+    for host in hosts:
+        if host.name not in own:
+            raise NotAllowed(
+                f"{host.name} is no host of {contract.service.name}, in whose team you are an operator",
+                hint="an operator everywhere may; or name a host that an environment of the service names",
+            )
 
 
 async def tail_call(

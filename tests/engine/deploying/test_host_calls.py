@@ -1,0 +1,44 @@
+"""Whose hosts a command may run on, asked for through a server."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headway.domain.contract import HostSpec
+from headway.domain.people import Actor, Role
+from headway.engine.audit import list_entries
+from headway.engine.host_calls import exec_call
+from headway.engine.permissions import NotAllowed
+from headway.store.database import Database
+from tests.support.delivery_line import EVE, ORG, Line, actor
+
+#: An operator in the team of the service, who may only look elsewhere.
+OF_THE_TEAM = actor("kim", Role.VIEWER, teams=(("storefront", Role.OPERATOR),))
+
+
+@pytest.fixture
+def line(database: Database, tmp_path: Path) -> Line:
+    hosts = {name: HostSpec(name, f"{name}.example.org") for name in ("stage9", "books1")}
+    line = Line(tmp_path, database, staging_hosts="group:stages")
+    line.org = replace(ORG, hosts=hosts, groups={"stages": ("stage9",), "books": ("books1",)})
+    line.green("one")
+    return line
+
+
+async def hosts_of(line: Line, by: Actor, selectors: Sequence[str]) -> list[str]:
+    call = await exec_call(line.tools, by, service="shop", selectors=selectors, words=["uptime"], user=None)
+    return [task.host.name for task in call.tasks]
+
+
+async def test_a_role_in_the_team_reaches_the_hosts_of_its_service(line: Line) -> None:
+    assert await hosts_of(line, OF_THE_TEAM, ["group:stages", "web1"]) == ["stage9", "web1"]
+
+
+@pytest.mark.parametrize("selector", ["books1", "group:books"])
+async def test_and_no_other_host_of_the_organisation(line: Line, selector: str) -> None:
+    with pytest.raises(NotAllowed, match="books1 is no host of shop"):
+        await hosts_of(line, OF_THE_TEAM, ["web1", selector])
+    assert not line.database.read(list_entries).entries, "nothing was asked for"
+    assert await hosts_of(line, EVE, [selector]) == ["books1"]
