@@ -76,3 +76,17 @@ async def test_only_the_socket_makes_tokens_for_others(api: CalledApi) -> None:
 async def test_what_only_administrators_see(api: CalledApi, path: str, role: Role) -> None:
     assert (await (await api.caller(role)).get(path)).status_code == 403
     assert (await (await api.caller(Role.ADMINISTRATOR)).get(path)).status_code == 200
+
+
+async def test_commands_on_hosts_are_for_operators_with_the_scope(api: CalledApi) -> None:
+    body = {"hosts": ["web-1"], "command": ["true"], "service": "shop"}
+    await api.shop('[jobs.test]\nrun = "true"\n[hosts.web-1]\n')
+    developer = await api.caller(Role.DEVELOPER)
+    assert (await developer.post("/api/exec", body)).status_code == 403
+    operator = await api.caller(Role.OPERATOR, Scope.READ, Scope.DEPLOY)
+    assert (await operator.post("/api/exec", body)).json()["scope"] == "hosts"
+    tail = "/api/services/shop/environments/production/logs"
+    assert (await operator.get(tail)).json()["scope"] == "hosts"
+    able = await api.caller(Role.OPERATOR, Scope.HOSTS)
+    assert (await able.post("/api/exec", {**body, "hosts": ["nobody"]})).status_code == 400
+    assert (await able.get(tail)).status_code == 400

@@ -7,8 +7,12 @@ and the errors of `drivers.git.proposals`.
 """
 
 import asyncio
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import BinaryIO
 
 from headway.base.errors import WrongUse
@@ -26,11 +30,14 @@ from headway.engine.run_order import Order, store_order
 from headway.engine.server import Server
 from headway.store import repositories
 from headway.store.commit_runs import newest_run_of
-from headway.store.database import Transaction
+from headway.store.database import Database, Transaction
 from headway.store.runs import run_by_trigger
 
 #: Somebody waits for it at a terminal.
 _PRIORITY = 10
+#: After its end a try can be run again for so long.
+KEPT_FOR = timedelta(days=14)
+_REFS = "refs/headway/tries"
 
 
 class TryError(WrongUse):
@@ -132,6 +139,44 @@ async def start_try(
     run = await server.database.perform(work)
     server.duties.wake("runs")
     return run
+
+
+async def sweep_tries(database: Database, folder: Path, environment: Mapping[str, str], now: datetime) -> int:
+    """Lets go of the commits of tries that ended long ago, and of those that never became a run; how many. For the
+    janitor. `folder` is that of all repositories."""
+    kept = await asyncio.to_thread(_kept_tries, folder)
+    names = [f"try:{name}" for _, name in kept]
+    found = await database.fetch(lambda tx: {key: run_by_trigger(tx, key) for key in names})
+    count = 0
+    for place, name in kept:
+        run = found[f"try:{name}"]
+        ended_at = run.finished_at if run is not None else _written_at(place / _REFS / name, now)
+        if (run is None or run.state.is_final) and ended_at is not None and now - ended_at > KEPT_FOR:
+            await asyncio.to_thread(Bare(place, environment).drop, f"tries/{name}")
+            count += 1
+    return count
+
+
+def _kept_tries(folder: Path) -> list[tuple[Path, str]]:
+    """(repository's folder, name of a try), without a git process for each repository."""
+    found: list[tuple[Path, str]] = []
+    for place in folder.glob("*.git"):
+        with suppress(OSError):
+            loose = [path.name for path in (place / _REFS).glob("*") if not path.name.endswith(".lock")]
+            packed: list[str] = []
+            with suppress(FileNotFoundError):
+                text = (place / "packed-refs").read_text(encoding="utf-8", errors="replace")
+                packed = re.findall(rf"^[0-9a-f]+ {_REFS}/(\S+)$", text, re.MULTILINE)
+            found += [(place, name) for name in dict.fromkeys([*loose, *packed])]
+    return found
+
+
+def _written_at(ref: Path, now: datetime) -> datetime | None:
+    """One that git has packed is older than a day."""
+    try:
+        return datetime.fromtimestamp(ref.stat().st_mtime, UTC)
+    except OSError:
+        return now - 2 * KEPT_FOR
 
 
 def _take(repository: Repository, bare: Bare, name: str, bundle: BinaryIO) -> tuple[Commit, CommitFile]:

@@ -36,6 +36,7 @@ from headway.engine.server import Server
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.engine.slots import Slots
+from headway.engine.tries import sweep_tries
 from headway.engine.vault import Vault, open_vault, stored_secrets
 from headway.main.sending import Sending
 
@@ -103,7 +104,11 @@ class Parts:
         self.janitor = Janitor(
             tools,
             housekeeping_from(tools, self.disk.state.total),
-            sweeps={"people": self.people.sweep, "calls": Calls(database, vault).sweep},
+            sweeps={
+                "people": self.people.sweep,
+                "calls": Calls(database, vault).sweep,
+                "tries": self._sweep_tries,
+            },
         )
         self.server = Server(
             tools=tools,
@@ -155,6 +160,11 @@ class Parts:
         self.runs.wake = lambda: wake("runs")
         self.runs.on_end = self._ended
         self.deployments.wake = lambda: wake("deployments")
+
+    async def _sweep_tries(self, now: datetime) -> int:
+        settings = self.tools.settings
+        folder = settings.data / "repositories"
+        return await sweep_tries(self.tools.database, folder, settings.environment, now)
 
     def _has_runs(self) -> None:
         self.duties.wake("runs")
