@@ -58,7 +58,7 @@ def page_of(told: Mapping[str, Any]) -> Iterator[str]:
     )
     for paragraph in info.get("description", "").strip().split("\n\n"):
         yield f"<p>{_words(paragraph)}</p>"
-    yield '<p>As a told for programs: <a href="/api/openapi.json">openapi.json</a>.</p></header>'
+    yield '<p>As a document for programs: <a href="/api/openapi.json">openapi.json</a>.</p></header>'
     found = _by_tag(told)
     yield '<nav aria-label="Parts"><ul>'
     yield from (f'<li><a href="#{escape(tag)}">{escape(tag)}</a></li>' for tag in found)

@@ -96,6 +96,7 @@ def reads(path: str, *, id: str, does: str, of: str, **more: Any) -> Route:
         tags=[of],
         responses=responses,
         response_class=Answer,
+        response_description="What was asked for.",
         **more,
     )
 
@@ -109,6 +110,7 @@ def _changing(method: Callable[..., Any]) -> Callable[..., Route]:
             tags=[of],
             responses=_problems(_CHANGING),
             response_class=Answer,
+            response_description="Done; how it stands now.",
             **more,
         )
         return route
