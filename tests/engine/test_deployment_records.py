@@ -89,6 +89,16 @@ async def test_there_is_no_way_back_and_it_says_why(line: Line) -> None:
     assert line.database.read(follow_ups.unfollowed_deployments) == []
 
 
+async def test_what_somebody_records_opens_no_gate(line: Line) -> None:
+    """Else whoever may deploy to staging could say that a release was good there, and send it on untried."""
+    release = line.green("one")
+    await record_deployment(line.tools, ANA, record(line, release.commit, environment="staging"))
+    asked = await line.requests.request_deployment(
+        ANA, service="shop", environment="production", release=release.id
+    )
+    assert [one.kind for one in asked.obstacles] == ["after"]
+
+
 async def test_a_release_of_headways_own_keeps_its_name(line: Line) -> None:
     release = line.green("one")
     told = await record_deployment(line.tools, ANA, record(line, release.commit))

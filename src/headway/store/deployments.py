@@ -158,11 +158,15 @@ def last_succeeded(tx: Transaction, service: str, environment: str) -> Deploymen
 
 
 def has_succeeded(tx: Transaction, service: str, environment: str, release: str) -> Deployment | None:
-    """The last deployment that brought this release to this environment, if one did."""
+    """The last deployment of ours that brought this release to this environment, if one did.
+
+    Not one that another system told of: nobody has seen that it is true.
+    """
     row = tx.one(
         """
         SELECT * FROM deployments
         WHERE service = :service AND environment = :environment AND release_id = :release AND state = 'succeeded'
+            AND origin = ''
         ORDER BY requested_at DESC, id DESC LIMIT 1
         """,
         service=service,
