@@ -1,6 +1,7 @@
 """What every call passes: bounds of bodies, all faults at once, idempotency keys, ETags."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,28 @@ async def test_whoever_goes_away_is_not_answered(api: CalledApi) -> None:
 async def test_strangers_bodies_are_not_read(api: CalledApi) -> None:
     [begin, _] = await message_of(api.app, call(server=("h", 80), path="/api/releases"))
     assert begin["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "path", "told"),
+    [
+        (Role.VIEWER, Scope.RELEASE, "/api/releases", None),
+        (Role.DEVELOPER, Scope.READ, "/api/releases", "release"),
+        (Role.DEVELOPER, Scope.READ, "/api/services/shop/tries", "run"),
+    ],
+)
+async def test_no_large_body_is_taken_of_who_may_not_send_it(
+    api: CalledApi, role: Role, scope: Scope, path: str, told: str | None
+) -> None:
+    caller = await api.caller(role, scope)
+    read = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(1)
+        yield b"x"
+
+    answer = await caller.client.post(path, content=body())
+    assert (answer.status_code, answer.json().get("scope"), read) == (403, told, [])
 
 
 async def test_all_faults_are_told_at_once(api: CalledApi) -> None:

@@ -88,7 +88,13 @@ async def answer_json(send: Send, status: int, document: object) -> None:
 
 
 async def answer_problem(
-    send: Send, status: int, detail: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None
+    send: Send,
+    status: int,
+    detail: str,
+    *,
+    hint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    body = problem_bytes(status, detail, hint=hint)
+    body = problem_bytes(status, detail, hint=hint, more=more)
     await answer(send, status, body, media_type=MEDIA_TYPE.encode(), headers=headers)

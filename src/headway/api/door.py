@@ -27,17 +27,19 @@ from headway.api.asgi import (
 )
 from headway.api.problems import status_of
 from headway.base.errors import HeadwayError
+from headway.domain.people import Actor
 from headway.engine.idempotency import LONGEST_ANSWER, Answer, AnswerGone, Calls, CallUnderWay
+from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.server import Server
 
 #: What stands in a request's scope: the body, where it is small; the key that what it does is known by.
 BODY, KEY = "headway.body", "headway.key"
 _LARGEST = 1 << 20
 _WITHIN = 15.0
-#: Uploads, by their path: bytes and seconds.
-UPLOADS: tuple[tuple[re.Pattern[str], int, float], ...] = (
-    (re.compile(r"/api/releases/?"), 2 << 30, 1800.0),
-    (re.compile(r"/api/services/[^/]+/tries/?"), 65 << 20, 600.0),
+#: Uploads, by their path: bytes and seconds, for who may do that somewhere.
+UPLOADS: tuple[tuple[re.Pattern[str], int, float, Action], ...] = (
+    (re.compile(r"/api/releases/?"), 2 << 30, 1800.0, Action.RELEASE_ADD),
+    (re.compile(r"/api/services/[^/]+/tries/?"), 65 << 20, 600.0, Action.RUN_START),
 )
 _IN_MEMORY = 1 << 20
 _PIECE = 256 * 1024
@@ -55,10 +57,14 @@ class Door:
             await self._inside(scope, receive, send)
             return
         try:
-            await actor_in(self._server, scope)
+            _require_upload(await actor_in(self._server, scope), scope["path"])
         except NobodyKnown as error:
             headers = {"www-authenticate": "Bearer", "connection": "close"}
             await answer_problem(send, 401, error.detail, headers=headers)
+            return
+        except NotAllowed as error:
+            headers, more = {"connection": "close"}, {"scope": error.scope} if error.scope else {}
+            await answer_problem(send, 403, error.message, hint=error.hint, headers=headers, more=more)
             return
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
             if (digest := await self._take(scope, receive, send, body)) is None:
@@ -68,7 +74,7 @@ class Door:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, body: IO[bytes]) -> bytes | None:
         """Its digest; None when the caller was answered, or is gone."""
-        found = next((row for row in UPLOADS if row[0].fullmatch(scope["path"])), None)
+        found = _upload(scope["path"])
         most, within = (found[1], found[2]) if found else (_LARGEST, _WITHIN)
         digest = hashlib.sha256()
 
@@ -121,6 +127,20 @@ class Door:
             await self._inside(scope, receive, kept)
         finally:
             await kept.close()
+
+
+def _upload(path: str) -> tuple[re.Pattern[str], int, float, Action] | None:
+    return next((row for row in UPLOADS if row[0].fullmatch(path)), None)
+
+
+def _require_upload(actor: Actor, path: str) -> None:
+    """A large body is taken only of who may send one for some team; the route asks again, for the team it is about.
+
+    Raises NotAllowed.
+    """
+    found = _upload(path)
+    if found is not None and not any(allows(actor, found[3], team=team) for team, _ in actor.teams):
+        require(actor, found[3], team=None)
 
 
 class _Kept:
