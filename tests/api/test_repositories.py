@@ -49,3 +49,21 @@ async def test_removed_and_unknown(api: CalledApi) -> None:
     assert (await api.owner.delete("/api/repositories/shop")).status_code == 204
     assert (await api.owner.get("/api/repositories/shop")).status_code == 404
     assert (await api.owner.post("/api/repositories/shop/look")).status_code == 404
+
+
+async def test_a_developer_of_its_team_has_it_looked_at(api: CalledApi) -> None:
+    (api.folder / "org.toml").write_text(
+        '[people.a-viewer]\n[teams.storefront]\nmembers = { a-viewer = "developer" }\n'
+    )
+    api.server.org.reload()
+    viewer = await api.caller(Role.VIEWER)
+    working = api.working()
+    team = 'contract = 1\n[service]\nname = "shop"\nteam = "storefront"\n[jobs.test]\nrun = "true"\n'
+    working.commit({"headway.toml": team})
+    await api.add()
+    assert (await viewer.post("/api/repositories/shop/look")).status_code == 403, (
+        "whose it is nobody knows yet"
+    )
+    await api.look()
+    assert (await viewer.post("/api/repositories/shop/look")).status_code == 202
+    assert (await api.nobody().post("/api/repositories/shop/look")).status_code == 401

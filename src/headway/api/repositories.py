@@ -149,9 +149,10 @@ async def create_webhook(request: ApiRequest, id: Name) -> RepositoryDocument:
     status_code=202,
 )
 async def look(request: ApiRequest, id: Name) -> RepositoryDocument:
-    await caller(request, Action.RUN_START)
+    await actor_of(request)
     server = server_of(request)
     repository = await _found(server, id)
+    await caller(request, Action.RUN_START, repository.team)
     await server.repositories.look_soon(repository.id)
     server.duties.wake("look")
     return repository_json(repository, server.base_url)
