@@ -9,6 +9,7 @@ from headway.domain.contract import Contract
 from headway.domain.intake import ArrivalKind, Repository, Schedule
 from headway.domain.run import FileFault, Run, Trigger, TriggerEvent
 from headway.domain.states import State
+from headway.engine.audit import HEADWAY, record
 from headway.engine.intake_read import CommitFile
 from headway.engine.projects import CONTRACT_FILE
 from headway.engine.run_drive import Observer
@@ -206,6 +207,10 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     ):
         return False
     repositories.describe(tx, repository.id, service=contract.service.name, team=team, default_branch=branch)
+    # It decides whose roles count there, and which secrets its jobs are given.
+    before = {"service": repository.service, "team": repository.team}
+    after = {"service": contract.service.name, "team": team, "pushed_by": arrival.sender or arrival.author}
+    record(tx, HEADWAY, "repository.describe", repository.name, before, after, now)
     add_event(
         tx,
         "repository.changed",

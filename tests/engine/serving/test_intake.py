@@ -1,6 +1,7 @@
 """What arrives becomes runs: each thing once, in order, with a reason for whatever does not."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
 from headway.domain.run import TriggerEvent
 from headway.domain.states import State
+from headway.engine.audit import AuditFilter, list_entries
 from headway.engine.runs_control import approve_run
 from headway.store import repositories
 from tests.support.serving import ADA, Serving, asked, contract, pushed
@@ -254,6 +256,23 @@ async def test_a_service_belongs_to_the_repository_that_declared_it_first(servin
     assert (mine.service, mine.state) == ("shop", State.QUEUED)
     assert (theirs.service, theirs.state) == ("thief", State.FAILED)
     assert "belongs to the repository shop" in theirs.reason
+
+
+async def test_who_makes_a_repository_another_team_s_stands_in_the_audit(serving: Serving) -> None:
+    working, before = serving.working(), None
+    repository = None
+    for team in ("storefront", "payments"):
+        text = f'contract = 1\n[service]\nname = "shop"\nteam = "{team}"\n[jobs.test]\nrun = "true"\n'
+        sha = working.commit({"headway.toml": text})
+        repository = repository or await serving.add()
+        await serving.tell(repository, pushed(before, sha), delivery=sha)
+        await serving.take_in()
+        before = sha
+    wanted = AuditFilter(action="repository.describe")
+    [latest, first] = serving.database.read(lambda tx: list_entries(tx, wanted)).entries
+    assert json.loads(first.after)["team"] == "storefront"
+    assert json.loads(latest.before) == {"service": "shop", "team": "storefront"}
+    assert json.loads(latest.after) == {"service": "shop", "team": "payments", "pushed_by": "grace"}
 
 
 async def test_a_commit_message_of_a_megabyte_is_no_burden(serving: Serving) -> None:
