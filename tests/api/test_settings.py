@@ -1,10 +1,16 @@
 """People, secrets, webhooks, the organisation, the audit, hosts, the server itself, backups."""
 
+import asyncio
 import io
 import tarfile
 from pathlib import Path
 
+import pytest
+
+from headway.api import system
 from headway.domain.people import Role, Scope
+from headway.store.errors import DatabaseUnavailable
+from headway.store.system import Counts
 from tests.support.called_api import CalledApi
 
 ORG = """
@@ -123,3 +129,25 @@ async def test_a_backup_holds_everything_but_the_key(api: CalledApi) -> None:
     assert not list(api.settings.data.glob(".headway-sending-*"))
     operator = await api.caller(Role.OPERATOR)
     assert (await operator.post("/api/backup")).status_code == 403
+
+
+async def test_nobody_learns_where_the_database_is(api: CalledApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_: object) -> None:
+        raise DatabaseUnavailable('connection to "10.0.0.5" failed: no password for user "headway"')
+
+    monkeypatch.setattr(type(api.database), "fetch", lambda self, work: away(work))
+    answer = await api.nobody().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["faults"][-1] == "the database does not answer; the server's log says why"
+
+
+async def test_whoever_asks_for_metrics_all_the_time_has_nothing_counted_anew(
+    api: CalledApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(
+        system, "count_all", lambda tx: counted.append(1) or Counts({"failed": 7}, {}, 0, 0, 0)
+    )
+    answers = await asyncio.gather(*(api.nobody().get("/metrics") for _ in range(5)))
+    assert all('headway_runs_total{state="failed"} 7.0' in answer.text for answer in answers)
+    assert counted == [1]
