@@ -93,7 +93,7 @@ async def test_a_held_run_can_be_approved(server, browser):
     assert "/services/shop/runs/1/approve" in page
     sheet = await browser.get("/services/shop/runs/1/approve")
     assert "It waits because it comes from a fork" in sheet
-    assert "without any secret" in sheet
+    assert "given no secret, but its code runs as the user that Headway runs as" in sheet
 
 
 async def test_the_fragments_of_a_page_are_its_inner_parts(server, browser):

@@ -82,7 +82,8 @@ async def ask_rerun(request: PageRequest) -> PageResponse:
         sentences.append(f"It is given the same parameters: {given}.")
     if run.trigger and run.trigger.fork:
         sentences.append(
-            "Its code comes from a fork. By asking for it you approve that a builder runs it, without secrets."
+            "Its code comes from a fork. By asking for it you approve that it runs as the user that Headway runs as, "
+            "without secrets of its own."
         )
     label = "Re-run what failed" if only_failed else "Re-run all"
     return await _ask(
@@ -114,7 +115,8 @@ async def ask_approve(request: PageRequest) -> PageResponse:
         f"Run {run.number} of {_of(run)} begins with its {len(run_jobs)} jobs. It waits because {held}."
         if held
         else f"Nothing holds run {run.number}.",
-        "Its code runs on your builders, without any secret. Read the change first: this approval is for this commit only.",
+        "It is given no secret, but its code runs as the user that Headway runs as, and could read what that user can. "
+        "Read the change first: this approval is for this commit only.",
     ]
     field = Field("comment", "Comment", hint="Stands in the audit beside your name.", long=True)
     label = f"Approve run {run.number}"
