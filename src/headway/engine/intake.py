@@ -30,7 +30,6 @@ from headway.store.arrivals import (
     try_again,
 )
 from headway.store.database import Database
-from headway.store.errors import DatabaseUnavailable
 from headway.store.repositories import ref_of
 
 log = logging.getLogger("headway.intake")
@@ -91,7 +90,8 @@ class IntakeDuty:
         self.on_runs: Callable[[Sequence[Run]], None] = lambda runs: None
         #: Called when a repository is done with: more may have come meanwhile.
         self.wake: Callable[[], None] = lambda: None
-        self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+        # A forge that is down holds its repositories' turns for minutes; hosted ones are read from this disk.
+        self._fetching, self._reading = asyncio.Semaphore(_SIDE_BY_SIDE), asyncio.Semaphore(_SIDE_BY_SIDE)
         #: Repositories at work. A fetch may take half an hour, and no tick waits for it.
         self._busy: dict[str, asyncio.Task[None]] = {}
 
@@ -118,26 +118,32 @@ class IntakeDuty:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, repository_id: str) -> None:
-        clock = self._clock
+        clock, went_well = self._clock, False
         try:
-            async with self._side_by_side:
+            repository = await self._repositories.by_id(repository_id)
+            async with self._fetching if repository and repository.url else self._reading:
                 began = clock.monotonic()
                 arrivals = await self._database.fetch(lambda tx: due_arrivals(tx, repository_id))
-                await self._repository(repository_id, arrivals)
+                if repository is None:
+                    await self._end_all(arrivals, "the repository was removed")
+                elif arrivals:
+                    await self._repository(repository, arrivals)
+            went_well = True
             if len(arrivals) >= _A_FLOOD:
                 # Half of the time is for those who knock: what gathers meanwhile is judged together.
                 await clock.sleep(min(clock.monotonic() - began, _LONGEST_REST))
-        except DatabaseUnavailable as error:
+        except HeadwayError as error:
+            # Not even the next try could be stored.
             log.warning("intake waits for the database: %s", error.message)
+        except Exception:
+            log.exception("what arrived of %s cannot be worked on", repository_id)
         finally:
             del self._busy[repository_id]
-            self.wake()
+            # What could not be written down is due at once; the next tick is soon enough for it.
+            if went_well:
+                self.wake()
 
-    async def _repository(self, repository_id: str, arrivals: list[StoredArrival]) -> None:
-        repository = await self._repositories.by_id(repository_id)
-        if repository is None:
-            await self._end_all(arrivals, "the repository was removed")
-            return
+    async def _repository(self, repository: Repository, arrivals: list[StoredArrival]) -> None:
         try:
             told = [stored.arrival for stored in arrivals]
             await asyncio.to_thread(self._reader.bring, repository, told)

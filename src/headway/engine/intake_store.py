@@ -18,7 +18,7 @@ from headway.pipeline.collapse import collapse
 from headway.pipeline.cron import next_due
 from headway.pipeline.parameters import check_parameters
 from headway.store import repositories, runs
-from headway.store.arrivals import StoredArrival, end_arrival, taken_before
+from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival, taken_before
 from headway.store.database import Transaction
 from headway.store.events import add_event
 
@@ -59,6 +59,10 @@ def store_group(
     tx: Transaction, repository: Repository, intents: Sequence[Intent], now: datetime, observer: Observer
 ) -> Taken:
     """All of one branch, oldest first."""
+    # What another server has ended meanwhile says nothing any more of where the branch is now.
+    intents = [intent for intent in intents if hold_arrival(tx, intent.stored.number)]
+    if not intents:
+        return Taken()
     made: list[Run] = []
     for intent in intents:
         run = _store(tx, repository, intent, now, observer)

@@ -93,8 +93,18 @@ def next_arrival(tx: Transaction, now: datetime) -> datetime | None:
     return None if row is None or row["due_at"] is None else from_milliseconds(row["due_at"])
 
 
+def hold_arrival(tx: Transaction, number: int) -> bool:
+    """Nobody else ends it until this transaction does. False when somebody has: another server was faster."""
+    return bool(
+        tx.execute(
+            "UPDATE arrivals SET attempts = attempts WHERE number = :number AND state = 'waiting'",
+            number=number,
+        )
+    )
+
+
 def end_arrival(tx: Transaction, number: int, state: str, *, note: str, run: str | None = None) -> bool:
-    """False when it had ended before: then nothing of this transaction may stay."""
+    """False when it had ended before."""
     return bool(
         tx.execute(
             """

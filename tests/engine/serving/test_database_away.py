@@ -5,21 +5,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from headway.base.errors import DiskFull, HeadwayError
 from headway.domain.states import State
 from headway.engine.hub import Hub
 from headway.store.errors import DatabaseUnavailable
 from tests.support.serving import Serving, contract, pushed
 
 
+GONE = DatabaseUnavailable("the database did not answer")
+
+
 @contextmanager
-def away(database: Any) -> Iterator[None]:
-    """As when the server on the other end was stopped."""
+def away(database: Any, *names: str, error: HeadwayError = GONE) -> Iterator[None]:
+    """As when the server on the other end was stopped; of `names` only those."""
 
     def refuse(*_: object) -> Any:
-        raise DatabaseUnavailable("the database did not answer")
+        raise error
 
     kept: dict[str, Callable[..., Any]] = {}
-    for name in ("transact", "read"):
+    for name in names or ("transact", "read"):
         kept[name] = getattr(database, name)
         setattr(database, name, refuse)
     try:
@@ -63,3 +67,23 @@ async def test_a_run_that_could_not_be_given_back_is_taken_up_again(serving: Ser
     [run] = serving.runs()
     assert run.state is State.SUCCEEDED
     assert serving.log(run, "test").decode().split() == ["begun", "ended"]
+
+
+async def test_what_cannot_even_be_put_off_is_not_tried_without_end(serving: Serving) -> None:
+    """The disk is full: whoever is woken by a failure would try again at once, and again."""
+    shop = await serving.add()
+    sha = serving.working().commit(contract())
+    await serving.tell(shop, pushed(None, sha))
+    intake, woken = serving.parts.intake, 0
+
+    def wake() -> None:
+        nonlocal woken
+        woken += 1
+
+    intake.wake = wake
+    with away(serving.database, "transact", error=DiskFull("the disk is full")):
+        await intake.tick(serving.server.now())
+        await intake.settle()
+    assert woken == 0
+    await serving.take_in()
+    assert [run.commit for run in serving.runs()] == [sha]

@@ -4,7 +4,10 @@ import asyncio
 
 from headway.domain.intake import ForgeKind, Repository
 from headway.drivers.git.received import FOLDER
+from headway.engine.intake import groups_of
+from headway.engine.intake_store import Taken, store_group
 from headway.store import repositories
+from headway.store.arrivals import due_arrivals
 from headway.store.database import Transaction
 from tests.support.repositories import Repository as Working
 from tests.support.serving import ADA, Serving, contract, pushed
@@ -129,3 +132,29 @@ async def test_a_look_that_was_overtaken_tells_nothing(serving: Serving) -> None
     await serving.look()
     assert [run.commit for run in serving.runs()] == [first, second]
     assert at(serving, shop) == second
+
+
+async def test_what_another_server_has_worked_on_meanwhile_moves_nothing_back(serving: Serving) -> None:
+    """Two servers read the same arrivals; the slower one comes when the branch has gone on."""
+    repository, working = await hosted(serving)
+    commits = []
+    for number in range(2):
+        commits.append(working.commit({**contract(KEEP), "count": str(number)}))
+        push(serving, repository, working)
+    one, two = commits
+    intake = serving.parts.intake
+    [first] = await serving.tell(repository, pushed(None, one), delivery="d1")
+    arrivals = serving.database.read(lambda tx: due_arrivals(tx, repository.id))
+    [group] = groups_of(arrivals)
+    slow = intake._judge(repository, group, {})
+    await serving.take_in()
+    await serving.tell(repository, pushed(one, two), delivery="d2")
+    await serving.take_in()
+
+    def store(tx: Transaction) -> Taken:
+        return store_group(tx, repository, slow, serving.server.now(), serving.server.observer)
+
+    assert serving.database.transact(store) == Taken()
+    assert at(serving, repository) == two
+    assert [run.commit for run in serving.runs()] == commits
+    assert first == arrivals[0].number
