@@ -4,6 +4,7 @@ Signature first, then the body's meaning, then one durable row; the work comes a
 """
 
 import logging
+from collections.abc import Mapping
 
 from headway.api.asgi import (
     BodyTooLarge,
@@ -18,6 +19,7 @@ from headway.api.asgi import (
     read_body,
 )
 from headway.base.errors import HeadwayError
+from headway.domain.intake import Repository
 from headway.engine.server import Server
 from headway.wire.forges.door import read_webhook
 from headway.wire.forges.errors import WebhookRefused
@@ -41,42 +43,35 @@ class Hooks:
         repository_id = scope["path"].removeprefix("/hooks/").strip("/")
         repository = await self._server.repositories.by_id(repository_id)
         if repository is None:
-            await answer_problem(
-                send,
-                404,
-                "no repository has this webhook address",
-                hint="headway repository list shows the addresses",
-            )
+            hint = "headway repository list shows the addresses"
+            await answer_problem(send, 404, "no repository has this webhook address", hint=hint)
             return
         try:
             body = await read_body(scope, receive, most=MOST_BYTES, within=WITHIN)
+            told = await self._take(repository, headers_of(scope), body)
+            await answer_json(send, 202, told)
+        except ClientGone:
+            pass
         except BodyTooLarge:
             await answer_problem(send, 413, f"a webhook has at most {MOST_BYTES // 2**20} MiB")
-            return
         except BodyTooSlow:
-            await answer_problem(
-                send, 408, f"the body took more than {WITHIN:.0f} s", headers={"connection": "close"}
-            )
-            return
-        except ClientGone:
-            return
-        try:
-            secrets = await self._server.repositories.hook_secrets(repository)
-            webhook = read_webhook(repository.forge, headers_of(scope), body, secrets)
-            accepted = await self._server.arrivals.accept(
-                repository.id, webhook.arrivals, delivery=webhook.delivery
-            )
+            slow = f"the body took more than {WITHIN:.0f} s"
+            await answer_problem(send, 408, slow, headers={"connection": "close"})
         except WebhookRefused as error:
             await answer_problem(send, error.status, error.message, hint=error.hint)
-            return
         except HeadwayError as error:
             # A forge that hears 503 sends again.
             log.warning("a webhook of %s was not stored: %s", repository.name, error.message)
             await answer_problem(send, 503, error.message, hint=error.hint, headers={"retry-after": "30"})
-            return
-        told = {
-            "accepted": len(accepted),
-            "known": len(webhook.arrivals) - len(accepted),
-            "note": webhook.note,
-        }
-        await answer_json(send, 202, told)
+
+    async def _take(
+        self, repository: Repository, headers: Mapping[str, str], body: bytes
+    ) -> dict[str, int | str]:
+        """Prove it, read it, store what it tells. Raises WebhookRefused and the errors of the store."""
+        secrets = await self._server.repositories.hook_secrets(repository)
+        webhook = read_webhook(repository.forge, headers, body, secrets)
+        accepted = await self._server.arrivals.accept(
+            repository.id, webhook.arrivals, delivery=webhook.delivery
+        )
+        known = len(webhook.arrivals) - len(accepted)
+        return {"accepted": len(accepted), "known": known, "note": webhook.note}

@@ -32,6 +32,11 @@ class NewRepository(Body):
     default_branch: Word | None = None
 
 
+class NewTeam(Body):
+    #: Whose roles and secrets count there; None: as the next push to the default branch says.
+    team: Word | None
+
+
 class RepositoryPage(TypedDict):
     items: list[RepositoryDocument]
     next: str | None
@@ -113,6 +118,20 @@ async def remove_repository(request: ApiRequest, id: Name) -> None:
     actor = await caller(request, Action.REPOSITORY_REMOVE)
     server = server_of(request)
     await server.repositories.remove(actor, await _found(server, id))
+
+
+@posts(
+    "/api/repositories/{id:str}/team",
+    id="giveRepository",
+    does="Say which team it belongs to; a push never changes that.",
+    of="repositories",
+    status_code=200,
+)
+async def give_repository(request: ApiRequest, id: Name, data: JSONBody[NewTeam]) -> RepositoryDocument:
+    actor = await caller(request, Action.REPOSITORY_ADD)
+    server = server_of(request)
+    given = await server.repositories.give_to(actor, await _found(server, id), data.team)
+    return repository_json(given, server.base_url)
 
 
 @posts(
@@ -204,6 +223,7 @@ ROUTES = (
     add_repository,
     get_repository,
     remove_repository,
+    give_repository,
     renew_secret,
     create_webhook,
     look,

@@ -134,6 +134,26 @@ def show(settings: Settings, *, name: str, as_json: bool) -> int:
     return 0
 
 
+@command.command("give")
+@click.argument("name")
+@click.argument("team", required=False)
+@json_option
+@click.pass_obj
+def give(settings: Settings, *, name: str, team: str | None, as_json: bool) -> int:
+    """Say which TEAM one belongs to: whose roles and secrets count there.
+
+    The first headway.toml of its default branch says it, and no later push changes it. Without TEAM the next push may.
+    """
+    server = needed_server(settings)
+    repository = _find(server, name)
+    given = _typed(server.post(f"/api/repositories/{repository['id']}/team", {"team": team}))
+    if as_json:
+        emit_json({"repository": given})
+    else:
+        echo(f"{given['name']} belongs to {given['team'] or 'no team, until its next push names one'}")
+    return 0
+
+
 @command.command("remove")
 @click.argument("name")
 @json_option

@@ -203,7 +203,9 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
         return False
     contract, branch = file.contract, arrival.ref.removeprefix("refs/heads/")
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))
-    team = contract.service.team
+    # The first word about the team counts, and after it an administrator's: whoever may push would else give themselves
+    # another team's secrets and operators.
+    team = repository.team or contract.service.team
     if (repository.service, repository.team, repository.default_branch) == (
         contract.service.name,
         team,

@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from headway.store.database import Database, Transaction
 from headway.store.events import add_event
 
 #: Names of what the vault has for a repository.
-HOOK_SECRET, FORGE_TOKEN, SSH_KEY = "WEBHOOK_SECRET", "FORGE_TOKEN", "SSH_KEY"  # noqa: S105
+HOOK_SECRET, FORGE_TOKEN, SSH_KEY = "WEBHOOK_SECRET", "FORGE_TOKEN", "SSH_KEY"
 #: Seconds for which a repository is not read again; another server may have changed it.
 _TRUSTED_FOR = 5.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?")
@@ -197,6 +197,24 @@ class Repositories:
 
         await self._database.perform(work)
         self.forget(repository.id)
+
+    async def give_to(self, actor: Actor, repository: Repository, team: str | None) -> Repository:
+        """The team whose roles and secrets count there; None: as the next push to the default branch says.
+
+        Raises NotAllowed.
+        """
+        require(actor, Action.REPOSITORY_ADD, team=None)
+        now, given = self._clock.now(), replace(repository, team=team)
+
+        def work(tx: Transaction) -> None:
+            rows.describe(tx, repository.id, service=None, team=team, default_branch=None)
+            before, after = {"team": repository.team}, {"team": team}
+            record(tx, actor, "repository.give_to", repository.name, before, after, now)
+            _tell(tx, given, now)
+
+        await self._database.perform(work)
+        self.forget(repository.id)
+        return given
 
     async def renew_hook_secret(self, actor: Actor, repository: Repository) -> str:
         """A new one in place of the old, shown this once. Raises NotAllowed."""

@@ -16,10 +16,11 @@ def end_unstarted(
 ) -> Run | None:
     """Its jobs that have not ended are dropped with it. None: it was not ours (`token`), or had ended before."""
     left = State.CANCELLED if state is State.CANCELLED else State.SKIPPED
-    touched = []
-    for job in jobs.jobs_of(tx, run.id):
-        if not job.state.is_final and jobs.end_job(tx, job.id, token, state=left, reason=reason, now=now):
-            touched.append(replace(job, state=left, reason=reason, finished_at=now))
+    touched = [
+        replace(job, state=left, reason=reason, finished_at=now)
+        for job in jobs.jobs_of(tx, run.id)
+        if not job.state.is_final and jobs.end_job(tx, job.id, token, state=left, reason=reason, now=now)
+    ]
     if not runs.finish_run(tx, run.id, token, state=state, reason=reason, now=now):
         return None
     owners.release(tx, KIND, run.id, token)

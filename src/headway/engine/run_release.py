@@ -19,10 +19,6 @@ def release_of(
     """
     if not plan.deployable:
         return None, ""
-    if run.trigger is not None and run.trigger.event is TriggerEvent.TRY:
-        return None, "no release: somebody's working tree"
-    if run.trigger is not None and run.trigger.pull_request is not None:
-        return None, "no release: a pull request, not yet merged"
     by_path: dict[str, tuple[str, Artifact]] = {}
     for job, artifact in made:
         before = by_path.setdefault(artifact.path, (job, artifact))
@@ -37,9 +33,19 @@ def release_of(
     if artifacts is None:
         missing = f"no release: no job made {plan.release_artifact}, which [deploy] names as its artifact"
         return None, "" if run.selection else missing
-    if run.dirty:
-        return None, "no release: the tree has uncommitted changes"
-    if run.selection:
-        # Else a release could go out that the jobs which nobody asked for would have stopped.
-        return None, "no release: not all jobs were asked for"
+    if why_not := _unfit(run):
+        return None, f"no release: {why_not}"
     return compose_release(run, artifacts, by=by, now=now), ""
+
+
+def _unfit(run: Run) -> str:
+    """Why this run may make none, whatever it made; empty where it may."""
+    trigger = run.trigger
+    if trigger is not None and trigger.event is TriggerEvent.TRY:
+        return "somebody's working tree"
+    if trigger is not None and trigger.pull_request is not None:
+        return "a pull request, not yet merged"
+    if run.dirty:
+        return "the tree has uncommitted changes"
+    # Else a release could go out that the jobs which nobody asked for would have stopped.
+    return "not all jobs were asked for" if run.selection else ""

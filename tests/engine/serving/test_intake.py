@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
+from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
 from headway.domain.states import State
 from headway.engine.audit import AuditFilter, list_entries
+from headway.engine.permissions import NotAllowed
 from headway.engine.runs_control import approve_run
 from headway.store import repositories
-from tests.support.serving import ADA, Serving, asked, contract, pushed
+from tests.support.serving import ADA, HEAD, Serving, asked, contract, pushed
 
 
 async def test_a_push_becomes_a_run_of_its_commit(serving: Serving) -> None:
@@ -311,3 +313,31 @@ async def test_one_repository_with_a_thousand_waiting_keeps_no_other_from_its_tu
     assert any(run.service == "quiet" for run in serving.runs())
     assert waiting
     await serving.parts.intake.stop()
+
+
+async def test_a_push_names_the_team_once_and_an_administrator_afterwards(serving: Serving) -> None:
+    """Else whoever may push would give themselves another team's secrets and operators."""
+
+    def owned_by(team: str) -> str:
+        return HEAD.format(name="shop") + f'team = "{team}"\n[jobs.test]\nrun = "true"\n'
+
+    async def team() -> str | None:
+        serving.server.repositories.forget(shop.id)
+        found = await serving.server.repositories.by_id(shop.id)
+        assert found is not None
+        return found.team
+
+    working = serving.working()
+    working.commit({"headway.toml": owned_by("storefront")})
+    shop = await serving.add()
+    await serving.look()
+    assert await team() == "storefront"
+    working.commit({"headway.toml": owned_by("payments")})
+    await serving.look()
+    assert await team() == "storefront"
+    await serving.server.repositories.give_to(ADA, shop, "payments")
+    working.commit({"file": "1"})
+    await serving.look()
+    assert await team() == "payments"
+    with pytest.raises(NotAllowed):
+        await serving.server.repositories.give_to(Actor("eve", Role.OPERATOR), shop, "payments")
