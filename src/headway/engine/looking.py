@@ -102,16 +102,21 @@ class LookDuty:
             return
 
         async def work() -> None:
+            went_well = False
             try:
                 async with self._side_by_side:
                     await self._guarded(repository, act)
-            except DatabaseUnavailable as error:
+                went_well = True
+            except HeadwayError as error:
+                # Not even how it went could be stored.
                 log.warning("looking waits for the database: %s", error.message)
                 if name.startswith("push"):
                     self._hints.add(repository.id)
             finally:
                 del self._busy[name]
-                self.wake()
+                # What could not be written down is due at once; the next tick is soon enough for it.
+                if went_well:
+                    self.wake()
 
         self._busy[name] = asyncio.create_task(work(), name=name)
 
@@ -119,13 +124,22 @@ class LookDuty:
         now = self._clock.now()
         try:
             await act(repository)
+        except DatabaseUnavailable:
+            # No fault of the repository's: it stays due.
+            raise
         except HeadwayError as error:
-            due_at, fault = now + self._pause(repository), error.message
+            fault = error.message
             log.warning("%s cannot be looked at: %s", repository.name, fault)
-            await self._database.perform(
-                lambda tx: rows.looked(tx, repository.id, now=now, due_at=due_at, fault=fault)
-            )
-            self._repositories.forget(repository.id)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+            log.exception("%s cannot be looked at", repository.name)
+        else:
+            return
+        due_at = now + self._pause(repository)
+        await self._database.perform(
+            lambda tx: rows.looked(tx, repository, now=now, due_at=due_at, fault=fault)
+        )
+        self._repositories.forget(repository.id)
 
     def _pause(self, repository: Repository) -> timedelta:
         usual = timedelta(seconds=repository.poll_every or 60)
@@ -184,9 +198,9 @@ class LookDuty:
                 now=now,
             )
             if default and default != repository.default_branch:
-                rows.describe(tx, repository.id, service=None, team=repository.team, default_branch=default)
+                rows.name_default_branch(tx, repository.id, default)
             more = len(changes) == _MOST_AT_ONCE
-            rows.looked(tx, repository.id, now=now, due_at=now if more else due_at)
+            rows.looked(tx, repository, now=now, due_at=now if more else due_at)
             return len(stored)
 
         if await self._database.perform(work):

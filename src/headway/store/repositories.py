@@ -89,22 +89,30 @@ def due_repositories(tx: Transaction, now: datetime, *, limit: int = 20) -> list
 
 
 def next_look(tx: Transaction) -> datetime | None:
-    row = tx.one("SELECT MIN(due_at) AS due_at FROM repositories WHERE due_at IS NOT NULL")
+    row = tx.one(
+        "SELECT MIN(due_at) AS due_at FROM repositories WHERE due_at IS NOT NULL AND removed_at IS NULL"
+    )
     return None if row is None or row["due_at"] is None else from_milliseconds(row["due_at"])
 
 
-def looked(tx: Transaction, id: str, *, now: datetime, due_at: datetime | None, fault: str = "") -> None:
-    """It was asked: it answered, or why not."""
+def looked(
+    tx: Transaction, seen: Repository, *, now: datetime, due_at: datetime | None, fault: str = ""
+) -> None:
+    """It was asked: it answered, or why not. `seen` as it stood when the look began: who asked for one meanwhile
+    (`look_soon`) wants another."""
     tx.execute(
         """
-        UPDATE repositories SET due_at = :due_at, fault = :fault,
+        UPDATE repositories SET fault = :fault,
+            due_at = CASE WHEN due_at = CAST(:was AS BIGINT) OR due_at IS NULL THEN CAST(:due_at AS BIGINT)
+                ELSE due_at END,
             checked_at = CASE WHEN :fault = '' THEN :now ELSE checked_at END,
             faults = CASE WHEN :fault = '' THEN 0 ELSE faults + 1 END
-        WHERE id = :id
+        WHERE id = :id AND removed_at IS NULL
         """,
-        id=id,
+        id=seen.id,
+        was=_milliseconds(seen.due_at),
         now=to_milliseconds(now),
-        due_at=None if due_at is None else to_milliseconds(due_at),
+        due_at=_milliseconds(due_at),
         fault=fault,
     )
 
@@ -140,6 +148,11 @@ def describe(
         team=team,
         default_branch=default_branch,
     )
+
+
+def name_default_branch(tx: Transaction, id: str, branch: str) -> None:
+    """As the repository itself names it."""
+    tx.execute("UPDATE repositories SET default_branch = :branch WHERE id = :id", id=id, branch=branch)
 
 
 def refs_of(tx: Transaction, repository: str) -> dict[str, str]:

@@ -11,7 +11,6 @@ from headway.engine.hub import Hub
 from headway.store.errors import DatabaseUnavailable
 from tests.support.serving import Serving, contract, pushed
 
-
 GONE = DatabaseUnavailable("the database did not answer")
 
 
