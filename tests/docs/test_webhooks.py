@@ -32,15 +32,15 @@ def verify(*arguments: object) -> bool:
     return bool(space["verify"](*arguments))
 
 
-def test_the_five_lines_verify_what_is_sent() -> None:
-    assert len(block("python").strip().splitlines()) == 5
+def test_the_six_lines_verify_what_is_sent() -> None:
+    assert len(block("python").strip().splitlines()) == 6
     secret, body = new_signing_secret(), b'{"type": "run.changed"}'
     headers = signed_headers(secret, "whk-1-7", datetime.now(UTC), body)
     assert verify(secret, headers, body)
 
 
 @pytest.mark.parametrize("change", ["body", "secret", "id", "timestamp", "old"])
-def test_the_five_lines_refuse_what_was_changed(change: str) -> None:
+def test_the_six_lines_refuse_what_was_changed(change: str) -> None:
     secret, body, now = new_signing_secret(), b"{}", datetime.now(UTC)
     headers = signed_headers(secret, "whk-1-7", now, body)
     match change:

@@ -11,7 +11,7 @@ from headway.store import jobs, owners, runs
 from headway.store.database import Transaction
 
 
-def end_unstarted(
+def end_unstarted(  # noqa: PLR0917  (which run, as whom, how and why, when: it reads like a sentence)
     tx: Transaction, run: Run, token: int, state: State, reason: str, now: datetime, observer: Observer
 ) -> Run | None:
     """Its jobs that have not ended are dropped with it. None: it was not ours (`token`), or had ended before."""
