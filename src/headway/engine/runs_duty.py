@@ -4,6 +4,7 @@ After a restart the runs that went on are claimed first, and take their slots be
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from headway.engine.run_end import end_unstarted
 from headway.engine.run_tenure import TakenOver
 from headway.engine.runs import Begun, Tools, give_back, take
 from headway.engine.slots import Slots
-from headway.store import runs
+from headway.store import jobs, runs
 from headway.store.database import Transaction
 from headway.store.errors import DatabaseUnavailable
 
@@ -168,12 +169,13 @@ class RunsDuty:
     async def _give_back(self, run: Run, token: int) -> None:
         try:
             await asyncio.to_thread(give_back, self._tools, run, token)
-        except DatabaseUnavailable as error:
+        except HeadwayError as error:
+            # The database is away, or its disk is full.
             log.warning("run %s of %s is not given back yet: %s", run.number, run.service, error.message)
             self._kept[run.id] = (run, token)
 
     async def _return_kept(self) -> None:
-        """What could not be given back while the database was away. Raises DatabaseUnavailable if it still is."""
+        """What could not be given back while the database was away. Raises the store's errors if it still is."""
         for run, token in list(self._kept.values()):
             await asyncio.to_thread(give_back, self._tools, run, token)
             del self._kept[run.id]
@@ -186,12 +188,24 @@ class RunsDuty:
             return end_unstarted(tx, run, token, state, error.message, now, self._observer)
 
         try:
+            await self._stop_jobs(run, token, error.message)
             ended = await self._tools.database.perform(work)
-        except DatabaseUnavailable:
+        except (DiskFull, DatabaseUnavailable):
             await self._rest(run, token, _TRY_SOON)
             return
         if ended is not None:
             self.on_end(ended)
+
+    async def _stop_jobs(self, run: Run, token: int, reason: str) -> None:
+        """Those that an owner before us began: nobody would look after them any more."""
+
+        def work(tx: Transaction) -> list[Job]:
+            return jobs.jobs_of(tx, run.id) if runs.is_held(tx, run.id, token) else []
+
+        for job in await self._tools.database.fetch(work):
+            if job.state is State.RUNNING and job.directory is not None:
+                with contextlib.suppress(HeadwayError, OSError):
+                    await self._runner.cancel(job.directory, reason)
 
     def cancel(self, run_id: str, reason: str) -> None:
         """The wish is stored already; this only saves the time until it is seen. From the loop's thread."""

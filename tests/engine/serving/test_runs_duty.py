@@ -4,13 +4,16 @@ import asyncio
 import itertools
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
+from headway.base.errors import DiskFull
 from headway.domain.people import Actor, Role
 from headway.domain.run import Trigger, TriggerEvent
 from headway.domain.secrets import service_scope
 from headway.domain.states import State
+from headway.engine import runs_duty
 from headway.engine.permissions import NotAllowed
 from headway.engine.runs_control import (
     NothingToRepeat,
@@ -152,6 +155,58 @@ async def test_a_secret_of_the_vault_reaches_its_job_and_no_log(serving: Serving
     await serving.drive()
     [run] = serving.runs()
     assert serving.log(run, "test") == b"it is [secret]\n"
+
+
+async def test_a_run_that_cannot_be_gone_on_with_leaves_no_job_alone(serving: Serving) -> None:
+    """Its secret was taken away while the server was down: it ends, and so does the job that went on."""
+
+    def put(name: str) -> None:
+        vault, now = serving.server.vault, serving.server.now()
+        serving.database.transact(
+            lambda tx: vault.put(tx, service_scope("shop"), name, "hunter2-hunter2", ADA, now)
+        )
+
+    put("TOKEN")
+    pid = serving.folder / "pid"
+    await push(serving, f'[jobs.test]\nrun = "echo $$ > {pid}; echo begun; sleep 60"\nsecrets = ["TOKEN"]\n')
+    await serving.parts.runs.tick(serving.server.now())
+    await until_running(serving, 1)
+    await serving.parts.runs.stop()
+    serving.again()
+    serving.database.transact(
+        lambda tx: serving.server.vault.remove(tx, service_scope("shop"), "TOKEN", ADA, serving.server.now())
+    )
+    await serving.drive()
+    [run] = serving.runs()
+    assert run.state is State.FAILED
+    assert "TOKEN" in run.reason
+    for _ in range(1000):
+        if not Path(f"/proc/{pid.read_text().strip()}").exists():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the job goes on, and nobody knows")
+
+
+async def test_a_full_disk_keeps_no_run_for_ever(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even that it is nobody's any more can be stored: that is made up for."""
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    full = DiskFull("the disk is full")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise full
+
+    async def refuse_later(*_: object) -> None:
+        raise full
+
+    with monkeypatch.context() as broken:
+        broken.setattr(runs_duty, "give_back", refuse)
+        broken.setattr(serving.parts.runs, "_drive", refuse_later)
+        await serving.parts.runs.tick(serving.server.now())
+        while serving.parts.runs.active:
+            await asyncio.sleep(0)
+    monkeypatch.setattr(serving.parts.runs, "_resting", {})
+    await serving.drive()
+    assert serving.states() == [(1, "succeeded")]
 
 
 async def test_nothing_new_begins_while_the_disk_is_nearly_full(serving: Serving) -> None:
