@@ -176,17 +176,23 @@ async def test_old_rows_go(house: House) -> None:
     assert house.total("old rows") == {"events": 1, "arrivals": 0, "effects": 1}
 
 
-async def test_a_chore_that_fails_holds_up_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Errored("the disk is gone"), "the disk is gone"), (KeyError("surprise"), "KeyError: 'surprise'")],
+)
+async def test_a_chore_that_fails_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
     path = house.job(State.SUCCEEDED)
     rounds = next(chore for chore in house.janitor.chores if chore.name == "all logs to pack")
 
     def fail(*_: object) -> Did:
-        raise Errored("the disk is gone")
+        raise error
 
     monkeypatch.setattr(rounds, "work", fail)
     await house.janitor.tick(NOW)
     assert is_packed(path)
-    assert (rounds.fault, rounds.due_at, rounds.done_at) == ("the disk is gone", NOW + HOUR, None)
+    assert (rounds.fault, rounds.due_at, rounds.done_at) == (told, NOW + HOUR, None)
     monkeypatch.setattr(rounds, "work", lambda *_: Did())
     await house.janitor.tick(NOW + HOUR)
     assert (rounds.fault, rounds.done_at) == ("", NOW + HOUR)

@@ -255,8 +255,10 @@ def is_untidy(bare: Bare) -> bool:
 def _do(chore: Chore, now: datetime, enough: retention.Enough) -> None:
     try:
         did = chore.work(now, enough)
-    except (HeadwayError, OSError) as error:
-        chore.fault = error.message if isinstance(error, HeadwayError) else str(error)
+    except Exception as error:
+        chore.fault = error.message if isinstance(error, HeadwayError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, HeadwayError | OSError):
+            log.exception("%s", chore.name)
         chore.due_at = now + chore.every
         log.warning("%s: %s; it is tried again in %s", chore.name, chore.fault, format_duration(chore.every))
         return

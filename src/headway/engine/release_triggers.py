@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from headway.base.errors import HeadwayError
+from headway.base.errors import DiskFull, HeadwayError
 from headway.domain.intake import Repository
 from headway.domain.run import Run, Trigger, TriggerEvent
 from headway.engine.intake_read import Reader, read_file
@@ -51,7 +51,13 @@ class ReleaseTriggers:
         own = next((one for one in known if run.trigger and one.id == run.trigger.repository), None)
         if own is not None:
             # The commit of a release stays, also when its branch is deleted or forced elsewhere.
-            self._reader.bare(own).keep(f"releases/{run.release}", run.commit)
+            try:
+                self._reader.bare(own).keep(f"releases/{run.release}", run.commit)
+            except DiskFull:
+                raise
+            except HeadwayError as error:
+                # Of a repository that somebody has emptied, say: the releases of others need not wait for that.
+                log.warning("%s does not keep the commit of %s: %s", own.name, run.release, error.message)
         for repository in known:
             if repository.service is None or repository.service == run.service:
                 continue

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from headway.base.clock import to_milliseconds
 from headway.base.errors import HeadwayError
@@ -21,8 +21,12 @@ from headway.pipeline.cron import missed, next_due
 from headway.pipeline.parameters import check_parameters
 from headway.store import repositories as rows
 from headway.store.database import Database, Transaction
+from headway.store.errors import DatabaseUnavailable
 
 log = logging.getLogger("headway.schedules")
+
+#: After a time that cannot be told: the machine's zones may have changed since the file was read.
+_LOOK_AGAIN = timedelta(hours=1)
 
 
 class ScheduleDuty:
@@ -39,16 +43,24 @@ class ScheduleDuty:
 
     async def _schedule(self, schedule: Schedule, now: datetime) -> None:
         assert schedule.due_at is not None
-        at = missed(schedule.cron, schedule.zone, schedule.due_at, now)
-        following = next_due(schedule.cron, schedule.zone, now)
+        # What if this one cannot be begun: the others are not to wait for it, nor it for a push.
+        following: datetime | None = now + _LOOK_AGAIN
         order = None
-        if at is None:
-            log.warning("%s: the time of %s was missed by more than an hour", schedule.service, schedule.name)
-        else:
-            try:
+        try:
+            at = missed(schedule.cron, schedule.zone, schedule.due_at, now)
+            following = next_due(schedule.cron, schedule.zone, now)
+            if at is None:
+                log.warning(
+                    "%s: the time of %s was missed by more than an hour", schedule.service, schedule.name
+                )
+            else:
                 order = await asyncio.to_thread(self._order, schedule, at)
-            except HeadwayError as error:
-                log.warning("%s: %s did not begin: %s", schedule.service, schedule.name, error.message)
+        except DatabaseUnavailable:
+            raise
+        except HeadwayError as error:
+            log.warning("%s: %s did not begin: %s", schedule.service, schedule.name, error.message)
+        except Exception:
+            log.exception("%s: %s did not begin", schedule.service, schedule.name)
 
         def work(tx: Transaction) -> None:
             if order is not None:

@@ -181,9 +181,11 @@ class Parts:
             self.duties.wake("triggers")
 
     async def _triggers(self, now: datetime) -> datetime | None:
+        # The clock first: it waits for nobody's release.
+        due_at = await self.schedules.tick(now)
         if await self.releases.tick(now):
             self._has_runs()
-        return await self.schedules.tick(now)
+        return due_at
 
     async def _watch(self, now: datetime) -> datetime | None:
         """What every page has to know: room on the disk, and whether org.toml is in force as it stands."""
@@ -205,10 +207,10 @@ class Parts:
         """Begin nothing more; leave what runs to the next start."""
         self.duties.stop()
         self.janitor.stop()
-        await self.looking.stop()
-        await self.intake.stop()
-        await self.runs.stop()
-        await self.deployments.stop()
+        # Side by side: each may take some seconds, and who stops us waits for 30.
+        await asyncio.gather(
+            self.looking.stop(), self.intake.stop(), self.runs.stop(), self.deployments.stop()
+        )
         self.hub.close()
 
 

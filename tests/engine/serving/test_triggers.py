@@ -1,10 +1,11 @@
 """Runs that begin by themselves: by the clock, and after a release of another service."""
 
+import shutil
 from datetime import timedelta
 
 from headway.domain.run import TriggerEvent
 from headway.domain.states import State
-from headway.store import repositories
+from headway.store import repositories, runs
 from tests.support.serving import Serving, contract
 
 NIGHTLY = (
@@ -76,3 +77,38 @@ async def test_a_green_release_of_another_service_begins_a_run_once(serving: Ser
     assert run.trigger is not None
     assert run.trigger.event is TriggerEvent.RELEASE
     assert run.requested_by == "release of library"
+
+
+async def test_a_repository_that_was_emptied_holds_up_nobody_elses_triggers(serving: Serving) -> None:
+    library = (
+        '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'
+        '[deploy]\nkind = "script"\nrun = "true"\n'
+    )
+    serving.working("library").commit(contract(library, "library"))
+    kept = await serving.add("library")
+    await serving.look()
+    await serving.drive()
+    shutil.rmtree(serving.server.repositories.folder(kept.id))
+    assert await serving.parts.releases.tick(serving.server.now()) == 0
+    assert serving.database.read(runs.runs_to_spread) == []
+
+
+async def test_a_time_that_cannot_be_told_holds_up_no_other(serving: Serving) -> None:
+    """A zone that the machine has no more, for example."""
+    serving.working("shop").commit(contract(NIGHTLY))
+    serving.working("bank").commit(contract(NIGHTLY, "bank"))
+    shop, bank = await serving.add("shop"), await serving.add("bank")
+    await serving.look()
+    [schedule] = serving.database.read(lambda tx: repositories.schedules_of(tx, bank.id))
+    now = schedule.due_at
+    assert now is not None
+    serving.database.transact(
+        lambda tx: tx.execute(
+            "UPDATE schedules SET zone = 'Atlantis/Central', due_at = due_at - 1 WHERE repository = :id",
+            id=shop.id,
+        )
+    )
+    await serving.parts.schedules.tick(now)
+    assert [run.service for run in serving.runs()] == ["bank"]
+    [broken] = serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id))
+    assert broken.due_at == now + timedelta(hours=1)
