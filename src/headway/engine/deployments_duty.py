@@ -176,6 +176,12 @@ class DeploymentsDuty:
         except HeadwayError as error:
             await self._wait(request, *_cannot(error), now + _LOOK_AGAIN, now)
             return
+        except Exception as error:
+            # A fault of ours; the others at the gate are not to wait for it.
+            log.exception("the gate cannot be asked for %s/%s", *key)
+            told = f"Headway's own error: {type(error).__name__}; its log says more"
+            await self._wait(request, told, (Obstacle("fault", told),), now + _LOOK_AGAIN, now)
+            return
         answer = asking.answer
         if answer.verdict is Verdict.REFUSED:
             reasons = [one.reason for one in answer.obstacles if one.final]

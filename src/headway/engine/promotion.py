@@ -5,7 +5,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from headway.base.errors import HeadwayError, WrongUse
@@ -20,6 +20,7 @@ from headway.engine.request_tools import RequestTools
 from headway.engine.requests import place_automatic
 from headway.store import deployments, requests
 from headway.store.database import Transaction
+from headway.store.errors import DatabaseUnavailable
 from headway.store.follow_ups import (
     GoodDeployment,
     Making,
@@ -31,6 +32,9 @@ from headway.store.follow_ups import (
 from headway.store.releases import get_release
 
 log = logging.getLogger("headway.promotion")
+
+#: For so long after its end something is looked at again when that fails.
+_LOOKED_AT_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,11 @@ async def _follow_run(tools: RequestTools, run: Making, now: datetime) -> list[R
     except WrongUse as error:
         # Nothing that waiting would mend: the commit's own files.
         log.warning("nothing follows from run %d of %s: %s", run.number, run.service, error.message)
-    except HeadwayError as error:
-        log.warning("run %d of %s is looked at again: %s", run.number, run.service, error.message)
-        return []
+    except Exception as error:
+        if _may_mend(error, run.finished_at, now):
+            log.warning("run %d of %s is looked at again: %s", run.number, run.service, error)
+            return []
+        log.exception("nothing follows from run %d of %s", run.number, run.service)
     return await tools.database.perform(
         lambda tx: _place(tx, follows, green, now) if follow_run(tx, run.run, now) else []
     )
@@ -83,12 +89,21 @@ async def _follow_deployment(tools: RequestTools, done: GoodDeployment, now: dat
             follows = await _with_news(tools, found, green)
     except WrongUse as error:
         log.warning("nothing follows from %s in %s: %s", done.release, done.environment, error.message)
-    except HeadwayError as error:
-        log.warning("%s in %s is looked at again: %s", done.release, done.environment, error.message)
-        return []
+    except Exception as error:
+        if _may_mend(error, done.finished_at, now):
+            log.warning("%s in %s is looked at again: %s", done.release, done.environment, error)
+            return []
+        log.exception("nothing follows from %s in %s", done.release, done.environment)
     return await tools.database.perform(
         lambda tx: _place(tx, follows, green, now) if follow_deployment(tx, done.deployment, now) else []
     )
+
+
+def _may_mend(error: Exception, finished_at: datetime | None, now: datetime) -> bool:
+    """Whether it is looked at again. A repository that stays broken would take the room of others with every look."""
+    if isinstance(error, DatabaseUnavailable):
+        return True
+    return finished_at is None or now - finished_at < _LOOKED_AT_FOR
 
 
 async def _after_run(tools: RequestTools, run: Making, green: _Green) -> tuple[Follow, ...]:

@@ -7,7 +7,7 @@ and finds it done, or not begun.
 from dataclasses import dataclass
 from datetime import datetime
 
-from headway.base.clock import to_milliseconds
+from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.store.database import Row, Transaction
 
 
@@ -27,6 +27,7 @@ class Making:
     event: str
     pull_request: int | None
     is_fork: bool
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class GoodDeployment:
     #: Empty when no request asked for it: a command on this machine did.
     request: str
     is_rollback: bool
+    finished_at: datetime | None = None
 
 
 def unfollowed_runs(tx: Transaction, *, limit: int = 50) -> list[Making]:
@@ -82,7 +84,8 @@ def unfollowed_deployments(tx: Transaction, *, limit: int = 50) -> list[GoodDepl
     """Those that succeeded, the oldest first."""
     rows = tx.all(
         """
-        SELECT id, service, repository, environment, release_id, commit_sha, request, kind FROM deployments
+        SELECT id, service, repository, environment, release_id, commit_sha, request, kind, finished_at
+        FROM deployments
         WHERE state = 'succeeded' AND followed_at IS NULL
         ORDER BY finished_at, id LIMIT :limit
         """,
@@ -98,6 +101,7 @@ def unfollowed_deployments(tx: Transaction, *, limit: int = 50) -> list[GoodDepl
             row["commit_sha"],
             row["request"] or "",
             row["kind"] == "rollback",
+            _instant(row["finished_at"]),
         )
         for row in rows
     ]
@@ -127,4 +131,9 @@ def _making(row: Row) -> Making:
         event=row["event"],
         pull_request=row["pull_request"],
         is_fork=bool(row["fork"]),
+        finished_at=_instant(row["finished_at"]),
     )
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_milliseconds(milliseconds)

@@ -11,8 +11,9 @@ from headway.domain.contract import HostSpec
 from headway.domain.deployment import DeploymentKind
 from headway.domain.org import ApprovalFloor, Floor, Freeze
 from headway.domain.people import Actor
-from headway.domain.request import RequestOrigin, RequestState
+from headway.domain.request import Request, RequestOrigin, RequestState
 from headway.domain.run import TriggerEvent
+from headway.engine import deployments_duty, promotion
 from headway.engine.audit import list_entries
 from headway.engine.deployment_gate import GateRefused
 from headway.engine.deployment_plan import UnknownEnvironment
@@ -25,6 +26,7 @@ from headway.engine.requests import CommentMissing, RequestIsOver, UnknownServic
 from headway.store import repositories
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
+from headway.store.follow_ups import unfollowed_runs
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
 
 S = RequestState
@@ -371,3 +373,40 @@ async def test_there_is_nothing_to_stop_where_nothing_goes_on(line: Line) -> Non
     line.database.transact(lambda tx: deployments.save_deployment(tx, ended, 1))
     with pytest.raises(DeploymentIsOver):
         await line.requests.stop(EVE, "dep-2")
+
+
+async def test_what_cannot_be_followed_is_tried_for_an_hour_and_leaves_room_for_others(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.green("one")
+    [run] = line.database.read(unfollowed_runs)
+
+    async def fail(*_: object) -> None:
+        raise OSError("the repository's disk is gone")
+
+    monkeypatch.setattr(promotion, "_contract", fail)
+    assert run.finished_at is not None
+    for after, left in ((timedelta(minutes=59), 1), (timedelta(hours=1), 0)):
+        assert await follow_all(line.tools, run.finished_at + after) == []
+        assert len(line.database.read(unfollowed_runs)) == left
+
+
+async def test_a_gate_that_fails_by_a_fault_of_ours_holds_up_no_other(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.green("one")
+    duty = line.duty()
+    asked: list[str] = []
+
+    async def fail(_: object, request: Request, __: datetime) -> None:
+        asked.append(request.environment)
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(deployments_duty, "ask_gate", fail)
+    for environment in ("staging", "production"):
+        await line.requests.request_deployment(ANA, service="shop", environment=environment, release="HEAD")
+    await duty.tick(line.clock.now())
+    assert sorted(asked) == ["production", "staging"]
+    for request in line.asked():
+        assert (request.state, kinds(request)) == (S.WAITING, ["fault"])
+        assert "KeyError" in request.reason
