@@ -97,3 +97,20 @@ async def test_a_wake_does_not_have_a_failing_tick_come_sooner() -> None:
     duties.stop()
     await asyncio.wait_for(task, 5)
     assert len(calls) == 1
+
+
+async def test_a_loop_that_is_broken_off_just_when_it_wakes_ends() -> None:
+    """Before Python 3.12 `wait_for` may take the wake for its result and lose the cancellation."""
+    duties = Duties(SystemClock())
+
+    async def tick(now: datetime) -> None: ...
+
+    duty = duties.add("intake", tick, every=60)
+    loop = asyncio.create_task(duties.keep_doing(duty))
+    await asyncio.sleep(0.01)
+    duty.wake.set()
+    # The waiter is woken now, and broken off before it comes to its turn.
+    await asyncio.sleep(0)
+    loop.cancel()
+    await asyncio.wait([loop], timeout=2)
+    assert loop.cancelled()

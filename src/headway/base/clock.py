@@ -42,13 +42,16 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._wall, self._at = clock.now(), clock.monotonic()
+        # Both in one: threads share the clock, and half of a mark would be a time that never was.
+        self._mark = (clock.now(), clock.monotonic())
 
     def now(self) -> datetime:
-        steady = self._wall + timedelta(seconds=self._clock.monotonic() - self._at)
+        marked, at = self._mark
+        monotonic = self._clock.monotonic()
+        steady = marked + timedelta(seconds=monotonic - at)
         wall = self._clock.now()
         if wall >= steady:
-            self._wall, self._at = wall, self._clock.monotonic()
+            self._mark = (wall, monotonic)
             return wall
         return steady
 

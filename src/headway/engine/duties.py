@@ -115,5 +115,7 @@ class Duties:
                 if due_at is not None:
                     wait = max(0.0, min(wait, (due_at - self._clock.now()).total_seconds()))
             duty.ended_at = self._clock.now()
+            # Not `wait_for`, which before Python 3.12 may swallow a cancellation that meets its result.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(heeded.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await heeded.wait()

@@ -6,6 +6,7 @@ ServerRuns   2   another server has this folder
 import fcntl
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from headway.base.errors import WrongUse
 
 LOCK = "engine.lock"
 SOCKET = "headway.sock"
+#: How often, and after how many seconds each, the lock is tried while nobody but passing commands has it.
+_TRIES, _PAUSE = 50, 0.01
 #: Bytes of a unix socket's path that every Linux takes; the last one ends it.
 _LONGEST_SOCKET_PATH = 107
 
@@ -39,17 +42,23 @@ class ServerLock:
     def take(self) -> None:
         """Raises ServerRuns."""
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            running = running_server(self._file.parent)
-            who = f"process {running.pid} at {running.url}" if running else "another process"
-            raise ServerRuns(
-                f"a server runs on {self._file.parent} already: {who}",
-                hint="stop it first, or give this one another folder: --data DIR",
-            ) from None
-        self._descriptor = descriptor
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running = running_server(self._file.parent)
+                if running is None and tries_left:
+                    # A command that asks whether a server runs holds it for a moment.
+                    time.sleep(_PAUSE)
+                    continue
+                os.close(descriptor)
+                who = f"process {running.pid} at {running.url}" if running else "another process"
+                raise ServerRuns(
+                    f"a server runs on {self._file.parent} already: {who}",
+                    hint="stop it first, or give this one another folder: --data DIR",
+                ) from None
+            self._descriptor = descriptor
+            return
 
     def tell(self, url: str) -> None:
         """Write down how we are reached."""
