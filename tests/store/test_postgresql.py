@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from headway.store import postgresql
 from headway.store.counters import next_number
 from headway.store.database import Database, Transaction, open_database
 from headway.store.errors import DatabaseAddressWrong, DatabaseUnavailable, DriverMissing
@@ -61,6 +62,34 @@ def test_a_dropped_connection_is_opened_again_on_the_next_call(
     call()
     kill_connections(url)
     assert call() == (2 if what == "write" else {"one": 1})
+
+
+def test_a_process_that_is_frozen_amid_its_transaction_holds_others_up_for_a_while_only(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "IDLE_MILLISECONDS", 200)
+    tries: list[int] = []
+    with open_database(url) as frozen, open_database(url) as other, ThreadPoolExecutor(1) as beside:
+
+        def work(tx: Transaction) -> int:
+            number = next_number(tx, "shop", "run")
+            tries.append(number)
+            if len(tries) == 1:
+                # Frozen until another one has got what we hold.
+                waits = beside.submit(other.transact, lambda tx: next_number(tx, "shop", "run"))
+                assert waits.result(timeout=10) == 1
+            tx.one("SELECT 1 AS one")
+            return number
+
+        assert frozen.transact(work) == 2
+    assert tries == [1, 2]
+
+
+def test_limits_of_ours_hold_unless_the_address_sets_its_own(url: str) -> None:
+    for said, told in (("", "30000"), ("&tcp_user_timeout=1234", "1234")):
+        connection = postgresql.PostgresqlConnection(f"{url}{said}", writes=False)
+        assert connection._psycopg.info.get_parameters()["tcp_user_timeout"] == told
+        connection.close()
 
 
 def test_a_transaction_whose_connection_drops_is_run_again(database: Database, url: str) -> None:

@@ -26,6 +26,17 @@ _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _DISK_FULL = "53100"
 _TRY_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
 _REFUSED = {"42501", "25006"}  # insufficient privilege, read-only server
+#: How long a transaction that writes may do nothing before the server takes it back; ours never wait for anything.
+IDLE_MILLISECONDS = 30_000
+#: What holds where the address says nothing else. A server that is gone without a word (no power, no route) is noticed
+#: within half a minute; as the system has it, whoever asked would wait for a quarter of an hour.
+_USUAL: Mapping[str, int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 #: Any number, the same in every Headway: who holds it migrates.
 _MIGRATION_LOCK = 4_793_129_283
 
@@ -43,14 +54,17 @@ class PostgresqlConnection:
 
     def __init__(self, url: str, *, writes: bool) -> None:
         self._begin = "BEGIN" if writes else _READING
-        self.place, password, asked_timeout = _read_address(url)
+        self.place, password, usual = _read_address(url)
         import psycopg
 
         self._error = psycopg.Error
         try:
             self._psycopg: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
-                url, autocommit=True, connect_timeout=asked_timeout or 10, application_name="headway"
+                url, autocommit=True, application_name="headway", **usual
             )
+            if writes:
+                # Of a process that was frozen between two statements others would wait for the rows it holds.
+                self._psycopg.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MILLISECONDS}")
         except psycopg.Error as error:
             reason = " ".join(str(error).split())
             if password:
@@ -139,8 +153,8 @@ class PostgresqlConnection:
         return told if isinstance(error, psycopg.OperationalError) else error
 
 
-def _read_address(url: str) -> tuple[str, str, int | None]:
-    """Where it is, for people (never with the password); the password; the time limit in the address."""
+def _read_address(url: str) -> tuple[str, str, dict[str, Any]]:
+    """Where it is, for people (never with the password); the password; our limits, but for those that it sets itself."""
     try:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError as error:
@@ -161,11 +175,10 @@ def _read_address(url: str) -> tuple[str, str, int | None]:
     host = str(parts.get("host") or "(local socket)")
     port = f":{parts['port']}" if parts.get("port") else ""
     name = str(parts.get("dbname") or "")
-    timeout = parts.get("connect_timeout")
     return (
         f"postgresql://{host}{port}/{name}",
         str(parts.get("password") or ""),
-        int(timeout) if timeout else None,
+        {name: value for name, value in _USUAL.items() if not parts.get(name)},
     )
 
 
