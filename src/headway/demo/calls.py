@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from headway.base.errors import Errored
@@ -39,15 +40,22 @@ class Finished:
 class Running:
     """A command under way. Its output goes to `tell`, a line at a time, from a thread of its own."""
 
-    def __init__(self, layout: Layout, words: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        words: Sequence[str],
+        tell: Callable[[str], None],
+        variables: Mapping[str, str] = {},
+    ) -> None:
+        """`variables`: what stands in the environment of whoever types it, besides."""
         self.words = tuple(words)
         self._began = uptime()
         self._lines: list[str] = []
         # A session of its own: a Ctrl-C at the terminal is the demo's, and no terminal means no questions.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "headway", *words],
-            cwd=layout.repository,
-            env=layout.environment(),
+            cwd=_where(layout),
+            env={**layout.environment(), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -89,7 +97,7 @@ def ask(layout: Layout, *words: str) -> Any:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "headway", *words, "--json"],
-            cwd=layout.repository if layout.repository.exists() else layout.folder,
+            cwd=_where(layout),
             env=layout.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -103,3 +111,8 @@ def ask(layout: Layout, *words: str) -> Any:
     except ValueError as error:
         told = done.stderr.decode(errors="replace").strip()
         raise ValueError(f"headway {shlex.join(words)} --json printed no JSON: {told[-500:]}") from error
+
+
+def _where(layout: Layout) -> Path:
+    """In the repository, once there is one."""
+    return layout.repository if layout.repository.exists() else layout.folder

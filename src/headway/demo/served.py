@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from headway.demo.calls import ask
 from headway.demo.layout import SERVICE, Layout
 from headway.demo.parts import uptime
 from headway.demo.serving import STATE
-from headway.engine.server_lock import socket_path
 
 #: Seconds for one answer, between two looks, and for a server that died to be there again.
 PATIENCE, LOOK_EVERY, BACK_WITHIN = 30.0, 0.1, 30.0
@@ -63,6 +61,10 @@ class Served:
     def repository_url(self) -> str:
         return f"{self.url}/git/{SERVICE}.git"
 
+    def variables(self, person: Person) -> dict[str, str]:
+        """With these in the environment commands speak to the server, as this person."""
+        return {"HEADWAY_SERVER": self.url, "HEADWAY_TOKEN": person.token}
+
     def account(self, name: str, role: str, email: str, *scopes: str) -> Person:
         """Made by whoever owns the data folder, with the commands for it."""
         ask(self.layout, "people", "add", name, "--role", role, "--email", email)
@@ -74,10 +76,6 @@ class Served:
         """Its document. Raises Refused with the problem that it told, OSError when nobody answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.layout.server_port, timeout=PATIENCE)
         return _exchange(connection, method, path, body, {"Authorization": f"Bearer {person.token}"})
-
-    def call_as_owner(self, method: str, path: str, body: object = None) -> Any:
-        """Through the socket in the data folder, which its owner alone may open."""
-        return _exchange(_Local(str(socket_path(self.layout.data))), method, path, body, {})
 
     def wait(self, told: str, look: Callable[[], Any], *, within: float) -> Any:
         """What `look` answers once it is true. A server that is away for a moment is waited for. Raises Silent."""
@@ -111,17 +109,6 @@ class Served:
                 return pid if pid != before and connection.getresponse().status == 200 else 0
 
         return int(self.wait("the server is back", back, within=BACK_WITHIN))
-
-
-class _Local(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("headway", timeout=PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _exchange(

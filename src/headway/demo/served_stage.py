@@ -28,7 +28,7 @@ class ServedStage(Stage):
     def people(self) -> None:
         """A repository that the server hosts, who may push there, and who lets things into production."""
         served = self.served
-        served.call_as_owner("POST", "/api/repositories", {"name": SERVICE})
+        self.headway("repository", "add", SERVICE, expect=0)
         self.dana = served.account("dana", "developer", "dana@shop.example", "push", "read", "deploy")
         self.olive = served.account("olive", "operator", "olive@shop.example", "read", "deploy")
 

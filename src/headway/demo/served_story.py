@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from headway.demo.layout import HOSTS, SERVICE
+from headway.demo.layout import HOSTS
 from headway.demo.repository import COUNTED_ITEMS, EXACT_PRICES, PLAIN_PRICES, SHORTER_PRICES
 from headway.demo.served_stage import ServedStage
 from headway.demo.story import HALF_WAY_WITHIN
@@ -27,9 +27,7 @@ def server(stage: ServedStage) -> None:
     stage.teller.say(f"  Headway is at {stage.served.url}. Watch it there; this link lets you in, once:")
     stage.teller.say(f"  {stage.served.sign_in}")
     stage.people()
-    stage.teller.say(
-        "  It hosts the shop's repository. Dana may push there, and Olive has the say at production's door."
-    )
+    stage.teller.say("  Dana may push there, and Olive has the say at production's door.")
 
 
 def works(stage: ServedStage) -> str:
@@ -135,10 +133,12 @@ def killed_half_way(stage: ServedStage) -> str:
 def taken_back(stage: ServedStage, good: str, unwanted: str) -> None:
     letter = stage.teller.letter(unwanted)
     stage.teller.act(
-        5, "A person takes it back", f"{letter} works, and nobody likes it. One press, no approval."
+        5,
+        "A person takes it back",
+        f"{letter} works, and nobody likes it. Olive types one command; going back needs no approval.",
     )
-    path = "/api/rollbacks"
-    stage.act(stage.olive, path, {"service": SERVICE, "environment": "production"}, f"takes {letter} back")
+    olive = stage.served.variables(stage.olive)
+    stage.headway("rollback", "production", expect=0, variables=olive)
     deployment = stage.deployed("production", good)
     stage.expect_state(deployment, "succeeded")
     stage.picture()
@@ -160,7 +160,7 @@ def measured(stage: ServedStage) -> None:
     stage.teller.act(
         7, "How well we deliver", "The five delivery metrics, from the rows that the story left behind."
     )
-    stage.headway("metrics", expect=0)
+    stage.headway("metrics", expect=0, variables=stage.served.variables(stage.dana))
 
 
 def _to_staging(stage: ServedStage, commit: str) -> str:

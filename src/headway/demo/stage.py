@@ -1,7 +1,7 @@
 """What the acts have in hand: the world, the repository, the real command, and the right to say "this was not told so"."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,18 +44,23 @@ class Stage:
         self.watch = watch
         self.tale = Tale()
 
-    def headway(self, *words: str, expect: int, brief: int | None = None) -> Finished:
+    def headway(
+        self, *words: str, expect: int, brief: int | None = None, variables: Mapping[str, str] = {}
+    ) -> Finished:
         """Type a command, show what it says, and hold it to its exit code. `brief`: only the last lines of it."""
-        running = self.start(*words, tell=self.teller.output if brief is None else _nobody)
+        tell = self.teller.output if brief is None else _nobody
+        running = self.start(*words, tell=tell, variables=variables)
         with self.teller.under_way(f"headway {' '.join(words)}"):
             done = running.wait()
         if brief is not None:
             self.teller.last_lines(done.output, brief if done.exit_code == expect else len(done.output))
         return self.ended(done, expect)
 
-    def start(self, *words: str, tell: Callable[[str], None] | None = None) -> Running:
+    def start(
+        self, *words: str, tell: Callable[[str], None] | None = None, variables: Mapping[str, str] = {}
+    ) -> Running:
         self.teller.typed("headway " + " ".join(words))
-        return Running(self.layout, words, tell or self.teller.output)
+        return Running(self.layout, words, tell or self.teller.output, variables)
 
     def ended(self, done: Finished, expect: int | None) -> Finished:
         """`expect` None: it was killed, its exit code says nothing."""
