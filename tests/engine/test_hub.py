@@ -80,6 +80,39 @@ async def test_who_was_away_for_too_long_is_told_of_the_gap(database: Database) 
         assert reader.has_gap
 
 
+async def test_who_has_seen_more_than_we_have_misses_nothing(database: Database) -> None:
+    """A page was made from the table while the pump had not come to it yet."""
+    hub = Hub(database)
+    await hub.start()
+    happens(database, 1, 2)
+    with await hub.subscribe(after=2) as reader:
+        assert not reader.has_gap
+        happens(database, 3)
+        await hub.round()
+        assert await seen(reader, 1) == [3]
+        assert await reader.next(0.01) is None
+
+
+async def test_what_the_pump_hands_out_while_somebody_asks_reaches_him_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(database)
+    await hub.start()
+    happens(database, 1, 2)
+    fetch = database.fetch
+
+    async def slowly(work):  # type: ignore[no-untyped-def]
+        monkeypatch.setattr(database, "fetch", fetch)
+        answer = await fetch(work)
+        happens(database, 3)
+        await hub.round()
+        return answer
+
+    monkeypatch.setattr(database, "fetch", slowly)
+    with await hub.subscribe(after=2) as reader:
+        assert await seen(reader, 1) == [3]
+
+
 async def test_a_reader_that_is_too_slow_is_let_go_and_can_resume(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

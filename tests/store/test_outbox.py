@@ -55,6 +55,22 @@ def test_the_same_key_is_one_effect(database: Database) -> None:
     assert keys(take(database)) == ["a"]
 
 
+def test_what_two_tell_in_the_same_moment_is_told_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one looks before the first has committed, and comes to the counter after it."""
+    assert put_latest(database, "a")
+    is_known, looks = outbox._is_known, iter([False])
+
+    def first_look(tx: Transaction, key: str) -> bool:
+        return next(looks, None) is None and is_known(tx, key)
+
+    monkeypatch.setattr(outbox, "_is_known", first_look)
+    assert not put_latest(database, "a")
+    assert states(database) == {"a": "waiting"}
+    assert keys(take(database)) == ["a"]
+
+
 def test_of_a_subject_only_the_earliest_is_given_out(database: Database) -> None:
     put(database, "a", "b", "c")
     put(database, "x", subject="blog")

@@ -122,11 +122,14 @@ class Hub:
         """News after the position `after`; None: from now on."""
         # The reader is entered before the table is read: what comes meanwhile is told apart by its position.
         reader = Subscription(self, self._position if after is None else after)
-        if after is not None and after < self._position:
-            await self._catch_up(reader, after)
-        elif after is not None and after > self._position:
+        # The table may be ahead of us by a moment; what it has never reached is another database's.
+        if after is None:
+            pass
+        elif after > self._position and after > await self._database.fetch(last_position):
             reader.position = self._position
             reader.has_gap = True
+        elif after < self._position:
+            await self._catch_up(reader, after)
         self._readers.add(reader)
         if self._is_closed:
             reader._queue.put_nowait(None)

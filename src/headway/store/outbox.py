@@ -40,6 +40,9 @@ def put_latest(tx: Transaction, kind: str, *, key: str, subject: str, body: str,
     if _is_known(tx, key):
         return False
     position = next_number(tx, "", "outbox")
+    if _is_known(tx, key):
+        # Another one put it before we came to the counter: it must not become obsolete for its own sake.
+        return False
     tx.execute(
         f"""
         UPDATE outbox SET state = 'obsolete', due_at = NULL, note = :note
