@@ -45,8 +45,14 @@ class LocalRunner:
     _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     async def start(self, spec: JobSpec) -> None:
-        """See Runner. The directory is made private to this user; its parent must exist."""
-        text = payload(spec)
+        """See Runner. The directory is made private to this user; its parent must exist.
+
+        In a thread, because joining the memory ceiling alone may take ten milliseconds, in which a server would answer
+        nobody. Whoever is cancelled meanwhile has started the job all the same.
+        """
+        await asyncio.to_thread(self._start, spec, payload(spec))
+
+    def _start(self, spec: JobSpec, text: bytes) -> None:
         directory = Path(spec.directory)
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
@@ -67,7 +73,7 @@ class LocalRunner:
             raise
         finally:
             os.close(read_end)
-        await _send(write_end, text)
+        _write_all(write_end, text)
 
     def _spawn(self, words: list[str], *, stdin: int | None = None) -> int:
         """A process of its own session, with default signals and no open files of ours."""
@@ -200,14 +206,6 @@ def _inherited() -> list[int]:
             if int(name) > 2 and os.get_inheritable(int(name)):
                 found.append(int(name))
     return found
-
-
-async def _send(descriptor: int, data: bytes) -> None:
-    """Write and close."""
-    if len(data) <= 32 * 2**10:  # fits into an empty pipe: never waits
-        _write_all(descriptor, data)
-    else:
-        await asyncio.to_thread(_write_all, descriptor, data)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
