@@ -6,15 +6,17 @@ from datetime import datetime
 
 from headway.domain.outbox import EffectKind
 from headway.domain.run import Run
+from headway.domain.secrets import repository_scope
 from headway.drivers.forge.calls import Repository as AtForge
 from headway.drivers.forge.calls import forge_client
 from headway.engine.outbox import OutboxDuty
-from headway.engine.repositories import Repositories
+from headway.engine.repositories import FORGE_TOKEN, Repositories
 from headway.engine.statuses import CommitStatusSender, at_forge, put_commit_status
 from headway.engine.vault import Vault
 from headway.engine.webhooks import WebhookSender
 from headway.store.database import Database, Transaction
 from headway.store.repositories import repository_by_id
+from headway.store.secrets import find_secret
 
 
 class Sending:
@@ -28,8 +30,11 @@ class Sending:
         self.webhooks = OutboxDuty(database, {EffectKind.WEBHOOK: webhooks})
 
     def follow_run(self, tx: Transaction, run: Run, now: datetime) -> None:
-        """In the transaction that changes the run, and last in it."""
-        if run.trigger is not None:
+        """In the transaction that changes the run, and last in it. Without a token nobody could be told."""
+        if run.trigger is None:
+            return
+        scope = repository_scope(run.trigger.repository)
+        if find_secret(tx, scope, FORGE_TOKEN) is not None:
             put_commit_status(tx, run, repository_by_id(tx, run.trigger.repository), self._url, now)
 
     async def _find(self, repository_id: str) -> AtForge | None:
