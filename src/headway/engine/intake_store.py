@@ -201,6 +201,11 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     file = _own(tx, repository, file)
     if file.contract is None:
         return False
+    # As it is now: while the commit was read an administrator may have given it to a team, or removed it.
+    known = repositories.repository_by_id(tx, repository.id)
+    if known is None:
+        return False
+    repository = known
     contract, branch = file.contract, arrival.ref.removeprefix("refs/heads/")
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))
     # The first word about the team counts, and after it an administrator's: whoever may push would else give themselves

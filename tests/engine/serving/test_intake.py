@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
 from headway.domain.states import State
 from headway.engine.audit import AuditFilter, list_entries
+from headway.engine.intake_read import Reader
 from headway.engine.permissions import NotAllowed
 from headway.engine.runs_control import approve_run
 from headway.store import repositories
+from headway.store.database import Transaction
 from tests.support.serving import ADA, HEAD, Serving, asked, contract, pushed
 
 
@@ -260,21 +263,58 @@ async def test_a_service_belongs_to_the_repository_that_declared_it_first(servin
     assert "belongs to the repository shop" in theirs.reason
 
 
-async def test_who_makes_a_repository_another_team_s_stands_in_the_audit(serving: Serving) -> None:
-    working, before = serving.working(), None
-    repository = None
-    for team in ("storefront", "payments"):
-        text = f'contract = 1\n[service]\nname = "shop"\nteam = "{team}"\n[jobs.test]\nrun = "true"\n'
-        sha = working.commit({"headway.toml": text})
-        repository = repository or await serving.add()
-        await serving.tell(repository, pushed(before, sha), delivery=sha)
-        await serving.take_in()
-        before = sha
+async def test_who_makes_a_repository_a_team_s_stands_in_the_audit(serving: Serving) -> None:
+    text = f'{HEAD.format(name="shop")}team = "storefront"\n[jobs.test]\nrun = "true"\n'
+    sha = serving.working().commit({"headway.toml": text})
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    await serving.take_in()
     wanted = AuditFilter(action="repository.describe")
-    [latest, first] = serving.database.read(lambda tx: list_entries(tx, wanted)).entries
-    assert json.loads(first.after)["team"] == "storefront"
-    assert json.loads(latest.before) == {"service": "shop", "team": "storefront"}
-    assert json.loads(latest.after) == {"service": "shop", "team": "payments", "pushed_by": "grace"}
+    [entry] = serving.database.read(lambda tx: list_entries(tx, wanted)).entries
+    assert json.loads(entry.before) == {"service": None, "team": None}
+    assert json.loads(entry.after) == {"service": "shop", "team": "storefront", "pushed_by": "grace"}
+
+
+@pytest.mark.parametrize("meanwhile", ["given to another team", "removed"])
+async def test_what_was_decided_while_a_commit_was_read_holds(serving: Serving, meanwhile: str) -> None:
+    text = (
+        f'{HEAD.format(name="shop")}team = "storefront"\n[jobs.test]\nrun = "true"\n'
+        '[triggers]\ncron = [{ name = "nightly", at = "0 3 * * *", zone = "Europe/Berlin" }]\n'
+    )
+    sha = serving.working().commit({"headway.toml": text})
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+    reader = serving.parts.intake._reader
+    loop = asyncio.get_running_loop()
+
+    def decided(*arguments: object) -> object:
+        """In the reading thread, before anything is stored."""
+        mine = serving.server.repositories
+        wish = mine.remove(ADA, shop) if meanwhile == "removed" else mine.give_to(ADA, shop, "payments")
+        asyncio.run_coroutine_threadsafe(wish, loop).result(10)  # type: ignore[arg-type]
+        return reader.commits(*arguments)  # type: ignore[arg-type]
+
+    serving.parts.intake._reader = _Beside(reader, decided)  # type: ignore[assignment]
+    await serving.take_in()
+
+    def work(tx: Transaction) -> tuple[str | None, int]:
+        row = tx.one("SELECT team FROM repositories WHERE id = :id", id=shop.id)
+        assert row is not None
+        return row["team"], len(repositories.schedules_of(tx, shop.id))
+
+    kept = (None, 0) if meanwhile == "removed" else ("payments", 1)
+    assert serving.database.read(work) == kept
+
+
+class _Beside:
+    """A reader during whose reading something happens."""
+
+    def __init__(self, reader: Reader, commits: Callable[..., object]) -> None:
+        self._reader = reader
+        self.commits = commits
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reader, name)
 
 
 async def test_a_commit_message_of_a_megabyte_is_no_burden(serving: Serving) -> None:
