@@ -83,8 +83,12 @@ def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
     assert request["id"] in error["hint"]
 
     with shop.start("deploy", "production", "--wait") as waiting:
-        time.sleep(0.5)
-        assert waiting.poll() is None
+        # It says what it waits for before anybody approves: else it would come too late for this request.
+        assert waiting.stdout is not None
+        said = b""
+        while b"needs an approval" not in said:
+            said += waiting.stdout.readline()
+            assert waiting.poll() is None, said
         shop.approve(request["id"])
         output, complaint = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, complaint

@@ -17,7 +17,7 @@ from tests.support.sshd import Sshd, start_sshd
 
 CONTRACT = """
 [jobs.image]
-run = "mkdir -p dist && cp page serve dist/ && tar -czf dist/shop.tar.gz -C dist page serve && echo built"
+run = "mkdir -p dist && cp page serve dist/ && tar -c --mtime=@0 -C dist page serve | gzip -n > dist/shop.tar.gz && echo built"
 artifacts = ["dist/shop.tar.gz"]
 [jobs.test]
 run = "echo testing; test ! -e bad"
