@@ -78,8 +78,9 @@ class Filler:
                 "default_branch": "main",
                 "created_at": self._now - 10**10,
                 "created_by": "ada",
-                "poll_every": 60,
-                "due_at": self._now,
+                # Nobody is asked for news: what is measured is a server at rest.
+                "poll_every": 0,
+                "due_at": None,
                 "checked_at": self._now,
                 "fault": "",
                 "faults": 0,
@@ -123,6 +124,7 @@ class Filler:
                 "repository_id": f"repo-{service}",
                 "ref": f"refs/heads/{branch}",
                 "followed_at": created,
+                "spread_at": created if made else None,
             }
 
     def _commits(self, runs: list[Row]) -> Iterator[Row]:

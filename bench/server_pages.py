@@ -26,6 +26,8 @@ def measure(folder: Path) -> list[Row]:
     try:
         served.server.start()
         pages = _pages(served)
+        # What a start looks after: what is to be kept of all that was found here.
+        time.sleep(20)
         rows += [
             Row(f"time to the first byte: {name}", "ms", _times(served, path), target=TARGETS.get(name, ""))
             for name, path in pages.items()
