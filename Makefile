@@ -33,7 +33,7 @@ demo: $(VENV)/runtime ## start a server and show the whole road on real parts, i
 	@$(BIN)/headway demo
 
 test: lint ## lint, then all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/development ## format, lint, types and the ladder of imports
 	@$(BIN)/ruff format --check .

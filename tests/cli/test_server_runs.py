@@ -1,5 +1,6 @@
 """`run`, `logs`, `release`, `status` and `metrics` on a server: the same words, shapes and exit codes as on this machine."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop)
     assert f"(main@{shop.work.git('rev-parse', 'HEAD').stdout[:10]}) on {shop.server.url}" in answer.complaint
     assert "image |" in answer.text and "| built" in answer.text
     assert "test  | ==> succeeded" in answer.text
-    assert "run 2 of shop succeeded in " in answer.text
+    assert re.search(r"run \d+ of shop succeeded in ", answer.text)
     # It is the same release again: what was deployed of it stays known.
     [release] = shop.json("release")["releases"]
     assert release["id"] in answer.text
