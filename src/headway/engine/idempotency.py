@@ -55,8 +55,8 @@ class Calls:
     vault: Vault
 
     def key_of(self, actor: Actor, key: str) -> str:
-        """Of this caller, whatever others call theirs."""
-        return hashlib.sha256(f"{actor.name}\0{key}".encode()).hexdigest()
+        """Of this caller by this way in, whatever others call theirs: a weaker token is told no stronger one's answers."""
+        return hashlib.sha256(f"{actor.name}\0{actor.by}\0{key}".encode()).hexdigest()
 
     def fingerprint(self, *parts: bytes) -> str:
         """What was asked. Keyed, for a body may hold a secret that could be guessed."""

@@ -6,6 +6,7 @@ ServerRuns   2   another server has this folder
 import fcntl
 import json
 import os
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,12 +100,27 @@ def running_server(data: Path) -> RunningServer | None:
 
 
 def socket_path(data: Path) -> Path:
-    """In the folder; where its name is too long for a socket, in the user's own folder of run-time files."""
+    """In the folder; where its name is too long for a socket, in the user's own folder of run-time files.
+
+    Under /tmp, where anybody may write, it lies in a folder of ours (`private_folder`).
+    """
     path = data / SOCKET
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
     import hashlib
 
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    folder = Path(f"/run/user/{os.getuid()}")
-    return (folder if folder.is_dir() else Path("/tmp")) / f"headway-{os.getuid()}-{name}.sock"  # noqa: S108
+    own = Path(f"/run/user/{os.getuid()}")
+    folder = own if own.is_dir() else Path(f"/tmp/headway-{os.getuid()}")  # noqa: S108
+    return folder / f"headway-{name}.sock"
+
+
+def private_folder(folder: Path) -> None:
+    """Make the socket's folder, if it is not there. Raises WrongUse for one that somebody else made, or may enter."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise WrongUse(
+            f"{folder} is not this user's alone, so the server's socket cannot lie in it",
+            hint=f"see: ls -ld {folder}; a data folder with a shorter name needs no other place",
+        )

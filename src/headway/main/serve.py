@@ -24,7 +24,7 @@ from headway.api.hooks import Hooks
 from headway.base.errors import Errored, WrongUse
 from headway.drivers.git.hosting import HostingLimits
 from headway.engine.server import Server
-from headway.engine.server_lock import ServerLock, socket_path
+from headway.engine.server_lock import ServerLock, private_folder, socket_path
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.main.build import build
@@ -206,6 +206,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 def _listen_here(settings: Settings) -> Iterator[socket.socket]:
     """The socket for commands of this machine: its owner alone may open it, and is its administrator."""
     path = socket_path(settings.data)
+    private_folder(path.parent)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
