@@ -198,7 +198,8 @@ async def test_what_is_unzipped_comes_in_small_pieces(bare: Bare) -> None:
 
 
 @pytest.mark.parametrize(
-    "zipped", [b"", b"x", gzip.compress(b"abc", mtime=0)[:-1], gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8]
+    "zipped",
+    [b"", b"x", gzip.compress(b"abc", mtime=0)[:-1], gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8],
 )
 async def test_what_is_no_gzip_is_broken(zipped: bytes) -> None:
     with pytest.raises(BodyBroken):
