@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import subprocess
 import sys
 import threading
@@ -129,6 +130,29 @@ def test_a_transaction_inside_another_is_a_bug_that_is_told(database: Database) 
     with pytest.raises(RuntimeError, match="inside another"):
         database.transact(lambda tx: database.transact(lambda own: None))
     assert database.transact(lambda tx: 1) == 1
+
+
+async def test_who_stands_at_the_door_is_served_first(pairs: Database) -> None:
+    """All that is asked for while one transaction goes on."""
+    order: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Transaction) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    tasks = [asyncio.create_task(pairs.perform(slow))]
+    await asyncio.to_thread(begun.wait, 10)
+    for name in ("a", "b", "urgent 1", "urgent 2"):
+        work = functools.partial(lambda name, tx: order.append(name), name)
+        asked = pairs.perform(work, first=name.startswith("urgent"))
+        tasks.append(asyncio.create_task(asked))  # noqa: PERF401
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == ["urgent 1", "urgent 2", "b"]
 
 
 async def test_perform_and_fetch_work_beside_the_loop(pairs: Database) -> None:

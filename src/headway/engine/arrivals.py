@@ -58,7 +58,7 @@ class Arrivals:
             offers, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
             now = self._clock.now()
             try:
-                answers = await self._database.perform(lambda tx: _store(tx, offers, now))  # noqa: B023
+                answers = await self._database.perform(lambda tx: _store(tx, offers, now), first=True)  # noqa: B023
             except BaseException as error:
                 for offer in offers:
                     if not offer.answer.done():

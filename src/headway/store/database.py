@@ -4,6 +4,7 @@ SQL is text with `:named` parameters that both understand (docs/decisions/0004-s
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -11,7 +12,9 @@ from headway.store.errors import DatabaseAddressWrong, TryAgain
 from headway.store.migrate import BeforeMigration, Connection, migrate
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    _Asked = tuple[Callable[["Transaction"], Any], Future[Any]]
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -95,6 +98,9 @@ class Database:
         self._inside = False
         self._readers: list[Connection] = []
         self._write_thread: ThreadPoolExecutor | None = None
+        #: What waits for the writer thread, with its answers to be.
+        self._urgent: deque[_Asked] = deque()
+        self._usual: deque[_Asked] = deque()
         self._read_threads: ThreadPoolExecutor | None = None
         self._closed = False
         #: Called after each commit that has news, in the thread that wrote it: a wake-up, nothing more.
@@ -123,13 +129,32 @@ class Database:
         except TryAgain as error:
             raise error.told from error
 
-    async def perform(self, work: Callable[[Transaction], T]) -> T:
-        """`transact` for asyncio, in the one writer thread. A cancelled caller does not undo a begun transaction."""
+    async def perform(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
+        """`transact` for asyncio, in the one writer thread. A cancelled caller does not undo a begun transaction.
+
+        `first` is for whom somebody waits at the door: it goes before all that is not.
+        """
         import asyncio
+        from concurrent.futures import Future
 
         if self._write_thread is None:
             self._write_thread = _threads("headway-write", 1)
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self.transact, work)
+        answer: Future[T] = Future()
+        (self._urgent if first else self._usual).append((work, answer))
+        self._write_thread.submit(self._perform_next)
+        return await asyncio.wrap_future(answer)
+
+    def _perform_next(self) -> None:
+        """In the writer thread, once for each that was asked for."""
+        work, answer = (self._urgent or self._usual).popleft()
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            found = self.transact(work)
+        except BaseException as error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(found)
 
     async def fetch(self, work: Callable[[Transaction], T]) -> T:
         """`read` for asyncio, in a thread."""
