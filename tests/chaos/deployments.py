@@ -15,10 +15,13 @@ A_DEPLOYMENT = 4.0
 ROOT = "headway/chaos/production"
 #: Each writes its own line into the host's `done`.
 COMMANDS = ("prepare", "drain", "activate", "undrain")
-CONTRACT = """\
+HEAD = """\
 contract = 1
 [service]
 name = "chaos"
+"""
+#: Of a service that is deployed; NAMES is the list of its hosts.
+DELIVERED = """\
 [jobs.build]
 run = "tar -czf app.tar.gz version health.sh"
 artifacts = ["app.tar.gz"]
@@ -32,6 +35,7 @@ undrain = "echo undrain $HEADWAY_RELEASE >> $HEADWAY_ROOT/done"
 health = { command = "sh health.sh {host}", within = "3s", interval = "200ms" }
 [environments.production]
 hosts = "group:all"
+when = "branch == 'main'"
 strategy = { kind = "rolling", batch = 1 }
 [groups]
 all = NAMES
@@ -39,8 +43,12 @@ all = NAMES
 
 
 def contract(farm: Farm) -> str:
+    return HEAD + delivered(farm)
+
+
+def delivered(farm: Farm) -> str:
     hosts = farm.hosts()
-    text = CONTRACT.replace("NAMES", json.dumps([host.name for host in hosts]))
+    text = DELIVERED.replace("NAMES", json.dumps([host.name for host in hosts]))
     for host in hosts:
         text += (
             f'[hosts.{host.name}]\naddress = "127.0.0.1"\nport = {host.port}\nuser = "{getpass.getuser()}"\n'
@@ -115,17 +123,8 @@ class Attack:
         return sum(journal.read_bytes().count(b"\n") for journal in journals if journal.exists())
 
     def judge_hosts(self) -> None:
-        """Every host is on one whole release, and nobody holds it."""
         for root in self.roots():
-            live = (root / "current").resolve().name
-            if live != self.live:
-                self.tally.fault("lost", f"{root.parents[2].parent.name} is on {live}, not on {self.live}")
-            whole = {path.name for path in (root / "current").iterdir()} >= {"version", "health.sh"}
-            if not whole:
-                self.tally.fault("lost", f"the release on {root} is not whole")
-            held = [epoch.name for epoch in (root / "epochs").iterdir() if not epoch.name.endswith(".closed")]
-            if held:
-                self.tally.fault("stuck", f"{root}: epoch {held} is still held")
+            judge_host(root, self.live, self.tally)
         (environment,) = json.loads(self.workshop.call("status", "--json"))["environments"]
         if environment["lock"] or environment["unfinished"]:
             self.tally.fault(
@@ -133,24 +132,38 @@ class Attack:
             )
 
     def judge_journals(self) -> None:
-        """A step that ended well neither began nor ended again; what the commands wrote themselves agrees."""
         for root in self.roots():
-            ended: set[tuple[str, str]] = set()
-            counted: Counter[str] = Counter()
-            for line in (root / "journal").read_text().splitlines():
-                entry = json.loads(line)
-                if entry.get("event") not in ("begin", "end"):
-                    continue
-                key = (entry["deployment"], entry["step"])
-                if key in ended:
-                    self.tally.fault("repeated", f"{root}: {line}")
-                if entry["event"] == "end" and entry["exit"] == 0:
-                    ended.add(key)
-                    counted[entry["step"].removeprefix("back-")] += 1
-            written = Counter(line.split()[0] for line in (root / "done").read_text().splitlines())
-            for word in COMMANDS:
-                if written[word] != counted[word]:
-                    kind = "repeated" if written[word] > counted[word] else "lost"
-                    self.tally.fault(
-                        kind, f"{root}: {word} ran {written[word]} times, journal: {counted[word]}"
-                    )
+            judge_journal(root, self.tally)
+
+
+def judge_host(root: Path, live: str, tally: Tally) -> None:
+    """The host is on this one whole release, and nobody holds it."""
+    found = (root / "current").resolve().name
+    if found != live:
+        tally.fault("lost", f"{root.parents[2].parent.name} is on {found}, not on {live}")
+    if not {path.name for path in (root / "current").iterdir()} >= {"version", "health.sh"}:
+        tally.fault("lost", f"the release on {root} is not whole")
+    held = [epoch.name for epoch in (root / "epochs").iterdir() if not epoch.name.endswith(".closed")]
+    if held:
+        tally.fault("stuck", f"{root}: epoch {held} is still held")
+
+
+def judge_journal(root: Path, tally: Tally) -> None:
+    """A step that ended well neither began nor ended again; what the commands wrote themselves agrees."""
+    ended: set[tuple[str, str]] = set()
+    counted: Counter[str] = Counter()
+    for line in (root / "journal").read_text().splitlines():
+        entry = json.loads(line)
+        if entry.get("event") not in ("begin", "end"):
+            continue
+        key = (entry["deployment"], entry["step"])
+        if key in ended:
+            tally.fault("repeated", f"{root}: {line}")
+        if entry["event"] == "end" and entry["exit"] == 0:
+            ended.add(key)
+            counted[entry["step"].removeprefix("back-")] += 1
+    written = Counter(line.split()[0] for line in (root / "done").read_text().splitlines())
+    for word in COMMANDS:
+        if written[word] != counted[word]:
+            kind = "repeated" if written[word] > counted[word] else "lost"
+            tally.fault(kind, f"{root}: {word} ran {written[word]} times, journal: {counted[word]}")

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import httpx
 
 from tests.chaos.world import STUCK_AFTER
 from tests.support.repositories import Repository
-from tests.support.running_server import RunningServer
 from tests.support.signed_webhooks import signed_push
 
 JOBS = {"first": [], "second": ["first"]}
@@ -67,9 +67,10 @@ class Book:
 class Sender(threading.Thread):
     """Commits and sends, again and again, until told to stop; each one until it is accepted."""
 
-    def __init__(self, name: str, chance: random.Random, book: Book) -> None:
+    def __init__(self, name: str, chance: random.Random, book: Book, longest_pause: float = 1.5) -> None:
         super().__init__(name=name, daemon=True)
         self._chance = chance
+        self._longest_pause = longest_pause
         self._book = book
         self._is_over = threading.Event()
         self._fault: BaseException | None = None
@@ -78,7 +79,7 @@ class Sender(threading.Thread):
         try:
             while not self._is_over.is_set():
                 self._deliver(self._commit())
-                self._is_over.wait(self._chance.uniform(0.2, 1.5))
+                self._is_over.wait(self._chance.uniform(0.2, self._longest_pause))
         except BaseException as error:
             self._fault = error
 
@@ -115,24 +116,27 @@ class Pusher(Sender):
     def __init__(
         self,
         folder: Path,
-        server: RunningServer,
-        token: str,
+        address: str,
+        service: str,
         branch: str,
-        files: dict[str, str],
+        files: Callable[[int], dict[str, str]],
         chance: random.Random,
         book: Book,
+        longest_pause: float = 1.5,
     ) -> None:
-        super().__init__(f"push {branch}", chance, book)
+        """`files` are those of its first, second … commit."""
+        super().__init__(f"push {branch}", chance, book, longest_pause)
         self._working = Repository(folder)
-        self._branch = branch
+        self._address = address
+        self._service, self._branch = service, branch
         self._files = files
         self._count = 0
-        self._address = f"{server.url.replace('http://', f'http://x:{token}@')}/git/hosted.git"
 
     def _commit(self) -> Accepted:
         self._count += 1
-        sha = self._working.commit({**self._files, "count.txt": f"{self._branch} {self._count}\n"})
-        return Accepted("hosted", f"refs/heads/{self._branch}", sha)
+        changed = {"count.txt": f"{self._branch} {self._count}\n"}
+        sha = self._working.commit({**self._files(self._count), **changed})
+        return Accepted(self._service, f"refs/heads/{self._branch}", sha)
 
     def _try(self, push: Accepted) -> bool:
         try:

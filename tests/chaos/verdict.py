@@ -18,8 +18,10 @@ _STUCK = {
     "run": "SELECT id, state FROM runs WHERE state IN ('queued', 'running') OR due_at IS NOT NULL",
     "job": "SELECT id, state FROM jobs WHERE state IN ('queued', 'running')",
     "arrival": "SELECT number, note FROM arrivals WHERE state = 'waiting' OR due_at IS NOT NULL",
+    "deployment": "SELECT id, state, reason FROM deployments WHERE finished_at IS NULL OR due_at IS NOT NULL",
+    "request": "SELECT id, state, reason FROM requests WHERE state IN ('waiting', 'begun') OR due_at IS NOT NULL",
     "outbox": "SELECT id, kind, note FROM outbox WHERE state = 'waiting'",
-    "claim": "SELECT kind, id, reason FROM claims WHERE owner IS NOT NULL AND kind = 'run'",
+    "claim": "SELECT kind, id, reason FROM claims WHERE owner IS NOT NULL",
 }
 
 
@@ -98,7 +100,7 @@ class Verdict:
         """Every line exactly once, in order; of an attempt whose builder died those that it printed."""
         lost = {(row["job"], row["attempt"]) for row in self._attempts}
         for run in self._runs:
-            for job in self._jobs[run.id]:
+            for job in (job for job in self._jobs[run.id] if job.name in JOBS):
                 for attempt in range(1, job.attempt + 1):
                     if attempt == job.attempt and job.state is not State.SUCCEEDED:
                         continue
@@ -114,6 +116,25 @@ class Verdict:
         kind = "repeated" if len(set(ours)) < len(ours) else "lost"
         where = f"the log of {job.name}, attempt {attempt}, of run {run.number} of {run.service}"
         self._tally.fault(kind, f"{where} has {len(ours)} lines in place of {len(expected)}")
+
+    def live(self, service: str) -> str:
+        """The release that its hosts have to be on; empty when none was ever deployed."""
+        row = self._database.read(
+            lambda tx: tx.one(
+                """
+                SELECT release_id FROM deployments WHERE service = :service AND state = 'succeeded'
+                ORDER BY number DESC LIMIT 1
+                """,
+                service=service,
+            )
+        )
+        return "" if row is None else str(row["release_id"])
+
+    def deployments(self, service: str) -> Counter[str]:
+        rows = self._database.read(
+            lambda tx: tx.all("SELECT state FROM deployments WHERE service = :service", service=service)
+        )
+        return Counter(str(row["state"]) for row in rows)
 
     def rows(self) -> None:
         for what, sql in _STUCK.items():
