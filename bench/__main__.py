@@ -14,6 +14,9 @@ from bench.parts import ROOT, Row, machine
 PARTS = {
     "pipeline": "Jobs and logs on this machine, beside Buildbot 4.3",
     "commandline": "The command line",
+    "server_intake": "The server: pushes, webhooks, 256 jobs, beside Buildbot 4.3 with its web server",
+    "server_logs": "The server: logs on their way to storage and to browsers",
+    "server_pages": "The server: pages after years, start and rest",
     "hosts": "Hosts over OpenSSH, connections cold, beside scp and Fabric 3.2",
 }
 WORK = ROOT / ".bench" / "work"
@@ -31,6 +34,10 @@ Machine: {machine}.
   SQLite master). Buildbot's own overhead per step is the difference between a build of twenty steps and one of one.
 - The hosts are sshd processes of their own on loopback, with stock `MaxStartups`; the account's shell has no start-up files. A slow
   `~/.bashrc` costs every SSH session its time, whoever opens it.
+- The server's figures are of one real `headway up` on SQLite; load generator, browsers, jobs and git share its cores. Webhooks are as
+  large as GitHub's (7 kB), signed, each of a commit of its own, and counted only if each one became a run; their time runs from
+  when they were due, not from when they were sent. Buildbot's are unsigned, and one of its builders takes the newest change only.
+- Pages: 100,000 runs, 20,000 deployments and 1,000 services are stored. *Weight* is the page with all its styles and scripts, as sent.
 - *Whole process* is what a person waits for: interpreter, configuration, connections and all.
 - These figures move by tens of percents from run to run on a shared machine; the ratios move less.
 """

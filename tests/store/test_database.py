@@ -146,7 +146,7 @@ async def test_who_stands_at_the_door_is_served_first(pairs: Database) -> None:
     for name in ("a", "b", "urgent 1", "urgent 2"):
         work = functools.partial(lambda name, tx: order.append(name), name)
         asked = pairs.perform(work, first=name.startswith("urgent"))
-        tasks.append(asyncio.create_task(asked))  # noqa: PERF401
+        tasks.append(asyncio.create_task(asked))
     await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.sleep(0)
