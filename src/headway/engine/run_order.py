@@ -10,11 +10,11 @@ from datetime import datetime
 from headway.base.ids import new_id
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
-from headway.domain.run import FileFault, Job, Run, Trigger
+from headway.domain.run import FileFault, Run, Trigger
 from headway.domain.states import State
 from headway.engine.run_drive import Observer
 from headway.engine.run_plan import RunPlan, to_json
-from headway.engine.runs import plan_of_run
+from headway.engine.runs import job_of, plan_of_run
 from headway.pipeline.plan import PlannedJob, plan
 from headway.pipeline.when import WhenFacts
 from headway.store import commits, jobs, runs
@@ -74,7 +74,11 @@ def store_order(tx: Transaction, order: Order, now: datetime, observer: Observer
         return Ordered(other, is_new=False)
     if order.commit is not None:
         commits.add_commit(tx, order.repository, order.commit)
-    rows = tuple(_job(run, job, order.contract, now) for job in planned) if order.contract else ()
+    rows = (
+        tuple(job_of(run, job, order.contract.jobs[job.definition], now) for job in planned)
+        if order.contract
+        else ()
+    )
     jobs.add_jobs(tx, rows)
     observer.changed(tx, run, rows, now, run_changed=True)
     return Ordered(run, is_new=True)
@@ -112,28 +116,6 @@ def _faults(faults: Sequence[FileFault]) -> str:
     place = f"{first.file}:{first.line}: " if first.line else f"{first.key}: " if first.key else ""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{place}{first.message}{more}"
-
-
-def _job(run: Run, planned: PlannedJob, contract: Contract, now: datetime) -> Job:
-    definition = contract.jobs[planned.definition]
-    group = definition.concurrency
-    return Job(
-        id=new_id("job", now),
-        run=run.id,
-        name=planned.name,
-        definition=planned.definition,
-        matrix=planned.matrix,
-        needs=planned.needs,
-        state=State.QUEUED if planned.skipped is None else State.SKIPPED,
-        reason=planned.skipped or "",
-        attempt=1,
-        allow_failure=planned.allow_failure,
-        queued_at=now,
-        finished_at=None if planned.skipped is None else now,
-        slots=definition.slots,
-        group=group.group if group else None,
-        group_limit=group.limit if group else 1,
-    )
 
 
 def group_of(contract: Contract) -> Mapping[str, object]:

@@ -221,7 +221,7 @@ class _Draft:
         if not runs.add_run(tx, run, plan=to_json(self.plan), token=token):
             raise _Overtaken
         commits.add_commit(tx, source.repository, source.commit)
-        made = tuple(_job(run, job, now) for job in self.jobs)
+        made = tuple(job_of(run, job, self.plan.definitions[job.definition], now) for job in self.jobs)
         jobs.add_jobs(tx, made)
         return Begun(run, How.NEW, token, jobs=made, plan=self.plan)
 
@@ -230,7 +230,9 @@ def _reason(run: Run) -> str:
     return f"run {run.number} of {run.service}"
 
 
-def _job(run: Run, planned: PlannedJob, now: datetime) -> Job:
+def job_of(run: Run, planned: PlannedJob, definition: JobDefinition, now: datetime) -> Job:
+    """The row of a planned job as it begins."""
+    group = definition.concurrency
     return Job(
         id=new_id("job", now),
         run=run.id,
@@ -244,6 +246,9 @@ def _job(run: Run, planned: PlannedJob, now: datetime) -> Job:
         allow_failure=planned.allow_failure,
         queued_at=now,
         finished_at=None if planned.skipped is None else now,
+        slots=definition.slots,
+        group=group.group if group else None,
+        group_limit=group.limit if group else 1,
     )
 
 
