@@ -23,6 +23,7 @@ name = "chaos"
 #: Of a service that is deployed; NAMES is the list of its hosts.
 DELIVERED = """\
 [jobs.build]
+retry = 1
 run = "tar -czf app.tar.gz version health.sh"
 artifacts = ["app.tar.gz"]
 [deploy]
