@@ -182,7 +182,7 @@ async def test_a_database_that_is_away_has_the_forge_send_again(
     body = push_body(ForgeKind.GITHUB, ZEROS, sha)
     await forge.post(b"{}", forge.signed(b"{}", "ping", "d0"))
 
-    async def away(_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the database does not answer")
 
     monkeypatch.setattr(serving.database, "perform", away)

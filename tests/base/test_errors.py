@@ -17,6 +17,11 @@ def test_when_room_was_missing(number: int | None, so: bool) -> None:
 
 def test_the_picture_shows_every_kind_with_its_exit_code() -> None:
     assert errors.__doc__
-    for kind in errors.HeadwayError.__subclasses__():
+    # Rooms above draw trees of their own.
+    for kind in [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and kind.__bases__ == (errors.HeadwayError,)
+    ]:
         line = next(line for line in errors.__doc__.splitlines() if f"── {kind.__name__} " in line)
         assert f" {kind.exit_code} " in line
