@@ -9,6 +9,7 @@ import pytest
 
 from headway.api import system
 from headway.domain.people import Role, Scope
+from headway.engine.troubles import Trouble
 from headway.store.errors import DatabaseUnavailable
 from headway.store.system import Counts
 from tests.support.called_api import CalledApi
@@ -139,6 +140,15 @@ async def test_nobody_learns_where_the_database_is(api: CalledApi, monkeypatch: 
     answer = await api.nobody().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["faults"][-1] == "the database does not answer; the server's log says why"
+
+
+async def test_what_keeps_the_server_from_its_work_makes_it_not_ready(api: CalledApi) -> None:
+    api.server.troubles.watch(
+        lambda now: [Trouble("/srv/data has 3 MiB free", public="the disk is full"), Trouble("ada waits")]
+    )
+    answer = await api.nobody().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["faults"] == ["the disk is full"], "anybody may ask"
 
 
 async def test_whoever_asks_for_metrics_all_the_time_has_nothing_counted_anew(

@@ -114,3 +114,23 @@ async def test_a_loop_that_is_broken_off_just_when_it_wakes_ends() -> None:
     loop.cancel()
     await asyncio.wait([loop], timeout=2)
     assert loop.cancelled()
+
+
+async def test_a_loop_whose_every_tick_fails_is_in_trouble_until_one_does_not() -> None:
+    clock = SystemClock()
+    duties = Duties(clock)
+    told: list[list[str]] = []
+
+    async def tick(now: datetime) -> None:
+        told.append([trouble.public for trouble in duties.troubles(now)])
+        if len(told) == 6:
+            duties.stop()
+        elif len(told) < 5:
+            raise OSError("the disk is away")
+
+    duty = duties.add("janitor", tick, every=0.001)
+    duty.pause = 0.001
+    await asyncio.wait_for(duties.keep_doing(duty), 30)
+    sentence = "janitor failed {} times in a row; the server's log says why"
+    # Twice may be a restart of the database.
+    assert told == [[], [], [], [sentence.format(3)], [sentence.format(4)], []]

@@ -192,10 +192,49 @@ async def test_a_chore_that_fails_holds_up_no_other(
     monkeypatch.setattr(rounds, "work", fail)
     await house.janitor.tick(NOW)
     assert is_packed(path)
-    assert (rounds.fault, rounds.due_at, rounds.done_at) == (told, NOW + HOUR, None)
+    assert (rounds.fault, rounds.due_at, rounds.done_at) == (told, NOW + MINUTE, None)
     monkeypatch.setattr(rounds, "work", lambda *_: Did())
     await house.janitor.tick(NOW + HOUR)
     assert (rounds.fault, rounds.done_at) == ("", NOW + HOUR)
+
+
+async def test_housekeeping_goes_on_where_it_may_not_change_its_priority(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under `nice`: what the first chore's thread raised would break the pool, and each later chore with it."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(janitor_module.os, "setpriority", refuse)
+    path = house.job(State.SUCCEEDED)
+    await house.janitor.tick(NOW)
+    later = house.job(State.SUCCEEDED, ended=timedelta(0))
+    await house.janitor.tick(NOW + 2 * MINUTE)
+    assert is_packed(path) and is_packed(later)
+
+
+async def test_a_chore_that_fails_every_time_is_told_until_it_does_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chore = next(chore for chore in house.janitor.chores if chore.name == "old logs")
+    at, told = NOW, []
+
+    def fail(*_: object) -> Did:
+        raise Errored("the disk is gone")
+
+    monkeypatch.setattr(chore, "work", fail)
+    for _ in range(4):
+        await house.janitor.tick(at)
+        told.append([trouble.sentence for trouble in house.janitor.troubles(at)])
+        assert chore.due_at is not None
+        at = chore.due_at
+    sentence = "housekeeping: old logs failed {} times in a row: the disk is gone"
+    assert told == [[], [], [sentence.format(3)], [sentence.format(4)]]
+    assert at == NOW + (1 + 2 + 4 + 8) * MINUTE, "soon again, then less and less often"
+    monkeypatch.setattr(chore, "work", lambda *_: Did())
+    await house.janitor.tick(at)
+    assert house.janitor.troubles(at) == []
 
 
 async def test_sweeps_of_others_are_called_each_hour(house: House) -> None:

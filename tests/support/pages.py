@@ -26,6 +26,7 @@ from headway.engine.runs import open_tools
 from headway.engine.sessions import begin_session
 from headway.engine.settings import Settings
 from headway.engine.slots import Slots
+from headway.engine.troubles import Troubles
 from headway.engine.vault import Vault
 from headway.store.database import Transaction
 from headway.store.people import add_person
@@ -62,7 +63,8 @@ def make_server(
         database=database,
         settings=settings,
         hub=Hub(database),
-        duties=Duties(tools.clock),
+        duties=(duties := Duties(tools.clock)),
+        troubles=Troubles(duties.troubles),
         org=org,
         people=People(database, tools.clock, lambda: org.current),
         vault=vault,

@@ -35,13 +35,13 @@ async def healthz() -> dict[str, str]:
 @get(
     "/readyz",
     operation_id="readiness",
-    summary="It can do its work: database and loops.",
+    summary="It can do its work: nothing keeps it from it.",
     tags=["system"],
     security=[{}],
 )
 async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     server = server_of(request)
-    faults = list(server.duties.late(server.now()))
+    faults = [trouble.public for trouble in server.troubles.at(server.now()) if trouble.public]
     if server.duties.is_stopping:
         faults.append("it is stopping")
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
+from headway.engine.troubles import Trouble
 
 log = logging.getLogger("headway.duties")
 
@@ -22,6 +23,8 @@ Tick = Callable[[datetime], Awaitable[datetime | None]]
 _LONGEST_PAUSE = 5.0
 #: A loop is late when its tick has not come for this long beyond its own interval.
 _LATE = timedelta(seconds=15)
+#: Failed ticks in a row from which on somebody has to look: fewer are a restart of the database.
+_FAILING = 3
 
 
 @dataclass(eq=False)
@@ -87,6 +90,15 @@ class Duties:
             silent = now - since
             if silent > timedelta(seconds=duty.every) + _LATE:
                 found.append(f"{duty.name} has not looked for {silent.total_seconds():.0f} s")
+        return found
+
+    def troubles(self, now: datetime) -> list[Trouble]:
+        """Of each loop that is behind its time, and of each whose every tick fails."""
+        found = [Trouble(sentence, public=sentence) for sentence in self.late(now)]
+        for duty in self._duties.values():
+            if duty.failures >= _FAILING:
+                sentence = f"{duty.name} failed {duty.failures} times in a row"
+                found.append(Trouble(sentence, public=f"{sentence}; the server's log says why"))
         return found
 
     def looked_at(self) -> datetime | None:

@@ -6,6 +6,7 @@ left comes with the next tick. A chore that fails is noted and comes again; it k
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -23,6 +24,7 @@ from headway.engine import retention
 from headway.engine.log_packing import LogPacker
 from headway.engine.runs import Tools
 from headway.engine.settings import Settings
+from headway.engine.troubles import Trouble
 from headway.store import arrivals, events, upkeep
 from headway.store import retention as rows
 from headway.store.database import Database, Transaction
@@ -35,10 +37,16 @@ _BUDGET = timedelta(seconds=5)
 _SOON = timedelta(seconds=2)
 #: Rows that one statement deletes at most: it holds up other writers for some milliseconds.
 _ROWS = 1000
+#: When a chore that failed comes again for the first time; the pause doubles up to its usual one.
+_RETRY = timedelta(minutes=1)
+#: Failures in a row from which on somebody has to look.
+_FAILING = 3
 #: Loose objects and packs beyond which a repository is packed anew.
 _LOOSE, _PACKS = 2000, 20
 #: No git of ours works for so long: a lock file that is older was left by a power cut, and holds up every push.
 _STALE = timedelta(hours=2)
+#: Of the housekeeping thread, below the server and above jobs.
+_NICENESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,8 @@ class Chore:
     done_at: datetime | None = None
     total: dict[str, int] = field(default_factory=dict)
     fault: str = ""
+    #: How often in a row it failed.
+    failures: int = 0
 
 
 def housekeeping_from(tools: Tools, disk_total: int) -> Housekeeping:
@@ -133,6 +143,14 @@ class Janitor:
         if not enough():
             await self._sweep(now)
         return min(chore.due_at or now + _SOON for chore in self.chores)
+
+    def troubles(self, now: datetime) -> list[Trouble]:
+        """Of each chore that fails every time. The server does its work all the same, so only people are told."""
+        return [
+            Trouble(f"housekeeping: {chore.name} failed {chore.failures} times in a row: {chore.fault}")
+            for chore in self.chores
+            if chore.failures >= _FAILING
+        ]
 
     def stop(self) -> None:
         """The chore under way ends at its next pause; none is begun after it."""
@@ -259,10 +277,12 @@ def _do(chore: Chore, now: datetime, enough: retention.Enough) -> None:
         chore.fault = error.message if isinstance(error, HeadwayError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, HeadwayError | OSError):
             log.exception("%s", chore.name)
-        chore.due_at = now + chore.every
-        log.warning("%s: %s; it is tried again in %s", chore.name, chore.fault, format_duration(chore.every))
+        chore.failures += 1
+        pause = min(_RETRY * 2 ** min(chore.failures - 1, 10), chore.every)
+        chore.due_at = now + pause
+        log.warning("%s: %s; it is tried again in %s", chore.name, chore.fault, format_duration(pause))
         return
-    chore.fault = ""
+    chore.fault, chore.failures = "", 0
     chore.due_at = now + (_SOON if did.more else chore.every)
     if not did.more:
         chore.done_at = now
@@ -277,6 +297,12 @@ def _do(chore: Chore, now: datetime, enough: retention.Enough) -> None:
 
 def _step_back() -> None:
     """This thread and the programs it starts yield to the server. Jobs have a lower priority still, so a housekeeper
-    that holds Python's lock never waits for a job."""
+    that holds Python's lock never waits for a job.
+
+    Counted from the server's own: one that was started under `nice` may not come up again. And only a wish: what is
+    raised here would break the pool of threads for good.
+    """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 3)
+        with contextlib.suppress(OSError):
+            own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _NICENESS, 19))

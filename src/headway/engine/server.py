@@ -9,6 +9,7 @@ from headway.engine.duties import Duties
 from headway.engine.hub import Hub
 from headway.engine.runs import Tools
 from headway.engine.settings import Settings
+from headway.engine.troubles import Troubles
 from headway.store.database import Database
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Server:
     tools: Tools
     hub: Hub
     duties: Duties
+    #: What keeps it from its work; parts add theirs.
+    troubles: Troubles
     org: "OrgKeeper"
     vault: "Vault"
     people: "People"

@@ -37,6 +37,7 @@ from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.engine.slots import Slots
 from headway.engine.tries import sweep_tries
+from headway.engine.troubles import Troubles
 from headway.engine.vault import Vault, open_vault, stored_secrets
 from headway.main.sending import Sending
 
@@ -73,6 +74,7 @@ class Parts:
         database, clock, settings = tools.database, tools.clock, tools.settings
         self.tools, self.options = tools, options
         self.duties = Duties(clock)
+        self.troubles = Troubles(self.duties.troubles)
         self.hub = Hub(database)
         self.org = OrgKeeper(options.org_file, clock, settings.data)
         self.disk = DiskWatch(settings)
@@ -110,10 +112,12 @@ class Parts:
                 "tries": self._sweep_tries,
             },
         )
+        self.troubles.watch(self.janitor.troubles)
         self.server = Server(
             tools=tools,
             hub=self.hub,
             duties=self.duties,
+            troubles=self.troubles,
             org=self.org,
             vault=vault,
             people=self.people,

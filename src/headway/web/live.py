@@ -141,7 +141,7 @@ class _Stream:
         said = {
             "now": to_milliseconds(now),
             "checked_at": None if checked is None else to_milliseconds(checked),
-            "late": duties.late(now),
+            "late": [trouble.sentence for trouble in self._server.troubles.at(now)],
         }
         return _said("beat", said)
 

@@ -212,7 +212,7 @@ async def system(request: PageRequest) -> PageResponse:
         version=__version__,
         server=server,
         duties=server.duties.all,
-        late=server.duties.late(visit.now),
+        troubles=server.troubles.at(visit.now),
         disk=server.disk.state,
         sizes=sizes,
         outbox=outbox,

@@ -14,6 +14,7 @@ from headway.domain.run import Job
 from headway.domain.states import State
 from headway.engine.duties import Duties
 from headway.engine.hub import Hub
+from headway.engine.troubles import Troubles
 from headway.engine.views.logs import job_log
 from headway.store import job_results, jobs
 from headway.store.events import add_event
@@ -40,6 +41,7 @@ class LivePages:
         ready = threading.Event()
         self.server.hub = Hub(self.server.database)
         self.server.duties = Duties(self.server.tools.clock)
+        self.server.troubles = Troubles(self.server.duties.troubles)
         self.server.duties.add("runs", None, every=60).ended_at = self.server.now()
         if self._socket.fileno() < 0:
             self._socket = socket.create_server(("127.0.0.1", self.port))

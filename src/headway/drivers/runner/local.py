@@ -116,7 +116,9 @@ class LocalRunner:
         """While the runner still waits for its payload, so all its processes inherit it."""
         if self.niceness:
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, pid, self.niceness)
+                # Counted from our own: under `nice` a process may not come up again.
+                own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+                os.setpriority(os.PRIO_PROCESS, pid, min(own + self.niceness, 19))
         if self.oom_score_adjust:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text(str(self.oom_score_adjust))

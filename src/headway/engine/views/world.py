@@ -38,7 +38,7 @@ class World:
 
 def read_world(tx: Transaction, server: "Server", now: datetime) -> World:
     counts = count_everything(tx, tries=_TRIES_BEFORE_SAID)
-    parts = [Part(sentence, "/settings/system", "loud") for sentence in server.duties.late(now)]
+    parts = [Part(trouble.sentence, trouble.href, "loud") for trouble in server.troubles.at(now)]
     if counts.unsent:
         parts.append(Part(f"{_count(counts.unsent, 'message')} not sent", "/settings/system", "loud"))
     if counts.unreachable:
