@@ -11,6 +11,26 @@ GOOD = {"release": "rel-5fe40cee0fcc", "commit": "a" * 40, "deployment": "dep-01
 HOSTILE = ["rel-b; id", "$(id)", "`id`", "rel-b\nid", "../../etc", "-rf", "rel b", "x" * 101, 7, ["rel-b"]]
 
 
+BEFORE = {"release": "rel-0123456789ab", "commit": "b" * 40, "deployment": "dep-00abc"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("dep-00abc.env", "rel-0123456789ab"),
+        ("dep-01abc.env", "rel-0123456789ab"),
+        ("dep-02abc.env", GOOD["release"]),
+    ],
+)
+def test_only_who_goes_back_by_hand_changes_what_is_gone_back_to(settings: str, expected: str) -> None:
+    """A rollback that failed also leaves `current` on the release before, with settings of its own."""
+    look = told({**GOOD, "previous": BEFORE})
+    look += f"current releases/{BEFORE['release']}\ncurrent-settings {settings}\n".encode()
+    found = predecessor(read_record(look))
+    assert found is not None
+    assert found.release == expected
+
+
 def told(deployed: object) -> bytes:
     return f"root /srv/shop\ndeployed {json.dumps(deployed)}\n".encode()
 

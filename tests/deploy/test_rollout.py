@@ -124,7 +124,41 @@ def test_a_failed_way_back_is_shouted_with_what_stands_where() -> None:
     decision = next_actions(deployment(state=D.ROLLING_BACK, reason="web2: unwell"), found, Facts())
     assert decision.reason == (
         "web2: unwell; GOING BACK FAILED: web2: exit 3 in back-activate; "
-        "rel-a on web1, web3; half-way between rel-b and rel-a on web2"
+        "rel-a on web1, web3; half-way between rel-b and rel-a on web2; "
+        "bring one release to all, when web2 is mended: headway deploy production --release rel-b, "
+        "or headway deploy production --release rel-a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "active", "expected", "state"),
+    [
+        # What is ill goes back in any case; what serves stays once the release before does not come up.
+        ("live broken stuck", "", "revert:web2", D.ROLLING_BACK),
+        ("live live stuck", "", "", D.FAILED),
+        ("live reverting stuck", "web2", "", D.ROLLING_BACK),
+        ("live reverted stuck", "", "revert:web1", D.ROLLING_BACK),
+        ("watching live stuck", "", "watch:web1", D.ROLLING_BACK),
+    ],
+)
+def test_going_back_by_itself_never_takes_the_last_host_that_serves(
+    states: str, active: str, expected: str, state: DeploymentState
+) -> None:
+    facts = Facts(active=frozenset(active.split()))
+    decision = decide(states, state=D.ROLLING_BACK, reason="web3: unwell", facts=facts)
+    assert (actions(decision), decision.state) == (expected, state)
+
+
+def test_a_way_back_that_stops_says_what_serves_and_what_to_do() -> None:
+    found = rows([S.LIVE, S.STUCK, S.PREPARED])
+    found[1] = replace(found[1], reason="health (http): status 500")
+    decision = next_actions(deployment(state=D.ROLLING_BACK, reason="web2: unwell"), found, Facts())
+    assert decision.reason == (
+        "web2: unwell; GOING BACK FAILED: web2: health (http): status 500; "
+        "stopped: rel-a does not come up, and web1 serves on; "
+        "rel-b on web1; half-way between rel-b and rel-a on web2; rel-a on web3; "
+        "bring one release to all, when web2 is mended: headway deploy production --release rel-b, "
+        "or headway deploy production --release rel-a"
     )
 
 
@@ -143,12 +177,49 @@ def test_an_incompatible_once_cannot_be_passed() -> None:
     assert decide("live broken", facts=Facts(has_once=True)).state is D.ROLLING_BACK
 
 
-def test_a_rollback_goes_on_past_a_broken_host() -> None:
+def test_a_rollback_goes_on_past_a_broken_host_while_its_release_comes_up() -> None:
     kind = DeploymentKind.ROLLBACK
     assert actions(decide("live broken prepared", kind=kind)) == "switch:web3"
+    recording = decide("live broken live", kind=kind)
+    assert (recording.reason, recording.verified) == ("2 of 3 hosts serve, writing the record", False)
     end = decide("finished broken finished", kind=kind)
     assert end.state is D.FAILED
-    assert "web2" in end.reason
+    assert "mend web2 and call it again: headway rollback production --to rel-b" in end.reason
+
+
+@pytest.mark.parametrize(
+    ("states", "active", "expected", "state"),
+    [
+        ("broken prepared prepared", "", "", D.FAILED),
+        ("broken broken prepared", "", "", D.FAILED),
+        # What has begun is brought to serve first, and counts then.
+        ("broken checking prepared", "", "check:web2", D.RUNNING),
+        ("broken checking prepared", "web2", "", D.RUNNING),
+        ("left_out broken prepared", "", "", D.FAILED),
+        ("left_out live prepared", "", "switch:web3", D.RUNNING),
+        ("broken", "", "", D.FAILED),
+    ],
+)
+def test_a_rollback_to_a_release_that_does_not_come_up_stops_while_something_serves(
+    states: str, active: str, expected: str, state: DeploymentState
+) -> None:
+    facts = Facts(active=frozenset(active.split()))
+    decision = decide(states, kind=DeploymentKind.ROLLBACK, facts=facts, batch=2)
+    assert (actions(decision), decision.state) == (expected, state)
+
+
+def test_a_rollback_that_stops_says_what_serves_and_what_to_do() -> None:
+    found = rows([S.BROKEN, S.BROKEN, S.PREPARED], batch=2)
+    found[:2] = [replace(row, reason="health (tcp): refused", switched_at=NOW) for row in found[:2]]
+    decision = next_actions(deployment(kind=DeploymentKind.ROLLBACK), found, Facts())
+    assert decision.reason == (
+        "web1: health (tcp): refused; web2: health (tcp): refused; "
+        "stopped: rel-b does not come up, and web3 serves on; "
+        "rel-b, not verified, on web1, web2; rel-a on web3; "
+        "mend web1, web2 and call it again: headway rollback production --to rel-b, "
+        "or take another release: headway rollback production --to RELEASE, "
+        "or headway deploy production --release rel-a"
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,10 +301,22 @@ class Play:
             assert action.host not in self.active
             if action.kind is A.SWITCH:
                 self.check_switch(action.host)
+            state = self.rows[action.host].state
+            if state in (S.PREPARED, S.MIGRATED, S.LIVE, S.WATCHING):
+                self.check_something_serves(action.kind)
             self.rows[action.host] = begin(self.rows[action.host], action.kind)
             self.active[action.host] = action
         self.deployment = replace(self.deployment, state=decision.state, reason=decision.reason)
         return decision
+
+    def check_something_serves(self, kind: ActionKind) -> None:
+        """Whoever goes back takes a host that serves only while more came up on the way back than failed."""
+        if kind not in (A.SWITCH, A.REVERT):
+            return
+        back = kind is A.REVERT
+        up = {S.REVERTED} if back else SERVES
+        failed = sum(row.state == (S.STUCK if back else S.BROKEN) for row in self.rows.values())
+        assert failed <= sum(row.state in up for row in self.rows.values())
 
     def check_switch(self, host: str) -> None:
         assert all(row.state not in (S.WAITING, S.PREPARING, S.UNPREPARED) for row in self.rows.values())

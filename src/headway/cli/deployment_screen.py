@@ -19,6 +19,7 @@ _COLOURS = {
     "broken": "red",
     "unprepared": "red",
     "stuck": "red",
+    "left_out": "red",
     "reverting": "yellow",
     "rechecking": "yellow",
     "readmitting": "yellow",

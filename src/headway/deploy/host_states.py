@@ -35,6 +35,8 @@ class HostState(StrEnum):
     REVERTED = "reverted"
     #: Could not be taken back; a person has to look.
     STUCK = "stuck"
+    #: Could not be reached when going back began: takes no part, and is told at the end.
+    LEFT_OUT = "left_out"
 
 
 class ActionKind(StrEnum):
@@ -73,6 +75,7 @@ MOVES: dict[HostState, frozenset[HostState]] = {
     S.READMITTING: frozenset({S.REVERTED, S.STUCK}),
     S.REVERTED: frozenset(),
     S.STUCK: frozenset(),
+    S.LEFT_OUT: frozenset(),
 }
 
 #: The state in which a host is while an action is under way, and where a good and a bad end lead.

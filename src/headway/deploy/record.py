@@ -142,14 +142,17 @@ def _is_id(value: object) -> bool:
 def predecessor(record: HostRecord) -> Predecessor | None:
     """What the host goes back to: the last release with which a deployment was finished here.
 
-    If someone went back by hand, `current` points to the one before it; then that one is it.
+    If someone went back by hand, `current` points to the one before it; then that one is it. Settings of another
+    deployment tell that it was no hand, but a deployment that was not finished.
     """
     deployed = record.deployed
     if deployed is None:
         return None
     before = deployed.get("previous")
     if isinstance(before, dict) and record.live_release == before.get("release") != deployed.get("release"):
-        return _predecessor(before)
+        settings = (f"{one.get('deployment')}.env" for one in (deployed, before))
+        if record.current_settings is None or record.current_settings in settings:
+            return _predecessor(before)
     return _predecessor(deployed)
 
 

@@ -84,7 +84,22 @@ def next_actions(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts)
         )
     if facts.asked is Asked.BACK or (failed and not (one_way and all(r.state == S.BROKEN for r in failed))):
         return _turn_back(deployment, hosts, facts, failed)
+    if failed and (spared := _spared(failed, hosts)):
+        reason = f"{_failures(failed)}; stopped: {_does_not_come_up(deployment.release, spared)}"
+        return _stand_still(deployment, hosts, facts, DeploymentState.FAILED, reason)
     return _go_forward(deployment, hosts, facts)
+
+
+def _spared(failed: Sequence[HostRow], hosts: Sequence[HostRow]) -> list[HostRow]:
+    """Hosts that a rollback has not begun, when its release fails on more hosts than it serves on: they are left as
+    they are, so that something goes on serving."""
+    served = sum(row.state in SERVES for row in hosts)
+    return [row for row in hosts if row.state in (S.PREPARED, S.MIGRATED)] if served < len(failed) else []
+
+
+def _does_not_come_up(release: str, spared: Sequence[HostRow]) -> str:
+    names = ", ".join(row.host for row in spared)
+    return f"{release} does not come up, and {names} {'serves' if len(spared) == 1 else 'serve'} on"
 
 
 def _go_forward(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
@@ -97,7 +112,7 @@ def _go_forward(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) 
     if first.state == S.MIGRATING or (facts.has_once and first.state == S.PREPARED):
         return Decision(running, f"running `once` on {first.host}", _start([first], facts, A.ONCE))
     for number in sorted({row.batch for row in hosts}):
-        batch = [row for row in hosts if row.batch == number and row.state != S.BROKEN]
+        batch = [row for row in hosts if row.batch == number and row.state not in (S.BROKEN, S.LEFT_OUT)]
         if unfinished := [row for row in batch if row.state not in SERVES]:
             names = ", ".join(row.host for row in unfinished)
             total = 1 + max(row.batch for row in hosts)
@@ -108,18 +123,20 @@ def _go_forward(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) 
 def _conclude(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
     """Every host serves (or, on the way to an older release, is broken): write the records, then it is over."""
     running = DeploymentState.RUNNING
-    broken = [row for row in hosts if row.state == S.BROKEN]
+    missing = [row for row in hosts if row.state in (S.BROKEN, S.LEFT_OUT)]
     if unrecorded := [row for row in hosts if row.state in (S.LIVE, S.FINISHING)]:
+        serving = f"{len(hosts) - len(missing)} of {len(hosts)} hosts serve" if missing else "all hosts serve"
         return Decision(
             running,
-            "all hosts serve, writing the record",
+            f"{serving}, writing the record",
             _start(unrecorded, facts, A.FINISH),
-            verified=not broken,
+            verified=not missing,
         )
     if facts.active:
         return Decision(running, "waiting for what is under way")
-    if broken:
-        return Decision(DeploymentState.FAILED, f"{_failures(broken)}; {what_stands(deployment, hosts)}")
+    if missing:
+        reason = f"{_failures(missing)}; {what_stands(deployment, hosts)}; {what_to_do(deployment, hosts)}"
+        return Decision(DeploymentState.FAILED, reason)
     told = [f"{row.host}: {row.reason}" for row in hosts if row.reason]
     reason = "serves on all hosts" + (", but " + "; ".join(told) if told else "")
     return Decision(DeploymentState.SUCCEEDED, reason, verified=True)
@@ -170,34 +187,48 @@ def _stand_still(
     unfinished = [row for row in hosts if row.state in TOUCHED - {S.BROKEN, S.LIVE}]
     if unfinished or facts.active:
         return Decision(deployment.state, reason, _start(unfinished, facts))
-    return Decision(end, f"{reason}; {what_stands(deployment, hosts)}")
+    told = [reason, what_stands(deployment, hosts)]
+    if end is DeploymentState.FAILED and deployment.kind is DeploymentKind.ROLLBACK:
+        told.append(what_to_do(deployment, hosts))
+    return Decision(end, "; ".join(told))
 
 
 def _go_back(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
     state = DeploymentState.ROLLING_BACK
     if actions := _back_actions(hosts, facts):
         return Decision(state, deployment.reason, actions)
-    if facts.active or any(row.state in TOUCHED | GOING_BACK for row in hosts):
+    if facts.active:
         return Decision(state, deployment.reason)
-    if any(row.state == S.STUCK for row in hosts):
-        return Decision(
-            DeploymentState.FAILED,
-            f"{deployment.reason}; GOING BACK FAILED: "
-            f"{'; '.join(f'{r.host}: {r.reason}' for r in hosts if r.state == S.STUCK)}; "
-            f"{what_stands(deployment, hosts)}",
-        )
+    if stuck := [row for row in hosts if row.state == S.STUCK]:
+        told = [deployment.reason, f"GOING BACK FAILED: {_failures(stuck)}"]
+        if serving := [row for row in hosts if row.state == S.LIVE]:
+            before = stuck[0].previous_release or "nothing"
+            told.append(f"stopped: {_does_not_come_up(before, serving)}")
+        told += [what_stands(deployment, hosts), what_to_do(deployment, hosts)]
+        return Decision(DeploymentState.FAILED, "; ".join(told))
     return Decision(DeploymentState.ROLLED_BACK, deployment.reason)
 
 
 def _back_actions(hosts: Sequence[HostRow], facts: Facts) -> tuple[Action, ...]:
-    """In the reverse order of the switch, several at once; what is on its way back already goes on."""
+    """In the reverse order of the switch, several at once; what is on its way back already goes on.
+
+    What serves is left as it is once the release before has failed to come up on more hosts than it came up on.
+    """
     on_the_way = [row for row in hosts if row.state in GOING_BACK]
     room = width_back(len(hosts)) - len(on_the_way)
     touched = [row for row in reversed(hosts) if row.state in TOUCHED and row.host not in facts.active]
+    watched: list[HostRow] = []
+    if _count(hosts, S.STUCK) > _count(hosts, S.REVERTED):
+        watched = [row for row in touched if row.state == S.WATCHING]
+        touched = [row for row in touched if row.state not in (S.LIVE, S.WATCHING)]
     return (
-        *_start(on_the_way, facts),
+        *_start([*on_the_way, *watched], facts),
         *(Action(A.REVERT, row.host) for row in touched[: max(0, room)]),
     )
+
+
+def _count(hosts: Sequence[HostRow], state: HostState) -> int:
+    return sum(row.state == state for row in hosts)
 
 
 def _pause(deployment: Deployment, facts: Facts, hosts: Sequence[HostRow]) -> Decision:
@@ -218,11 +249,28 @@ def what_stands(deployment: Deployment, hosts: Sequence[HostRow]) -> str:
     return "; ".join(f"{what} on {', '.join(names)}" for what, names in places.items())
 
 
+def what_to_do(deployment: Deployment, hosts: Sequence[HostRow]) -> str:
+    """After a way back that failed: the commands by which a person goes on from there."""
+    environment, release = deployment.environment, deployment.release
+    ill = ", ".join(row.host for row in hosts if row.state in (S.BROKEN, S.STUCK, S.LEFT_OUT))
+    had = sorted({row.previous_release for row in hosts if row.previous_release} - {release})
+    ways = []
+    if deployment.kind is DeploymentKind.ROLLBACK:
+        ways.append(f"mend {ill} and call it again: headway rollback {environment} --to {release}")
+        ways.append(f"or take another release: headway rollback {environment} --to RELEASE")
+    else:
+        ways.append(
+            f"bring one release to all, when {ill} is mended: headway deploy {environment} --release {release}"
+        )
+    ways += [f"or headway deploy {environment} --release {one}" for one in had]
+    return ", ".join(ways)
+
+
 def _standing(deployment: Deployment, row: HostRow) -> str:
     before = row.previous_release or "nothing"
     if row.state in SERVES or row.state == S.WATCHING:
         return deployment.release
-    if row.state == S.BROKEN and not row.switched_at and row.previous_release is None:
+    if row.state == S.LEFT_OUT and row.previous_release is None:
         return "unknown"
     if row.state in TOUCHED:
         return f"{deployment.release}, not verified," if row.switched_at else f"{before}, drained,"

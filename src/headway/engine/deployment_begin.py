@@ -163,7 +163,7 @@ def first_rows(plan: Plan, unreachable: Mapping[str, str]) -> tuple[HostRow, ...
             deployment=plan.deployment,
             host=host.spec.name,
             batch=host.batch,
-            state=HostState.BROKEN if host.spec.name in unreachable else HostState.WAITING,
+            state=HostState.LEFT_OUT if host.spec.name in unreachable else HostState.WAITING,
             reason=unreachable.get(host.spec.name, ""),
             previous_release=host.predecessor.release if host.predecessor else None,
         )

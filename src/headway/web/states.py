@@ -35,6 +35,7 @@ _MARKS = {
     "rechecking": ("back-run", "checking health again"),
     "readmitting": ("back-run", "taking traffic again"),
     "stuck": ("error", "stuck"),
+    "left_out": ("error", "left out"),
 }
 
 

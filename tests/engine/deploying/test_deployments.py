@@ -247,6 +247,30 @@ async def test_rollback_twice_goes_two_releases_back(shop: Shop) -> None:
     assert (shop.place("web1") / "current" / "prepare.log").read_text() == "prepared\n"
 
 
+async def test_a_rollback_to_a_release_that_does_not_come_up_leaves_a_host_serving(shop: Shop) -> None:
+    first = shop.release("one", {"bin/health": '[ ! -e "$HEADWAY_ROOT/shared/key-expired" ]'})
+    second = shop.release("two")
+    await deploy(shop, first)
+    await deploy(shop, second)
+    for name in shop.names:
+        (shop.place(name) / "shared" / "key-expired").touch()
+    shop.within = "200ms"
+    async with shop.deployments() as deployments:
+        result = await rollback(deployments, "production", to=None)
+    assert result.deployment is not None
+    assert state(result) is DeploymentState.FAILED
+    assert [row.state for row in result.hosts] == ["broken", "broken", "prepared"]
+    # The third one was not even drained.
+    assert shop.serving() == ["one", "one", "two"]
+    assert not (shop.place("web3") / "draining").exists()
+    assert f"{first.id} does not come up, and web3 serves on" in result.deployment.reason
+    assert f"{second.id} on web3" in result.deployment.reason
+    assert f"headway deploy production --release {second.id}" in result.deployment.reason
+    # And that command does it; it does not take the ill release for the one to go back to.
+    assert state(await deploy(shop, second)) is DeploymentState.SUCCEEDED
+    assert shop.serving() == ["two"] * 3
+
+
 async def test_readme_goes_back_by_hand_and_the_next_deployment_knows(shop: Shop) -> None:
     first = shop.release("one")
     await deploy(shop, first)

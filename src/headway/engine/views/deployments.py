@@ -133,7 +133,7 @@ def _batches(hosts: list[HostRow]) -> tuple[tuple[HostRow, ...], ...]:
     return tuple(tuple(found[batch]) for batch in sorted(found))
 
 
-_WRONG = ("broken", "unprepared", "stuck", "reverted", "reverting", "rechecking", "readmitting")
+_WRONG = ("broken", "unprepared", "stuck", "left_out", "reverted", "reverting", "rechecking", "readmitting")
 _CALM = ("waiting", "finished", "live")
 
 

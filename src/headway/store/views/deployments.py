@@ -210,8 +210,17 @@ _LATEST = """
         FROM places
     )
 """
-_AS_BEFORE = ("waiting", "preparing", "prepared", "migrating", "migrated", "unprepared", "reverted")
-_TROUBLED = "h.state IN ('broken', 'unprepared', 'stuck')"
+_AS_BEFORE = (
+    "waiting",
+    "preparing",
+    "prepared",
+    "migrating",
+    "migrated",
+    "unprepared",
+    "reverted",
+    "left_out",
+)
+_TROUBLED = "h.state IN ('broken', 'unprepared', 'stuck', 'left_out')"
 
 
 def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int) -> list[OnHost]:
