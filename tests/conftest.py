@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from headway.store.database import Database
+from tests.support.database_files import guard_database_files
 from tests.support.databases import PostgresqlServer, fresh_sqlite_url, opened, running_postgresql
+
+guard_database_files()
 
 
 @pytest.fixture(scope="session")

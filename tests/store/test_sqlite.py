@@ -131,7 +131,7 @@ def test_a_file_that_is_no_database_is_told(path: Path) -> None:
 
 def test_a_folder_where_the_file_should_be_is_told(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(DatabaseUnavailable, match="cannot be opened") as caught:
+    with pytest.raises(DatabaseUnavailable, match="unable to open database file") as caught:
         open_database(f"sqlite:///{path}")
     assert caught.value.exit_code == 3
 

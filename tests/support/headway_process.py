@@ -17,6 +17,7 @@ class Headway:
         self.shop = shop
         self.folder = shop.folder / "repository"
         self.folder.mkdir(exist_ok=True)
+        self.words = [sys.executable, "-m", "headway"]
         subprocess.run(["git", "init", "-q", str(self.folder)], check=True)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -33,7 +34,7 @@ class Headway:
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, "-m", "headway", *words],
+            [*self.words, *words],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

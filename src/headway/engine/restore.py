@@ -24,6 +24,7 @@ from headway.engine.backup import KEYS, PLAIN_FILES, SECRETS, TABLES
 from headway.engine.server_lock import running_server
 from headway.engine.settings import Settings
 from headway.store import whole
+from headway.store.copies import fold_log
 from headway.store.database import Database, Transaction, open_database
 from headway.store.migrate import known_migrations
 from headway.store.sqlite import sqlite_path
@@ -145,7 +146,9 @@ class _Place:
                     )
 
     def make_room(self, restored: Restored) -> None:
-        """Nothing is lost: what stands there gets another name."""
+        """Nothing is lost: what stands there gets another name. Raises DatabaseBusy when somebody works with it."""
+        if self._sqlite is not None:
+            fold_log(self._sqlite)
         if self._data.exists() and not self._only_database:
             if any(self._data.iterdir()):
                 self._move(self._data)

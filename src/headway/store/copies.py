@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from headway.base.errors import wants_room
-from headway.store.errors import DatabaseUnavailable, DiskFull
+from headway.store.errors import DatabaseBusy, DatabaseUnavailable, DiskFull
 
 #: Copies from before a migration that are kept.
 KEPT = 3
@@ -44,6 +44,27 @@ def copy_before(path: Path, migration: str) -> Path | None:
             leftover.unlink(missing_ok=True)
     _keep_last(path)
     return target
+
+
+def fold_log(path: Path) -> None:
+    """Bring the write-ahead log into the file, which may be moved then. Does nothing to one that is not there or damaged.
+
+    Raises DatabaseBusy when somebody has it open: moved under them, what they write would be lost to both.
+    """
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise DatabaseBusy(
+                f"the database {path} is in use by another process",
+                hint="see which headway command is still working (ps -ef | grep headway), let it end, then try again",
+            ) from error
+    except sqlite3.DatabaseError:
+        # It is moved as it is, with the log that lies beside it.
+        return
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,6 +1,12 @@
-"""A connection to SQLite: WAL, foreign keys, every commit synced, and writers that queue fairly."""
+"""A connection to SQLite: WAL, foreign keys, every commit synced, and writers that queue fairly.
 
+Nothing but SQLite opens a database's file, its -wal or its -shm: a process that closes any descriptor of a file loses
+all its POSIX locks on it, those of its SQLite connections too, and others then take the log away under it.
+"""
+
+import contextlib
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -41,11 +47,22 @@ def sqlite_path(url: str) -> Path:
 def create_file(path: Path) -> None:
     """The file and its folder, readable by nobody else. Does nothing where they are.
 
-    SQLite gives its -wal and -shm files the mode of the database file.
+    SQLite gives its -wal and -shm files the mode of the database file. An empty file is a database; it is made under
+    another name, so that one that somebody has open meanwhile is never opened here.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # A link may lead to where no file is yet.
+        file = path.resolve()
+        if file.exists():
+            return
+        empty = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        os.close(os.open(empty, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(empty, file)
+        finally:
+            empty.unlink()
     except OSError as error:
         if wants_room(error):
             raise _disk_full(path) from error
