@@ -196,7 +196,7 @@ async def test_a_config_that_is_not_there_or_makes_no_sense_is_named(sshd: Sshd,
     with pytest.raises(SshConfigFault, match="nothing"):
         await ask(sshd, config=tmp_path / "nothing")
     sshd.config.write_text("Port many\n")
-    with pytest.raises(SshConfigFault, match="Invalid"):
+    with pytest.raises(SshConfigFault, match="line 1: Bad port"):
         await ask(sshd, HostSpec(name="web-1", address="127.0.0.1"))
     sshd.config.write_text("Host *\n  ProxyJump a b c@@\n")
     with pytest.raises(SshConfigFault):

@@ -12,14 +12,14 @@ from typing import Any
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
 from headway.drivers.ssh.packing import PackedFiles
-from headway.drivers.ssh.resolving import Resolver, Target, refusal
+from headway.drivers.ssh.resolving import Resolver, Target, Way, host_key, refusal
 from headway.drivers.ssh.session import HostSession
 from headway.drivers.ssh.settings import SshSettings
 from headway.drivers.ssh.trimmed import asyncssh
 
 _FIRST_PAUSE = 0.15
 _LONGEST_PAUSE = 3.0
-_Key = tuple[str, int | None, str | None]
+_Key = tuple[object, ...]
 
 
 class _Client(asyncssh.SSHClient):
@@ -65,9 +65,9 @@ class Connections:
 
     def of(self, host: HostSpec) -> HostSession:
         """The host's session as it is; what it needs is opened when it is first used."""
-        session = self._sessions.get(_key(host))
+        session = self._sessions.get(host_key(host))
         if session is None:
-            session = self._sessions[_key(host)] = HostSession(self, host)
+            session = self._sessions[host_key(host)] = HostSession(self, host)
         return session
 
     async def session(self, host: HostSpec) -> HostSession:
@@ -81,13 +81,9 @@ class Connections:
 
         Raises HostUnreachable, UnknownHostKey, ChangedHostKey, AuthenticationRefused or SshConfigFault.
         """
-        key = _key(host)
+        key = host_key(host)
         async with self._doors.setdefault(key, asyncio.Lock()):
-            found = self._open.get(key)
-            if found is not None and not found.is_closed():
-                return found
-            made = self._open[key] = await self._connect(self._resolver.resolve(host))
-            return made
+            return self._standing(key) or await self._connect(await self._resolver.way(host))
 
     def drop(self, connection: asyncssh.SSHClientConnection) -> None:
         """Cuts a connection off; whoever asks next gets another."""
@@ -120,21 +116,20 @@ class Connections:
                 connection.abort()
         await self.packed.close()
 
-    async def _connect(self, target: Target) -> asyncssh.SSHClientConnection:
-        tunnel = None
-        for jump in target.jumps:
-            # Each jump is a host like any other: its key is checked, its connection shared.
-            tunnel = await self.connection(jump) if tunnel is None else await self._through(tunnel, jump)
-        return await self._try_again(target, tunnel)
+    async def _connect(self, way: Way) -> asyncssh.SSHClientConnection:
+        # The door to `way` is held; those before it are others, since no way leads back to itself.
+        tunnel = None if way.behind is None else await self._jump(way.behind)
+        made = self._open[way.key] = await self._try_again(way.target, tunnel)
+        return made
 
-    async def _through(
-        self, tunnel: asyncssh.SSHClientConnection, jump: HostSpec
-    ) -> asyncssh.SSHClientConnection:
-        key = (f"{id(tunnel)}:{jump.address}", jump.port, jump.user)
+    async def _jump(self, way: Way) -> asyncssh.SSHClientConnection:
+        """Each jump is a host like any other: its key is checked, its connection shared."""
+        async with self._doors.setdefault(way.key, asyncio.Lock()):
+            return self._standing(way.key) or await self._connect(way)
+
+    def _standing(self, key: _Key) -> asyncssh.SSHClientConnection | None:
         found = self._open.get(key)
-        if found is None or found.is_closed():
-            found = self._open[key] = await self._try_again(self._resolver.resolve(jump), tunnel)
-        return found
+        return None if found is None or found.is_closed() else found
 
     async def _try_again(
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None

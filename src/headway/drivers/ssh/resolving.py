@@ -1,20 +1,29 @@
 """From a host of headway.toml and the person's ssh config to what asyncssh needs to connect.
 
 The host's own words (user, port) win over the ssh config, and the address is what the config's `Host`
-patterns are matched with. Options of the config that would weaken or bend a command are not taken over:
-StrictHostKeyChecking, RemoteCommand, SetEnv, SendEnv, RequestTTY, ForwardAgent, ForwardX11.
+patterns are matched with. What the config says is OpenSSH's own answer (`openssh_config`). Options that would weaken
+or bend a command are not taken over: StrictHostKeyChecking, RemoteCommand, SetEnv, SendEnv, RequestTTY, ForwardAgent,
+ForwardX11; those that would strengthen a check that we cannot make are refused.
 """
 
-import getpass
+import os
 import re
 import shlex
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncssh.config import SSHClientConfig, SSHConfig
-from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
+from asyncssh.encryption import get_encryption_algs
+from asyncssh.kex import get_kex_algs
+from asyncssh.mac import get_mac_algs
+from asyncssh.public_key import (
+    get_certificate_algs,
+    get_default_certificate_algs,
+    get_default_public_key_algs,
+    get_public_key_algs,
+)
 
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import ChangedHostKey, HostKeyError, SshConfigFault, UnknownHostKey
@@ -27,6 +36,7 @@ from headway.drivers.ssh.known_hosts import (
     read_known_keys,
     read_lines,
 )
+from headway.drivers.ssh.openssh_config import HostConfig, OpenSshConfig
 from headway.drivers.ssh.settings import SshSettings
 from headway.drivers.ssh.trimmed import asyncssh
 
@@ -40,6 +50,8 @@ CIPHERS = (
     "aes256-ctr",
 )
 _DEFAULT_IDENTITIES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
+#: Among OpenSSH's usual ones, and of no use any more.
+_OLD_IDENTITIES = ("id_dsa", "id_xmss")
 _JUMP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^\]]+\]|[^:@\[\]]+)(?::(?P<port>\d+))?/?", re.ASCII
 )
@@ -76,56 +88,89 @@ class Target:
         return read_known_keys(lines, self.key_name, self.key_port, presented)
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a host is reached: behind which other one, if any."""
+
+    target: Target
+    #: What names the connection, for all who need it.
+    key: tuple[object, ...]
+    behind: "Way | None" = None
+
+
+def host_key(host: HostSpec) -> tuple[object, ...]:
+    """What names the connection to a host that is reached as its own configuration says."""
+    return host.address, host.port, host.user
+
+
 class Resolver:
-    """Reads the ssh config, key files and known_hosts of one command; each file once, however many hosts there are."""
+    """Asks what the ssh config says, and reads key files and known_hosts of one command once, however many hosts there are."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
+        self._config = OpenSshConfig(settings)
         self._keys: dict[Path, asyncssh.SSHKey | str | None] = {}
         self._lines: dict[Path, list[tuple[str, KnownKey]]] = {}
 
-    def resolve(self, host: HostSpec) -> Target:
-        """What the ssh config makes of a host. Raises SshConfigFault for a config, key file or jump that cannot be used."""
-        named = self._settings.config
-        if named is not None and not named.is_file():
-            raise SshConfigFault(f"the ssh config {named} is not there", hint="see HEADWAY_SSH_CONFIG")
+    async def way(self, host: HostSpec) -> Way:
+        """The whole way to a host, known before the first connection of it is made.
+
+        Raises SshConfigFault for a config, key file or jump that cannot be used, and for a way that leads back to itself.
+        """
+        return await self._way(host, ())
+
+    async def _way(self, host: HostSpec, before: tuple[HostSpec, ...]) -> Way:
+        if len(before) > _MOST_JUMPS or any(host_key(one) == host_key(host) for one in before):
+            raise SshConfigFault(f"{_through(before, host)}: that never arrives", hint=_NO_JUMP)
         try:
-            return self._resolve(host)
-        except asyncssh.ConfigParseError as error:
-            raise SshConfigFault(f"the ssh config cannot be read: {error}") from error
+            target = await self.resolve(host)
+        except SshConfigFault as fault:
+            if not before:
+                raise
+            raise SshConfigFault(f"{_through(before, host)}: {fault.message}", hint=_NO_JUMP) from fault
+        way = None
+        if target.jumps:
+            first, *others = target.jumps
+            way = await self._way(first, (*before, host))
+            for jump in others:
+                # The list says how it is reached, whatever its own configuration says.
+                key = (way.key, jump.address, jump.port, jump.user)
+                way = Way(await self.resolve(jump), key, way)
+        return Way(target, host_key(host), way)
+
+    async def resolve(self, host: HostSpec) -> Target:
+        """What the ssh config makes of a host. Raises SshConfigFault for a config, key file or jump that cannot be used."""
+        config = await self._config.of(host.address, host.port, host.user)
+        try:
+            return self._target(host, config)
         except (OSError, ValueError, asyncssh.KeyImportError) as error:
             raise SshConfigFault(
                 f"{host.name} cannot be connected to with this ssh configuration: {error}"
             ) from error
 
-    def _resolve(self, host: HostSpec) -> Target:
+    def _target(self, host: HostSpec, config: HostConfig) -> Target:
         settings = self._settings
-        user: Any = host.user if host.user is not None else ()
-        port: Any = host.port if host.port is not None else ()
-        paths: Any = [str(path) for path in settings.config_files] or None
-        # Read without keys first: the config names files that OpenSSH passes over when they are not there.
-        config = SSHClientConfig.load(
-            None, paths, False, False, False, getpass.getuser(), user, host.address, port
-        )
-        address = str(config.get("Hostname", host.address))
-        key_name = str(config.get("HostKeyAlias") or address)
-        number = int(str(config.get("Port", DEFAULT_PORT)))
-        files = _known_hosts_files(
-            config.get("UserKnownHostsFile"), config.get("GlobalKnownHostsFile"), settings
-        )
+        _refuse(config, host)
+        address, number = config.address, config.port
+        key_name = config.word("hostkeyalias") or address
+        files = _known_hosts_files(config)
         # An alias stands alone in known_hosts, without the port.
         key_port = number if key_name == address else DEFAULT_PORT
         keys = read_known_keys(self._known_hosts(files), key_name, key_port)
+        bind = config.word("bindaddress")
         options = asyncssh.SSHClientConnectionOptions(
-            config=paths,
-            host=host.address,
-            port=port,
-            username=user,
-            agent_path=_agent(config.get("IdentityAgent"), settings),
-            **self._authentication(config, settings),
+            config=None,
+            host=address,
+            port=number,
+            username=config.user,
+            family=_FAMILIES.get(config.word("addressfamily") or "", socket.AF_UNSPEC),
+            local_addr=(bind, 0) if bind else (),
+            proxy_command=_proxy_command(config),
+            agent_path=_agent(config, settings),
+            **self._authentication(config),
+            **_algorithms(config),
             known_hosts=_judge(keys),
-            server_host_key_algs=_algorithms(keys, config.get("HostKeyAlgorithms")),
-            encryption_algs=config.get("Ciphers") or list(CIPHERS),
+            server_host_key_algs=_host_key_algorithms(keys, config),
             keepalive_interval=settings.keepalive,
             login_timeout=settings.attempt_timeout,
             connect_timeout=settings.attempt_timeout,
@@ -136,23 +181,27 @@ class Resolver:
             address=address,
             port=number,
             user=options.username,
-            jumps=_jumps(config.get("ProxyJump"), host),
+            jumps=_jumps(config, host),
             known_hosts=files,
             key_name=key_name,
             key_port=key_port,
             options=options,
         )
 
-    def _authentication(self, config: SSHConfig, settings: SshSettings) -> dict[str, Any]:
-        paths = _identities(config.get("IdentityFile"), settings)
+    def _authentication(self, config: HostConfig) -> dict[str, Any]:
+        paths = _identities(config)
         loaded = [key for key in (self._key(path) for path in paths) if key is not None]
+        certificates = [config.path(text) for text in config.options.get("certificatefile", ())]
         # An empty list would send asyncssh to its own usual places.
-        found: dict[str, Any] = {"client_keys": loaded or (), "ignore_encrypted": True}
-        if config.get("IdentitiesOnly"):
+        found: dict[str, Any] = {
+            "client_keys": loaded or (),
+            "client_certs": [str(path) for path in certificates if path.is_file()],
+            "ignore_encrypted": True,
+            "agent_identities": None,
+        }
+        if config.word("identitiesonly") == "yes":
             publics = [f"{path}.pub" for path in paths if Path(f"{path}.pub").is_file()]
             found["agent_identities"] = publics or [str(path) for path in paths]
-        else:
-            found["agent_identities"] = None
         return found
 
     def _key(self, path: Path) -> asyncssh.SSHKey | str | None:
@@ -181,6 +230,8 @@ class Resolver:
 #: What holds for every host, whatever the ssh config says.
 _FIXED: dict[str, Any] = {
     "compression_algs": ["none"],
+    "pkcs11_provider": None,
+    "host_based_auth": False,
     "tunnel": None,
     "command": None,
     "env": None,
@@ -197,13 +248,48 @@ _FIXED: dict[str, Any] = {
 }
 
 
-def _agent(named: object, settings: SshSettings) -> str:
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_MOST_JUMPS = 8
+_NO_JUMP = "a `ProxyJump` under `Host *` holds for the jump host, too: write `Host` and its name with `ProxyJump none` above it"
+
+
+def _through(before: Sequence[HostSpec], last: HostSpec) -> str:
+    first, *others = [*(host.name for host in before), last.name]
+    return f"{first} is reached through {', that through '.join(others)}"
+
+
+def _refuse(config: HostConfig, host: HostSpec) -> None:
+    """What we cannot do as the config wants it: better none than less safe."""
+    revoked = config.word("revokedhostkeys")
+    if revoked is not None:
+        raise SshConfigFault(
+            f"the ssh config names RevokedHostKeys {revoked} for {host.name}, which Headway does not read",
+            hint="write such keys with @revoked into known_hosts",
+        )
+    if config.word("proxyusefdpass") == "yes" and config.word("proxycommand"):
+        raise SshConfigFault(
+            f"ProxyUseFdpass of {host.name} is not supported", hint="use a ProxyCommand that copies bytes"
+        )
+
+
+def _proxy_command(config: HostConfig) -> tuple[str, ...] | None:
+    """By the person's shell, as OpenSSH does it."""
+    command = config.word("proxycommand")
+    if command is None:
+        return None
+    return os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {config.with_tokens(command)}"
+
+
+def _agent(config: HostConfig, settings: SshSettings) -> str:
     """The socket of the agent; empty for none."""
-    if named is None:
-        return settings.agent or ""
-    if str(named).lower() == "none":
+    named = (config.options.get("identityagent") or ("SSH_AUTH_SOCK",))[0]
+    if named.lower() == "none":
         return ""
-    return settings.agent or "" if str(named) == "SSH_AUTH_SOCK" else str(_expand(str(named), settings))
+    if named == "SSH_AUTH_SOCK":
+        return settings.agent or ""
+    if named.startswith("$") and not named.startswith("${"):
+        return os.environ.get(named[1:], "")
+    return str(config.plain_path(named))
 
 
 def _is_public(path: Path) -> bool:
@@ -214,34 +300,46 @@ def _is_public(path: Path) -> bool:
     return True
 
 
-def _known_hosts_files(user: object, machine: object, settings: SshSettings) -> tuple[Path, ...]:
+def _known_hosts_files(config: HostConfig) -> tuple[Path, ...]:
     """In the order in which they are read; the first is where a new key is written."""
-    named = [str(path) for path in user] if isinstance(user, list | tuple) else []
-    named = [path for path in named if path.lower() != "none"] or ["~/.ssh/known_hosts"]
-    named += (
-        [str(path) for path in machine] if isinstance(machine, list | tuple) else ["/etc/ssh/ssh_known_hosts"]
+    written = config.written("userknownhostsfile")
+    own = _paths(config, written[0]) if written else []
+    own = own or [config.home / ".ssh" / "known_hosts", config.home / ".ssh" / "known_hosts2"]
+    machine = config.options.get("globalknownhostsfile") or (
+        "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
     )
-    return tuple(_expand(path, settings) for path in named)
+    return (*own, *_paths(config, machine[0]))
 
 
-def _expand(path: str, settings: SshSettings) -> Path:
-    return settings.home / path[2:] if path.startswith("~/") else Path(path)
+def _paths(config: HostConfig, text: str) -> list[Path]:
+    """Several files in one line. `ssh -G` leaves their quotes out, so words that together name a file are one."""
+    words, found = text.split(" "), []
+    while words:
+        most = next(
+            (n for n in range(len(words), 1, -1) if config.plain_path(" ".join(words[:n])).is_file()), 1
+        )
+        name, words = " ".join(words[:most]), words[most:]
+        if name and name.lower() != "none":
+            found.append(config.plain_path(name))
+    return found
 
 
-def _identities(named: object, settings: SshSettings) -> list[Path]:
+def _identities(config: HostConfig) -> list[Path]:
     """Key files that are there: those that the config names, else the usual ones."""
-    if isinstance(named, list | tuple) and named:
-        paths = [_expand(str(path), settings) for path in named]
-    else:
-        paths = [settings.home / ".ssh" / name for name in _DEFAULT_IDENTITIES]
-    return [path for path in paths if path.is_file()]
+    named = config.written("identityfile")
+    if named is None:
+        named = config.usual.get("identityfile") or tuple(f"~/.ssh/{name}" for name in _DEFAULT_IDENTITIES)
+        named = tuple(text for text in named if text.rpartition("/")[2] not in _OLD_IDENTITIES)
+    paths = [config.path(text) for text in named if text.lower() != "none"]
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
-def _jumps(named: object, host: HostSpec) -> tuple[HostSpec, ...]:
-    if not isinstance(named, str) or not named or named.lower() == "none":
+def _jumps(config: HostConfig, host: HostSpec) -> tuple[HostSpec, ...]:
+    named = config.word("proxyjump")
+    if named is None:
         return ()
     jumps = []
-    for text in named.split(","):
+    for text in config.with_tokens(named).split(","):
         match = _JUMP.fullmatch(text.strip())
         if match is None:
             raise SshConfigFault(f"ProxyJump '{text}' of {host.name} is not [user@]host[:port]")
@@ -273,10 +371,37 @@ def _import(texts: list[str]) -> list[asyncssh.SSHKey]:
     return found
 
 
-def _algorithms(keys: KnownKeys, named: object) -> str | list[str]:
+def _algorithms(config: HostConfig) -> dict[str, list[str]]:
+    """Those that the config asks for and asyncssh has; our own choice where it says nothing."""
+    found = {"encryption_algs": list(CIPHERS)}
+    for name, argument, possible in (
+        ("ciphers", "encryption_algs", get_encryption_algs()),
+        ("macs", "mac_algs", get_mac_algs()),
+        ("kexalgorithms", "kex_algs", get_kex_algs()),
+        ("casignaturealgorithms", "signature_algs", get_public_key_algs()),
+    ):
+        chosen = _chosen(config, name, possible)
+        if chosen:
+            found[argument] = chosen
+    return found
+
+
+def _chosen(config: HostConfig, name: str, possible: Iterable[bytes]) -> list[str]:
+    written = config.written(name)
+    if not written:
+        return []
+    known = {algorithm.decode() for algorithm in possible}
+    chosen = [algorithm for algorithm in written[0].split(",") if algorithm in known]
+    if not chosen:
+        raise SshConfigFault(f"Headway knows none of the {name} of {config.asked}: {written[0]}")
+    return chosen
+
+
+def _host_key_algorithms(keys: KnownKeys, config: HostConfig) -> list[str]:
     """What the host may show: kinds that we know it by first, as OpenSSH does, so that a second key causes no alarm."""
-    if isinstance(named, str) and named:
-        return named
+    chosen = _chosen(config, "hostkeyalgorithms", [*get_certificate_algs(), *get_public_key_algs()])
+    if chosen:
+        return chosen
     order: list[str] = []
     if keys.authorities:
         order += [name.decode() for name in get_default_certificate_algs()]

@@ -26,11 +26,3 @@ class SshSettings:
     #: Connections that are being started at once: to one sshd, and in all.
     starts_per_server: int = STARTS_PER_SERVER
     starts: int = 32
-
-    @property
-    def config_files(self) -> tuple[Path, ...]:
-        """The ssh config to read: the named one (which must exist), else the person's and the machine's."""
-        if self.config is not None:
-            return (self.config,)
-        usual = (self.home / ".ssh" / "config", Path("/etc/ssh/ssh_config"))
-        return tuple(path for path in usual if path.is_file())
