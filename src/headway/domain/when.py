@@ -15,6 +15,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from headway.base.globs import Unreadable, read_rule
+
 #: Characters; a longer condition belongs into a script.
 LONGEST = 1000
 #: Levels of the tree.
@@ -235,6 +237,10 @@ class _Reader:
         for node in nodes:
             if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip()):
                 raise self.wrong(f"{self.shown(node)} is no glob in quotes", node, allowed)
+            try:
+                read_rule(node.value)
+            except Unreadable:
+                raise self.wrong(f"{self.shown(node)} is no glob", node, allowed) from None
             found.append(node.value)
         return tuple(found)
 

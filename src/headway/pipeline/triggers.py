@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from headway.base.globs import takes_in
+from headway.base.globs import first_taken_in, takes_in
 from headway.domain.contract import TriggerSpec
 from headway.domain.intake import Arrival, ArrivalKind, PullRequest
-from headway.pipeline.when import first_match
 
 BRANCHES, TAGS = "refs/heads/", "refs/tags/"
 #: Why a stranger's code waits.
@@ -96,7 +95,7 @@ def _push(triggers: TriggerSpec, ref: str, changed: tuple[str, ...] | None) -> D
         return Decision(
             False, f"a push to {branch} begins no run: triggers.push.branches is {_listed(branches)}"
         )
-    if paths and changed is not None and first_match(paths, changed) is None:
+    if paths and changed is not None and first_taken_in(paths, changed) is None:
         return Decision(False, f"the push to {branch} changed nothing in {_listed(paths)}")
     return Decision(True, f"a push to {branch}")
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import pathspec
-
+from headway.base.globs import first_taken_in
 from headway.domain.when import (
     Changed,
     Comparison,
@@ -130,7 +129,7 @@ def _matches(text: Expression, globs: tuple[str, ...], facts: WhenFacts) -> Verd
     listed = ", ".join(f"'{glob}'" for glob in globs)
     if not value:
         return Verdict(False, f"there is no {_subject(text) or 'text'} to match {listed}")
-    good = first_match(globs, [value]) is not None
+    good = first_taken_in(globs, [value]) is not None
     return Verdict(
         good, f"{_subject(text) or 'text'} '{value}' {'matches' if good else 'does not match'} {listed}"
     )
@@ -141,16 +140,7 @@ def _changed(globs: tuple[str, ...], changed: tuple[str, ...] | None) -> Verdict
     listed = ", ".join(f"'{glob}'" for glob in globs)
     if changed is None:
         return Verdict(True, f"it is not known what changed, so {listed} counts as changed")
-    found = first_match(globs, changed)
+    found = first_taken_in(globs, changed)
     if found is None:
         return Verdict(False, f"nothing changed in {listed}")
     return Verdict(True, f"'{found}' changed")
-
-
-def first_match(globs: tuple[str, ...], paths: "tuple[str, ...] | list[str]") -> str | None:
-    """The first path that the globs take in; a later `!GLOB` takes it out again. An unreadable glob takes in nothing."""
-    try:
-        spec = pathspec.GitIgnoreSpec.from_lines(globs)
-    except ValueError:
-        return None
-    return next((path for path in paths if spec.match_file(path)), None)

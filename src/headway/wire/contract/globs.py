@@ -5,19 +5,18 @@
 
 from collections.abc import Iterable, Sequence
 
-from headway.base.globs import matches_parts
+from headway.base.globs import Unreadable, read_path_glob
 
 
 def any_takes_in(globs: Iterable[str], path: str) -> bool:
     parts = path.split("/")
-    return any(_takes_in(glob.removesuffix("/"), parts) for glob in globs)
+    return any(_takes_in(glob, parts) for glob in globs)
 
 
-def _takes_in(glob: str, parts: Sequence[str]) -> bool:
-    wanted = glob.split("/")
-    if wanted[-1] == "**":
-        # At the end it takes in what is below a folder: at least one part, the folder itself is no artifact.
-        wanted.append("*")
-    # A folder that is met takes in what is below it, so every beginning of the path may be the one meant.
-    lengths = [len(parts)] if "**" in wanted else range(1, len(parts) + 1)
-    return any(matches_parts(wanted, parts[:length]) for length in lengths)
+def _takes_in(text: str, parts: Sequence[str]) -> bool:
+    try:
+        glob = read_path_glob(text)
+    except Unreadable:
+        return False
+    above, itself = glob.meets(parts)
+    return itself or (above and not glob.crosses)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from math import prod
 
+from headway.base.globs import Unreadable, read_path_glob
 from headway.domain.when import WhenInvalid, parse_when
 from headway.wire.strict.faults import Path, Problem, show, unknown
 from headway.wire.strict.raw import Table, cycles, table, tables, text, texts, twice
@@ -22,6 +23,8 @@ def job_problems(document: Table) -> Iterator[Problem]:
         yield from condition_problems((*path, "when"), text(job, "when"))
         yield from secret_problems(path, job)
         yield from twice(job.get("artifacts"), (*path, "artifacts"))
+        yield from _globs(job.get("artifacts"), (*path, "artifacts"))
+        yield from _globs(table(job, "reports").get("junit"), (*path, "reports", "junit"))
     yield from _cycles(jobs)
     yield from _too_many(jobs)
 
@@ -32,6 +35,15 @@ def _needs(path: Path, name: str, job: Table, names: Table) -> Iterator[Problem]
             others = [other for other in names if other != name]
             yield unknown(place, need, "no job", others, none="there is no other job")
     yield from twice(job.get("needs"), (*path, "needs"))
+
+
+def _globs(value: object, path: Path) -> Iterator[Problem]:
+    for place, glob in texts(value, path):
+        try:
+            read_path_glob(glob)
+        except Unreadable as error:
+            message = f"{show(glob)} is no glob of files: {error}"
+            yield Problem(place, message, show(glob), "such as 'dist/*.whl' or 'out/**/*.log'")
 
 
 def _cycles(jobs: dict[str, Table]) -> Iterator[Problem]:

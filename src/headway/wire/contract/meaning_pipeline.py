@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from pathspec import GitIgnoreSpec
-
+from headway.base.globs import Unreadable, read_rule
 from headway.domain.contract import ParameterKind, ParameterSpec
 from headway.domain.parameters import allowed_values, is_value
 from headway.wire.strict.faults import Path, Problem, show, unknown, wrong
-from headway.wire.strict.raw import Table, table, tables, text, texts, twice
+from headway.wire.strict.raw import Table, table, tables, text, texts, twice, unreadable
 
 #: Kind -> how its values stand in the file.
 _WRITTEN: dict[ParameterKind, tuple[type, ...]] = {
@@ -38,6 +37,7 @@ def pipeline_problems(document: Table) -> Iterator[Problem]:
 
 def _globs(value: object, path: Path) -> Iterator[Problem]:
     yield from twice(value, path)
+    yield from unreadable(value, path)
     first = next(texts(value, path), None)
     if isinstance(value, list) and first is not None and first[1].startswith("!"):
         message = f"{show(first[1])} takes out of an empty list; write first what is taken in, such as '**'"
@@ -47,8 +47,8 @@ def _globs(value: object, path: Path) -> Iterator[Problem]:
 def _paths(triggers: Table) -> Iterator[Problem]:
     for place, glob in texts(table(triggers, "push").get("paths"), ("triggers", "push", "paths")):
         try:
-            GitIgnoreSpec.from_lines([glob])
-        except ValueError:
+            read_rule(glob)
+        except Unreadable:
             yield Problem(place, f"{show(glob)} is no glob of files; allowed is such as 'src/**'", show(glob))
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from headway.wire.contract.meaning_hosts import host_problems
 from headway.wire.org.values import END_OF_DAY
 from headway.wire.strict.faults import Path, Problem, listing, show, unknown
-from headway.wire.strict.raw import Table, table, tables, text, texts, twice
+from headway.wire.strict.raw import Table, table, tables, text, texts, twice, unreadable
 
 #: Says what is wrong with the calendar that a freeze names, in its zone; None: nothing.
 CheckCalendar = Callable[[str, str], str | None]
@@ -113,6 +113,7 @@ def _enough(document: Table, approvals: Table, path: Path) -> Iterator[Problem]:
 
 def _globs(value: object, path: Path) -> Iterator[Problem]:
     yield from twice(value, path)
+    yield from unreadable(value, path)
     first = next(texts(value, path), None)
     if first is not None and first[1].startswith("!"):
         message = f"{show(first[1])} takes out of an empty list; write first what is taken in, such as '*'"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from headway.wire.strict.faults import Path, Problem
+from headway.base.globs import Unreadable, read_glob
+from headway.wire.strict.faults import Path, Problem, show
 
 Table = dict[str, Any]
 
@@ -39,6 +40,15 @@ def twice(value: object, path: Path) -> Iterator[Problem]:
         if item in seen:
             yield Problem(place, f"'{item}' stands in this list twice", f"'{item}'", "each once")
         seen.add(item)
+
+
+def unreadable(value: object, path: Path) -> Iterator[Problem]:
+    """Globs of names that can mean nothing."""
+    for place, item in texts(value, path):
+        try:
+            read_glob(item.removeprefix("!"))
+        except Unreadable as error:
+            yield Problem(place, f"{show(item)} is no glob: {error}", show(item), "such as 'release/*'")
 
 
 def cycles(arrows: dict[str, list[str]]) -> list[list[str]]:
