@@ -133,5 +133,7 @@ def test_the_newest_of_a_service_come_first(database: Database) -> None:
         put(database, request(number, state=S.DONE, service="cart" if number == 3 else "shop"))
     first = database.read(lambda tx: rows.requests_of(tx, "shop", limit=2))
     assert [one.id for one in first] == ["req-5", "req-4"]
-    rest = database.read(lambda tx: rows.requests_of(tx, "shop", before=first[-1].requested_at))
+    rest = database.read(
+        lambda tx: rows.requests_of(tx, "shop", place=(first[-1].requested_at, first[-1].id))
+    )
     assert [one.id for one in rest] == ["req-2", "req-1"]

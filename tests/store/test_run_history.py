@@ -45,8 +45,8 @@ def store(database):
     return put
 
 
-def listed(database, wanted, *, after=None, limit=10):
-    return database.read(lambda tx: run_history.list_runs(tx, wanted, after=after, limit=limit))
+def listed(database, wanted):
+    return database.read(lambda tx: run_history.list_runs(tx, wanted, place=None, limit=10))
 
 
 def numbers(database, **wanted):
@@ -67,16 +67,6 @@ def test_a_list_is_newest_first_and_filtered(store):
     assert numbers(database, branch="topic") == [3]
     assert numbers(database, event="cron") == [5]
     assert numbers(database, service="shop", branch="main", state=State.SUCCEEDED, event="push") == [1]
-
-
-def test_pages_follow_each_other_without_gap_or_overlap_even_at_one_instant(store):
-    same = NOON + timedelta(hours=1)
-    database = store(*(replace(run(number), created_at=same) for number in range(1, 8)))
-    seen, after = [], None
-    while page := listed(database, RunFilter(), after=after, limit=3):
-        seen += [line.number for line in page]
-        after = (page[-1].created_at, page[-1].id)
-    assert seen == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_a_line_knows_its_commit(store):
@@ -111,9 +101,19 @@ def test_ways_to_runs_that_repeat_or_replace(store):
     at = run(2).created_at
 
     def beside(*, earlier):
-        return database.read(lambda tx: run_history.neighbour(tx, "shop", "main", at, earlier=earlier))
+        return database.read(lambda tx: run_history.neighbour(tx, "shop", "main", at, 2, earlier=earlier))
 
     assert (beside(earlier=True), beside(earlier=False)) == (1, 3)
+
+
+def test_the_neighbour_of_the_same_moment_is_the_next_by_number(store):
+    same = NOON + timedelta(hours=1)
+    database = store(*(replace(run(number), created_at=same) for number in (1, 2, 3)))
+    for earlier, number in ((True, 1), (False, 3)):
+        found = database.read(
+            lambda tx, earlier=earlier: run_history.neighbour(tx, "shop", "main", same, 2, earlier=earlier)
+        )
+        assert found == number
 
 
 def test_what_became_of_a_test_in_the_last_runs(store):

@@ -16,8 +16,8 @@ from headway.api.routes import (
     Text,
     Wanted,
     Word,
-    cursor_wrong,
     key_of,
+    place_of,
     posts,
     reads,
 )
@@ -26,9 +26,9 @@ from headway.domain.deployment import Deployment, DeploymentKind, DeploymentStat
 from headway.engine.deployment_records import Record, record_deployment
 from headway.engine.requests import Requests
 from headway.engine.server import Server
-from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.store import deployments as rows
 from headway.store.database import Transaction
+from headway.store.pages import cut
 from headway.store.views.deployments import deployment_lines
 from headway.wire.shapes_delivery import (
     DeploymentDocument,
@@ -103,9 +103,7 @@ async def list_deployments(
     limit: Limit = 50,
 ) -> DeploymentPage:
     server = await looker(request)
-    place = read_cursor(after)
-    if after is not None and place is None:
-        raise cursor_wrong()
+    place = place_of(after)
 
     def read(tx: Transaction) -> DeploymentPage:
         lines = deployment_lines(
@@ -113,17 +111,14 @@ async def list_deployments(
             service=service,
             environment=environment,
             group=in_state or "",
-            until=place[0] if place else None,
-            limit=limit + 2,
+            place=place,
+            limit=limit + 1,
         )
-        if place:
-            lines = [line for line in lines if (line.at, line.id) < place]
-        page = lines[:limit]
-        more = len(lines) > limit
+        page, older = cut(lines, limit, lambda line: (line.at, line.id))
         found = [rows.get_deployment(tx, line.id) for line in page]
         return {
             "items": [deployment_json(one) for one in found if one is not None],
-            "next": write_cursor(page[-1].at, page[-1].id) if more else None,
+            "next": older,
         }
 
     return await server.database.fetch(read)

@@ -16,7 +16,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from headway.api.access import ApiRequest, actor_of, looker, server_of
 from headway.api.requests import requests_here
-from headway.api.routes import Cursor, Limit, Name, Named, cursor_wrong, faults_of, posts, reads
+from headway.api.routes import Cursor, Limit, Name, Named, faults_of, place_of, posts, reads
 from headway.api.services import require_service
 from headway.base.errors import WrongUse
 from headway.domain.release import Release
@@ -25,8 +25,8 @@ from headway.engine.documents import release_document
 from headway.engine.releases import find_release, view_releases
 from headway.engine.requests import repository_place
 from headway.engine.server import Server
-from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.store.database import Transaction
+from headway.store.pages import cut
 from headway.store.releases import get_release
 from headway.store.views.releases import release_lines
 from headway.wire.shapes_delivery import ReleaseDocument
@@ -101,18 +101,13 @@ async def list_releases(
     request: ApiRequest, service: Name, after: Cursor = None, limit: Limit = 50
 ) -> ReleasePage:
     server = await looker(request)
-    place = read_cursor(after)
-    if after is not None and place is None:
-        raise cursor_wrong()
+    place = place_of(after)
     await require_service(request, service)
 
     def read(tx: Transaction) -> tuple[list[Release], str | None]:
-        lines = release_lines(tx, service, until=place[0] if place else None, limit=limit + 2)
-        if place:
-            lines = [line for line in lines if (line.at, line.id) < place]
-        page = lines[:limit]
+        lines = release_lines(tx, service, place=place, limit=limit + 1)
+        page, older = cut(lines, limit, lambda line: (line.at, line.id))
         found = [get_release(tx, line.id) for line in page if line.removed_at is None]
-        older = write_cursor(page[-1].at, page[-1].id) if len(lines) > limit else None
         return [one for one in found if one is not None], older
 
     found, older = await server.database.fetch(read)

@@ -1,7 +1,6 @@
 """Requests for deployments: asked for, looked at beforehand, approved, withdrawn; ways back; what became of them."""
 
 import asyncio
-from datetime import timedelta
 from typing import Annotated, Literal, TypedDict
 
 from litestar.params import JSONBody, QueryParameter
@@ -16,8 +15,8 @@ from headway.api.routes import (
     Text,
     Wanted,
     Word,
-    cursor_wrong,
     key_of,
+    place_of,
     posts,
     reads,
 )
@@ -30,7 +29,7 @@ from headway.engine.releases import find_release
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.requests import Requests, UnknownService, repository_place
 from headway.engine.server import Server
-from headway.engine.views.cursor import read_cursor, write_cursor
+from headway.store.pages import cut
 from headway.store.requests import approvals_of, requests_of, waiting_requests
 from headway.wire.shapes_delivery import (
     ApprovalDocument,
@@ -128,20 +127,16 @@ async def list_requests(
     request: ApiRequest, service: Wanted = None, after: Cursor = None, limit: Limit = 50
 ) -> RequestPage:
     server = await looker(request)
-    place = read_cursor(after)
-    if after is not None and place is None:
-        raise cursor_wrong()
-    if service is None:
-        waiting = await server.database.fetch(lambda tx: waiting_requests(tx, limit=500))
-        return {"items": [request_json(one) for one in waiting], "next": None}
-    # Half-open: those of the very moment of the cursor are told apart by their ids.
-    before = place[0] + timedelta(milliseconds=1) if place else None
-    found = await server.database.fetch(lambda tx: requests_of(tx, service, before=before, limit=limit + 2))
-    if place:
-        found = [one for one in found if (one.requested_at, one.id) < place]
-    page = found[:limit]
-    older = write_cursor(page[-1].requested_at, page[-1].id) if len(found) > limit else None
-    return {"items": [request_json(one) for one in page], "next": older}
+    place = place_of(after)
+    found = await server.database.fetch(
+        lambda tx: (
+            waiting_requests(tx, place=place, limit=limit + 1)
+            if service is None
+            else requests_of(tx, service, place=place, limit=limit + 1)
+        )
+    )
+    page, more = cut(found, limit, lambda one: (one.requested_at, one.id))
+    return {"items": [request_json(one) for one in page], "next": more}
 
 
 @posts("/api/requests", id="requestDeployment", does="Ask for a deployment.", of="deployments")

@@ -14,6 +14,7 @@ from headway.api.access import ApiRequest
 from headway.api.door import KEY
 from headway.api.problems import MEDIA_TYPE
 from headway.base.errors import WrongUse
+from headway.store.pages import Place, read_cursor
 
 
 class Problem(TypedDict):
@@ -141,8 +142,12 @@ class CursorWrong(WrongUse):
     """Not one that was given here."""
 
 
-def cursor_wrong() -> CursorWrong:
-    return CursorWrong("this is no cursor of this list", hint="ask again without one")
+def place_of(cursor: str | None) -> Place | None:
+    """Raises CursorWrong."""
+    place = read_cursor(cursor)
+    if cursor is not None and place is None:
+        raise CursorWrong("this is no cursor of this list", hint="ask again without one")
+    return place
 
 
 def key_of(request: ApiRequest) -> str | None:

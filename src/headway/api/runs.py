@@ -14,8 +14,8 @@ from headway.api.routes import (
     Text,
     Wanted,
     Word,
-    cursor_wrong,
     key_of,
+    place_of,
     posts,
     reads,
 )
@@ -25,7 +25,7 @@ from headway.domain.run_history import RunFilter
 from headway.domain.states import State
 from headway.engine import runs_control
 from headway.engine.server import Server
-from headway.engine.views.runs import list_runs, read_cursor, waits
+from headway.engine.views.runs import list_runs, waits
 from headway.store import job_results, jobs, runs
 from headway.store.database import Transaction
 from headway.wire.shapes import RunDocument, RunSummaryDocument, run_json, summary_json
@@ -81,8 +81,7 @@ async def list_all(
     limit: Limit = 50,
 ) -> RunPage:
     server = await looker(request)
-    if after is not None and read_cursor(after) is None:
-        raise cursor_wrong()
+    place_of(after)
     wanted = RunFilter(service=service, state=in_state, branch=branch, event=event)
 
     def read(tx: Transaction) -> RunPage:

@@ -7,11 +7,10 @@ from typing import Annotated, Literal, TypedDict
 from litestar.params import QueryParameter
 
 from headway.api.access import ApiRequest, looker, server_of
-from headway.api.routes import Cursor, Limit, Name, Wanted, cursor_wrong, reads
+from headway.api.routes import Cursor, Limit, Name, Wanted, place_of, reads
 from headway.base.errors import WrongUse
 from headway.engine.deployment_status import read_status
 from headway.engine.documents import status_document
-from headway.engine.views.cursor import read_cursor
 from headway.engine.views.service import read_timeline
 from headway.engine.views.services import Need, ServiceRow, read_service_row, read_services
 from headway.store.views.commits import service_exists
@@ -118,12 +117,11 @@ async def timeline(
     limit: Limit = 50,
 ) -> Timeline:
     server = await looker(request)
-    if after is not None and read_cursor(after) is None:
-        raise cursor_wrong()
+    place_of(after)
     await require_service(request, service)
     kinds = [name for name in KINDS if kind in (None, name)]
     found, older = await server.database.fetch(
-        lambda tx: read_timeline(tx, service, kinds, before=after or "", now=server.now(), limit=limit)
+        lambda tx: read_timeline(tx, service, kinds, before=after or "", limit=limit)
     )
     return {"items": [_happening(one) for one in found], "next": older}
 

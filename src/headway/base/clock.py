@@ -62,9 +62,13 @@ class SteadyClock:
         await self._clock.sleep(seconds)
 
 
+#: The finest step that is stored.
+MOMENT = timedelta(milliseconds=1)
+
+
 def to_milliseconds(instant: datetime) -> int:
     """Milliseconds since the epoch; the form in which every instant is stored."""
-    return (instant - EPOCH) // timedelta(milliseconds=1)
+    return (instant - EPOCH) // MOMENT
 
 
 def from_milliseconds(milliseconds: int) -> datetime:

@@ -8,6 +8,7 @@ from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.deployment import DeploymentKind
 from headway.domain.request import Approval, Obstacle, Request, RequestOrigin, RequestState
 from headway.store.database import Row, Transaction
+from headway.store.pages import Place, after
 
 
 def insert_request(tx: Transaction, request: Request) -> bool:
@@ -172,16 +173,20 @@ def waiting_at(tx: Transaction, service: str, environment: str) -> Request | Non
     return _request(row) if row else None
 
 
-def waiting_requests(tx: Transaction, service: str | None = None, *, limit: int = 500) -> list[Request]:
+def waiting_requests(
+    tx: Transaction, service: str | None = None, *, place: Place | None = None, limit: int = 500
+) -> list[Request]:
     """All that stand at a gate, of one service or of all; who waits longest comes first."""
+    page = after(place, at="requested_at", key="id", oldest_first=True)
     rows = tx.all(
-        """
+        f"""
         SELECT * FROM requests
-        WHERE state = 'waiting' AND (CAST(:service AS TEXT) IS NULL OR service = :service)
-        ORDER BY requested_at, id LIMIT :limit
+        WHERE state = 'waiting' AND (CAST(:service AS TEXT) IS NULL OR service = :service) AND {page.condition}
+        ORDER BY {page.order} LIMIT :limit
         """,
         service=service,
         limit=limit,
+        **page.values,
     )
     return [_request(row) for row in rows]
 
@@ -204,18 +209,18 @@ def next_due(tx: Transaction) -> datetime | None:
 
 
 def requests_of(
-    tx: Transaction, service: str, *, before: datetime | None = None, limit: int = 50
+    tx: Transaction, service: str, *, place: Place | None = None, limit: int = 50
 ) -> list[Request]:
-    """The newest first, made before `before`."""
+    """The newest first, those after `place`."""
+    page = after(place, at="requested_at", key="id")
     rows = tx.all(
-        """
-        SELECT * FROM requests
-        WHERE service = :service AND (CAST(:before AS BIGINT) IS NULL OR requested_at < :before)
-        ORDER BY requested_at DESC, id DESC LIMIT :limit
+        f"""
+        SELECT * FROM requests WHERE service = :service AND {page.condition}
+        ORDER BY {page.order} LIMIT :limit
         """,
         service=service,
-        before=_stored(before),
         limit=limit,
+        **page.values,
     )
     return [_request(row) for row in rows]
 

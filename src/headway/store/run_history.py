@@ -11,9 +11,7 @@ from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.run_history import Outcome, PastAttempt, RunFilter, RunLine
 from headway.domain.states import State
 from headway.store.database import Row, Transaction
-
-#: A place in the list: the instant and the id of the run that came before the next page.
-Cursor = tuple[datetime, str]
+from headway.store.pages import Place, after
 
 #: Runs of a branch among which succeeded ones are looked for.
 _LOOK_BACK = 200
@@ -25,8 +23,8 @@ _LINE = """
 _COMMIT = "LEFT JOIN commits c ON c.repository = r.repository AND c.sha = r.commit_sha"
 
 
-def list_runs(tx: Transaction, wanted: RunFilter, *, after: Cursor | None, limit: int) -> list[RunLine]:
-    """Newest first, from the one after the cursor's on."""
+def list_runs(tx: Transaction, wanted: RunFilter, *, place: Place | None, limit: int) -> list[RunLine]:
+    """Newest first, those after the place."""
     # Only what was asked for stands in the statement: `OR … IS NULL` would keep SQLite from its indexes.
     columns = {
         "service": wanted.service,
@@ -36,16 +34,15 @@ def list_runs(tx: Transaction, wanted: RunFilter, *, after: Cursor | None, limit
     }
     conditions = [f"r.{name} = :{name}" for name, value in columns.items() if value is not None]
     values: dict[str, object] = {name: value for name, value in columns.items() if value is not None}
-    if after is not None:
-        conditions.append("(r.created_at < :at OR (r.created_at = :at AND r.id < :id))")
-        # The first half alone would be enough to be right; this one lets the index begin at the place.
-        conditions.append("r.created_at <= :at")
-        values |= {"at": to_milliseconds(after[0]), "id": after[1]}
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    page = after(place, at="r.created_at", key="r.id")
     rows = tx.all(
-        f"SELECT {_LINE} FROM runs r {_COMMIT} {where} ORDER BY r.created_at DESC, r.id DESC LIMIT :limit",
+        f"""
+        SELECT {_LINE} FROM runs r {_COMMIT} WHERE {" AND ".join([*conditions, page.condition])}
+        ORDER BY {page.order} LIMIT :limit
+        """,
         limit=limit,
         **values,
+        **page.values,
     )
     return [_line(row) for row in rows]
 
@@ -74,17 +71,21 @@ def _pointing(tx: Transaction, column: str, run_id: str) -> list[RunLine]:
     return [_line(row) for row in rows]
 
 
-def neighbour(tx: Transaction, service: str, branch: str, at: datetime, *, earlier: bool) -> int | None:
-    """The number of the branch's run before or after this instant."""
+def neighbour(
+    tx: Transaction, service: str, branch: str, at: datetime, number: int, *, earlier: bool
+) -> int | None:
+    """The number of the branch's run before or after this one, which was created `at`."""
     way, order = ("<", "DESC") if earlier else (">", "ASC")
     row = tx.one(
         f"""
-        SELECT number FROM runs WHERE service = :service AND branch = :branch AND created_at {way} :at
-        ORDER BY created_at {order} LIMIT 1
+        SELECT number FROM runs WHERE service = :service AND branch = :branch AND created_at {way}= :at
+            AND (created_at {way} :at OR number {way} :number)
+        ORDER BY created_at {order}, number {order} LIMIT 1
         """,
         service=service,
         branch=branch,
         at=to_milliseconds(at),
+        number=number,
     )
     return None if row is None else int(row["number"])
 

@@ -39,9 +39,7 @@ async def service(request: PageRequest) -> PageResponse:
     team = await visit.team_of(name)
     hidden = () if visit.may(Action.SECRET_LIST, team) else ("change",)
     view = await visit.read(
-        lambda tx: read_service(
-            tx, name, kind=kind, before=visit.query.get("before", ""), hidden=hidden, now=visit.now
-        )
+        lambda tx: read_service(tx, name, kind=kind, before=visit.query.get("before", ""), hidden=hidden)
     )
     if view is None:
         raise NothingThere(

@@ -117,7 +117,7 @@ def test_everything_is_counted(told: Database) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 def test_a_timeline_read_in_pages_is_the_timeline(told: Database, limit: int) -> None:
-    whole, none = told.read(lambda tx: read_timeline(tx, "shop", KINDS, before="", now=NOW, limit=100))
+    whole, none = told.read(lambda tx: read_timeline(tx, "shop", KINDS, before="", limit=100))
     assert none is None
     assert [one.kind for one in whole].count("change") == 2
     assert list(whole) == sorted(whole, key=lambda one: one.at, reverse=True)
@@ -125,7 +125,7 @@ def test_a_timeline_read_in_pages_is_the_timeline(told: Database, limit: int) ->
     before: str | None = ""
     while before is not None:
         page, before = told.read(
-            partial(read_timeline, service="shop", kinds=KINDS, before=before, now=NOW, limit=limit)
+            partial(read_timeline, service="shop", kinds=KINDS, before=before, limit=limit)
         )
         found += page
     assert found == list(whole)
@@ -133,15 +133,15 @@ def test_a_timeline_read_in_pages_is_the_timeline(told: Database, limit: int) ->
 
 @pytest.mark.parametrize("before", ["nonsense", "99999999999999999999.x", "-1.x", "1e5.x", "."])
 def test_a_cursor_that_is_none_begins_at_the_beginning(told: Database, before: str) -> None:
-    page, _ = told.read(lambda tx: read_timeline(tx, "shop", KINDS, before=before, now=NOW))
+    page, _ = told.read(lambda tx: read_timeline(tx, "shop", KINDS, before=before))
     assert len(page) == 11
 
 
 def test_the_page_of_a_service_leaves_out_what_is_hidden(told: Database) -> None:
-    view = told.read(lambda tx: read_service(tx, "shop", hidden=("change",), now=NOW))
+    view = told.read(lambda tx: read_service(tx, "shop", hidden=("change",)))
     assert view is not None
     assert {one.kind for one in view.timeline} == {"run", "release", "deployment"}
-    asked = told.read(lambda tx: read_service(tx, "shop", kind="change", hidden=("change",), now=NOW))
+    asked = told.read(lambda tx: read_service(tx, "shop", kind="change", hidden=("change",)))
     assert asked is not None and asked.timeline == ()
 
 

@@ -5,14 +5,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from headway.base.clock import from_milliseconds
 from headway.domain.run_history import RunFilter
 from headway.domain.states import State
 from headway.engine.views.faults import around
-from headway.engine.views.runs import list_runs, read_cursor, run_view, waits, write_cursor
+from headway.engine.views.runs import list_runs, run_view, waits
 from tests.support.stored_runs import NOON, StoredJob, case, failed_run, past_case, store_run
 
 
@@ -97,18 +94,6 @@ def test_the_list_goes_on_where_it_ended_even_when_new_runs_come(shop):
     third = page(second.next)
     assert [line.number for line in (*first.lines, *second.lines, *third.lines)] == [7, 6, 5, 4, 3, 2, 1]
     assert third.next is None
-
-
-@given(st.integers(0, 4_000_000_000_000), st.text("abc-123", max_size=30))
-def test_a_cursor_comes_back_as_it_went(milliseconds, run_id):
-    at = from_milliseconds(milliseconds)
-    assert read_cursor(write_cursor(at, run_id)) == (at, run_id)
-
-
-@given(st.text(max_size=50))
-def test_a_cursor_that_is_none_is_none(text):
-    place = read_cursor(text)
-    assert place is None or len(place) == 2
 
 
 def job(name, state, needs=()):

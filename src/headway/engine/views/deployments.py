@@ -7,11 +7,11 @@ from headway.domain.commit import Commit
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.domain.release import Release
 from headway.domain.request import Approval, Request
-from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.engine.views.settings_difference import SettingChange, plan_of, settings_difference
 from headway.store import deployments as rows
 from headway.store.commits import commit_by_sha
 from headway.store.database import Transaction
+from headway.store.pages import cut, read_cursor
 from headway.store.releases import get_release
 from headway.store.requests import approvals_of, get_request, request_of_deployment, waiting_requests
 from headway.store.views.deployments import (
@@ -48,16 +48,15 @@ def read_deployments(
         service=service or None,
         environment=environment or None,
         group=group,
-        until=cursor[0] if cursor else None,
-        limit=_PAGE + 2,
+        place=cursor,
+        limit=_PAGE + 1,
     )
-    if cursor:
-        found = [line for line in found if (line.at, line.id) < cursor]
-    page = tuple(found[:_PAGE])
-    older = write_cursor(page[-1].at, page[-1].id) if len(found) > _PAGE else None
+    page, older = cut(found, _PAGE, lambda line: (line.at, line.id))
     waits = group in ("", "waiting") and cursor is None
     waiting = waiting_requests(tx, service or None, limit=_PAGE) if waits else []
-    return DeploymentList(page, older, tuple(one for one in waiting if environment in ("", one.environment)))
+    return DeploymentList(
+        tuple(page), older, tuple(one for one in waiting if environment in ("", one.environment))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def read_deployment(tx: Transaction, service: str, number: int) -> DeploymentVie
     hosts = rows.hosts_of(tx, found.id)
     steps, more = _steps(hosts, rows.steps_of(tx, found.id))
     request = request_of_deployment(tx, found.id)
-    before = predecessor(tx, service, found.environment, before=found.requested_at)
+    before = predecessor(tx, service, found.environment, at=found.requested_at, number=number)
     plan, old = plan_of(found.plan), plan_of(before[2]) if before else None
     live = rows.last_succeeded(tx, service, found.environment)
     return DeploymentView(

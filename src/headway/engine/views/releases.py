@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from headway.domain.commit import Commit
 from headway.domain.release import Release
-from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.store.commits import commit_by_sha
 from headway.store.database import Transaction
+from headway.store.pages import cut, read_cursor
 from headway.store.releases import get_release
 from headway.store.requests import waiting_requests
 from headway.store.views.commits import service_exists
@@ -36,13 +36,9 @@ class ReleaseList:
 
 
 def read_releases(tx: Transaction, service: str, *, before: str = "") -> ReleaseList:
-    cursor = read_cursor(before)
-    found = release_lines(tx, service, until=cursor[0] if cursor else None, limit=_PAGE + 2)
-    if cursor:
-        found = [line for line in found if (line.at, line.id) < cursor]
-    page = tuple(found[:_PAGE])
-    older = write_cursor(page[-1].at, page[-1].id) if len(found) > _PAGE else None
-    return ReleaseList(page, older, _live(tx, service), bool(page) or service_exists(tx, service))
+    found = release_lines(tx, service, place=read_cursor(before), limit=_PAGE + 1)
+    page, older = cut(found, _PAGE, lambda line: (line.at, line.id))
+    return ReleaseList(tuple(page), older, _live(tx, service), bool(page) or service_exists(tx, service))
 
 
 @dataclass(frozen=True, slots=True)

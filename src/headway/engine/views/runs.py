@@ -1,13 +1,10 @@
 """What the page of a run and the list of runs show, read in one look at the database."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from statistics import median
 
-from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.commit import Commit
 from headway.domain.intake import Repository
 from headway.domain.release import Artifact, Release
@@ -17,6 +14,7 @@ from headway.domain.states import State
 from headway.engine.views.tests import FailedTests, failed_tests
 from headway.store import commits, job_results, jobs, releases, repositories, run_history, runs
 from headway.store.database import Transaction
+from headway.store.pages import cut, read_cursor
 
 #: Rows of one page of the list.
 PAGE = 50
@@ -96,7 +94,7 @@ def run_view(tx: Transaction, service: str, number: int, *, explained: Mapping[s
         for past in run_history.past_attempts(tx, run.id):
             attempts[past.job] = (*attempts.get(past.job, ()), past)
     beside = {
-        earlier: run_history.neighbour(tx, service, run.branch, run.created_at, earlier=earlier)
+        earlier: run_history.neighbour(tx, service, run.branch, run.created_at, run.number, earlier=earlier)
         if run.branch
         else None
         for earlier in (True, False)
@@ -170,21 +168,6 @@ class RunList:
 
 def list_runs(tx: Transaction, wanted: RunFilter, after: str | None, *, limit: int = PAGE) -> RunList:
     """A page of the list. A cursor that is none of ours begins at the newest."""
-    place = read_cursor(after) if after else None
-    found = run_history.list_runs(tx, wanted, after=place, limit=limit + 1)
-    shown = found[:limit]
-    more = len(found) > limit
-    return RunList(tuple(shown), write_cursor(shown[-1].created_at, shown[-1].id) if more else None)
-
-
-def write_cursor(at: datetime, run_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{to_milliseconds(at)} {run_id}".encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> tuple[datetime, str] | None:
-    try:
-        place = base64.urlsafe_b64decode(text[:200] + "=" * (-len(text[:200]) % 4)).decode()
-        at, _, run_id = place.partition(" ")
-        return from_milliseconds(int(at)), run_id
-    except (ValueError, OverflowError, binascii.Error):
-        return None
+    found = run_history.list_runs(tx, wanted, place=read_cursor(after), limit=limit + 1)
+    shown, older = cut(found, limit, lambda line: (line.created_at, line.id))
+    return RunList(tuple(shown), older)

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
+from headway.base.clock import MOMENT
 from headway.domain.intake import Repository
-from headway.engine.views.cursor import read_cursor, write_cursor
 from headway.engine.views.services import ServiceRow, read_service_row
 from headway.store.database import Transaction
+from headway.store.pages import Place, cut, read_cursor
 from headway.store.releases import releases_of
 from headway.store.repositories import repository_of_service
 from headway.store.views.timeline import KINDS, Happening, happenings
@@ -38,14 +38,13 @@ def read_service(
     kind: str = "",
     before: str = "",
     hidden: Collection[str] = (),
-    now: datetime,
 ) -> ServiceView | None:
     """`kind` is one of KINDS, empty for all but the `hidden` ones. None when nothing is known of the service."""
     row = read_service_row(tx, service)
     if row is None:
         return None
     kinds = [name for name in KINDS if name not in hidden and kind in ("", name)]
-    timeline, older = read_timeline(tx, service, kinds, before=before, now=now)
+    timeline, older = read_timeline(tx, service, kinds, before=before)
     newest = releases_of(tx, service, limit=1)
     return ServiceView(
         row, repository_of_service(tx, service), timeline, older, newest[0].id if newest else None
@@ -53,19 +52,24 @@ def read_service(
 
 
 def read_timeline(
-    tx: Transaction, service: str, kinds: Collection[str], *, before: str, now: datetime, limit: int = _PAGE
+    tx: Transaction, service: str, kinds: Collection[str], *, before: str, limit: int = _PAGE
 ) -> tuple[tuple[Happening, ...], str | None]:
     """The newest first, from the cursor `before` on, and the cursor of the next page."""
     cursor = read_cursor(before)
-    # A clock that was set back leaves rows ahead of now; they are shown all the same.
-    until = cursor[0] if cursor else datetime.max.replace(tzinfo=now.tzinfo, year=3000)
     found: list[Happening] = []
     for kind in kinds:
-        # Two more than a page: whether there is more, and the one that the cursor itself names.
-        found += happenings(tx, kind, service, until=until, limit=limit + 2)
-    found.sort(key=lambda one: (one.at, f"{one.kind}-{one.key}"), reverse=True)
-    if cursor:
-        found = [one for one in found if (one.at, f"{one.kind}-{one.key}") < cursor]
-    page = tuple(found[:limit])
-    more = len(found) > limit
-    return page, write_cursor(page[-1].at, f"{page[-1].kind}-{page[-1].key}") if more else None
+        found += happenings(tx, kind, service, place=_place_in(kind, cursor), limit=limit + 1)
+    found.sort(key=lambda one: (one.at, one.kind, one.key), reverse=True)
+    page, older = cut(found, limit, lambda one: (one.at, f"{one.kind}:{one.key}"))
+    return tuple(page), older
+
+
+def _place_in(kind: str, cursor: Place | None) -> Place | None:
+    """Where the page begins among the rows of one kind: those of one moment are told by kind, then by key."""
+    if cursor is None:
+        return None
+    at, (last, _, key) = cursor[0], cursor[1].partition(":")
+    if kind < last:
+        # None of that moment was shown yet.
+        return at + MOMENT, ""
+    return at, key if kind == last else ""

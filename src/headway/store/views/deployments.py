@@ -5,6 +5,7 @@ from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.store.database import Row, Transaction
+from headway.store.pages import Place, after
 
 #: What a person filters by -> the states that are meant.
 STATE_GROUPS = {
@@ -53,10 +54,10 @@ def deployment_lines(
     service: str | None = None,
     environment: str | None = None,
     group: str = "",
-    until: datetime | None = None,
+    place: Place | None = None,
     limit: int,
 ) -> list[DeploymentLine]:
-    """The newest first, not after `until`. `group` is a key of STATE_GROUPS, or empty for all."""
+    """The newest first, those after `place`. `group` is a key of STATE_GROUPS, or empty for all."""
     conditions = ["(CAST(:environment AS TEXT) IS NULL OR d.environment = :environment)"]
     # Written apart, so that each finds its index.
     if service is not None:
@@ -65,17 +66,15 @@ def deployment_lines(
         conditions.append(f"d.state IN {STATE_GROUPS[group]}")
     if group in ("running", "waiting"):
         conditions.append("d.state IN ('held', 'running', 'rolling_back')")
-    if until is not None:
-        conditions.append("d.requested_at <= :until")
-    values: dict[str, object] = {"environment": environment, "limit": limit}
+    page = after(place, at="d.requested_at", key="d.id")
+    conditions.append(page.condition)
+    values: dict[str, object] = {"environment": environment, "limit": limit, **page.values}
     if service is not None:
         values["service"] = service
-    if until is not None:
-        values["until"] = to_milliseconds(until)
     rows = tx.all(
         f"""
         SELECT {_LINE} FROM deployments d WHERE {" AND ".join(conditions)}
-        ORDER BY d.requested_at DESC, d.id DESC LIMIT :limit
+        ORDER BY {page.order} LIMIT :limit
         """,
         **values,
     )
@@ -92,18 +91,20 @@ def deployments_of_release(tx: Transaction, release: str, *, limit: int) -> list
 
 
 def predecessor(
-    tx: Transaction, service: str, environment: str, *, before: datetime
+    tx: Transaction, service: str, environment: str, *, at: datetime, number: int
 ) -> tuple[str, int, str] | None:
-    """Id, number and plan of the last deployment there that succeeded and was asked for before this instant."""
+    """Id, number and plan of the last deployment there that succeeded before the one of this number, which was asked for `at`."""
     row = tx.one(
         """
         SELECT id, number, plan FROM deployments
-        WHERE service = :service AND environment = :environment AND state = 'succeeded' AND requested_at < :before
-        ORDER BY requested_at DESC LIMIT 1
+        WHERE service = :service AND environment = :environment AND state = 'succeeded' AND requested_at <= :at
+            AND (requested_at < :at OR number < :number)
+        ORDER BY requested_at DESC, number DESC LIMIT 1
         """,
         service=service,
         environment=environment,
-        before=to_milliseconds(before),
+        at=to_milliseconds(at),
+        number=number,
     )
     return None if row is None else (row["id"], row["number"], row["plan"])
 

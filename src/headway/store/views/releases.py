@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.base.clock import from_milliseconds
 from headway.store.database import Transaction
+from headway.store.pages import Place, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,23 @@ class RunOfRelease:
     finished_at: datetime | None
 
 
-def release_lines(tx: Transaction, service: str, *, until: datetime | None, limit: int) -> list[ReleaseLine]:
-    """The newest first, not after `until`; also those whose artifacts were removed."""
+def release_lines(tx: Transaction, service: str, *, place: Place | None, limit: int) -> list[ReleaseLine]:
+    """The newest first, those after `place`; also those whose artifacts were removed."""
+    page = after(place, at="r.created_at", key="r.id")
     rows = tx.all(
-        """
+        f"""
         SELECT r.id, r.commit_sha, r.created_at, r.created_by, r.removed_at, run.number, made.subject,
             (SELECT COUNT(*) FROM release_artifacts a WHERE a.release_id = r.id) AS files,
             (SELECT COALESCE(SUM(a.size), 0) FROM release_artifacts a WHERE a.release_id = r.id) AS size
         FROM releases r
         LEFT JOIN runs run ON run.id = r.run
         LEFT JOIN commits made ON made.repository = r.repository AND made.sha = r.commit_sha
-        WHERE r.service = :service AND r.created_at <= :until
-        ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
+        WHERE r.service = :service AND {page.condition}
+        ORDER BY {page.order} LIMIT :limit
         """,
         service=service,
-        until=2**62 if until is None else to_milliseconds(until),
         limit=limit,
+        **page.values,
     )
     return [
         ReleaseLine(

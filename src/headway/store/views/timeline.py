@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.base.clock import from_milliseconds
 from headway.store.database import Row, Transaction
+from headway.store.pages import Place, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +33,76 @@ class Happening:
     hosts: int = 0
 
 
-#: A statement for each kind: at most `:limit` of `:service` not after `:until`.
+#: For each kind its moment, its key, and a statement for at most `:limit` of `:service`, to be completed by a page.
 _STATEMENTS = {
-    "run": """
+    "run": (
+        "run.created_at",
+        "run.id",
+        """
         SELECT run.id AS key, run.number, run.created_at AS at, run.state, run.reason, run.requested_by AS who,
             run.commit_sha, made.subject, run.branch, run.event AS what, run.finished_at
         FROM runs run LEFT JOIN commits made ON made.repository = run.repository AND made.sha = run.commit_sha
-        WHERE run.service = :service AND run.created_at <= :until
-        ORDER BY run.created_at DESC LIMIT :limit
+        WHERE run.service = :service AND {condition}
+        ORDER BY {order} LIMIT :limit
         """,
-    "release": """
+    ),
+    "release": (
+        "made.created_at",
+        "made.id",
+        """
         SELECT made.id AS key, made.created_at AS at, made.created_by AS who, made.commit_sha, made.id AS release_id,
             run.number, sources.subject, made.removed_at AS finished_at
         FROM releases made LEFT JOIN runs run ON run.id = made.run
         LEFT JOIN commits sources ON sources.repository = made.repository AND sources.sha = made.commit_sha
-        WHERE made.service = :service AND made.created_at <= :until
-        ORDER BY made.created_at DESC LIMIT :limit
+        WHERE made.service = :service AND {condition}
+        ORDER BY {order} LIMIT :limit
         """,
-    "deployment": """
+    ),
+    "deployment": (
+        "done.requested_at",
+        "done.id",
+        """
         SELECT done.id AS key, done.number, done.requested_at AS at, done.state, done.reason, done.requested_by AS who,
             done.commit_sha, done.release_id, done.environment, done.kind AS what, done.finished_at,
             (SELECT COUNT(*) FROM deployment_hosts host WHERE host.deployment = done.id) AS hosts
         FROM deployments done
-        WHERE done.service = :service AND done.requested_at <= :until
-        ORDER BY done.requested_at DESC LIMIT :limit
+        WHERE done.service = :service AND {condition}
+        ORDER BY {order} LIMIT :limit
         """,
+    ),
     # One whose deployment began is told by that.
-    "request": """
+    "request": (
+        "requested_at",
+        "id",
+        """
         SELECT id AS key, requested_at AS at, state, reason, requested_by AS who, commit_sha, release_id, environment,
             kind AS what, ended_at AS finished_at
         FROM requests
-        WHERE service = :service AND requested_at <= :until AND deployment IS NULL
-        ORDER BY requested_at DESC LIMIT :limit
+        WHERE service = :service AND {condition} AND deployment IS NULL
+        ORDER BY {order} LIMIT :limit
         """,
-    "change": """
+    ),
+    "change": (
+        "at",
+        "CAST(number AS TEXT)",
+        """
         SELECT CAST(number AS TEXT) AS key, at, actor AS who, action AS what, subject AS reason
         FROM audit
         WHERE ((subject >= :environments AND subject < :after_environments)
                 OR (subject >= :own AND subject < :after_own))
-            AND at <= :until AND action LIKE 'secret.%'
-        ORDER BY at DESC LIMIT :limit
+            AND {condition} AND action LIKE 'secret.%'
+        ORDER BY {order} LIMIT :limit
         """,
+    ),
 }
 
 KINDS = tuple(_STATEMENTS)
 
 
-def happenings(tx: Transaction, kind: str, service: str, *, until: datetime, limit: int) -> list[Happening]:
-    """The newest `limit` of this kind that are not after `until`, newest first."""
+def happenings(
+    tx: Transaction, kind: str, service: str, *, place: Place | None, limit: int
+) -> list[Happening]:
+    """The newest `limit` of this kind after the place, newest first."""
     words: dict[str, object] = {"service": service}
     if kind == "change":
         words = {
@@ -89,7 +112,10 @@ def happenings(tx: Transaction, kind: str, service: str, *, until: datetime, lim
             "own": f"service {service} ",
             "after_own": f"service {service}!",
         }
-    rows = tx.all(_STATEMENTS[kind], until=to_milliseconds(until), limit=limit, **words)
+    at, key, statement = _STATEMENTS[kind]
+    page = after(place, at=at, key=key)
+    sql = statement.format(condition=page.condition, order=page.order)
+    rows = tx.all(sql, limit=limit, **words, **page.values)
     return [_MAPPERS[kind](row) for row in rows]
 
 
