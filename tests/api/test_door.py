@@ -7,8 +7,12 @@ from datetime import timedelta
 import pytest
 
 from headway.api import door
+from headway.base.clock import to_milliseconds
 from headway.domain.people import Role, Scope
-from headway.engine.idempotency import Calls
+from headway.engine import idempotency
+from headway.engine.idempotency import Calls, CallUnderWay, Claim
+from headway.store.counters import next_number
+from headway.store.database import GUARD
 from tests.support.called_api import CalledApi, message_of
 
 
@@ -140,7 +144,7 @@ async def test_a_call_that_is_under_way_is_not_begun_again(api: CalledApi) -> No
     import hashlib
 
     mark = calls.fingerprint(b"/api/people", b"", hashlib.sha256(body).digest())
-    assert await calls.begin(calls.key_of(actor, "k"), mark, now) is None
+    assert isinstance(await calls.begin(calls.key_of(actor, "k"), mark, now), Claim)
 
     async def send() -> int:
         headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
@@ -152,6 +156,64 @@ async def test_a_call_that_is_under_way_is_not_begun_again(api: CalledApi) -> No
     assert await send() == 201
     assert await send() == 201
     assert await calls.sweep(now + timedelta(hours=25)) == 1
+
+
+async def test_a_call_that_takes_longer_than_its_lease_keeps_it(
+    api: CalledApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=0.3))
+    calls = Calls(api.database, api.server.vault)
+    began = api.server.now()
+    claim = await calls.begin("k", "f", began)
+    assert isinstance(claim, Claim)
+    renewing = asyncio.create_task(claim.renew(api.server.tools.clock))
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                [row] = api.database.read(lambda tx: tx.all("SELECT lease_until FROM idempotency"))
+                if row["lease_until"] > to_milliseconds(began + timedelta(seconds=0.6)):
+                    break
+                await asyncio.sleep(0.02)
+        monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=30))
+        with pytest.raises(CallUnderWay, match="still worked on"):
+            await calls.begin("k", "f", began + timedelta(seconds=0.5))
+    finally:
+        renewing.cancel()
+
+
+async def test_who_slept_past_its_lease_changes_nothing_more(api: CalledApi) -> None:
+    calls, now = Calls(api.database, api.server.vault), api.server.now()
+    slept = await calls.begin("k", "f", now)
+    other = await calls.begin("k", "f", now + timedelta(seconds=31))
+    assert isinstance(slept, Claim) and isinstance(other, Claim)
+
+    async def change(claim: Claim, name: str) -> None:
+        before = GUARD.set(claim.guard)
+        try:
+            await api.database.perform(lambda tx: next_number(tx, "", name))
+            await asyncio.to_thread(api.database.transact, lambda tx: next_number(tx, "", name))
+        finally:
+            GUARD.reset(before)
+
+    with pytest.raises(CallUnderWay, match="another one with its key"):
+        await change(slept, "lost")
+    await change(other, "kept")
+    counters = api.database.read(
+        lambda tx: tx.all("SELECT noun, next_number FROM counters WHERE service = ''")
+    )
+    assert {row["noun"]: row["next_number"] for row in counters if row["noun"] in ("lost", "kept")} == {
+        "kept": 3
+    }
+    await slept.end(idempotency.Answer(201, "text/plain", b"slept"))
+    await other.end(idempotency.Answer(201, "text/plain", b"other"))
+    found = await calls.begin("k", "f", now)
+    assert isinstance(found, idempotency.Answer) and found.body == b"other"
+
+
+async def test_a_lease_that_a_clock_ahead_gave_is_not_waited_for(api: CalledApi) -> None:
+    calls, now = Calls(api.database, api.server.vault), api.server.now()
+    await calls.begin("k", "f", now + timedelta(days=300))
+    assert isinstance(await calls.begin("k", "f", now), Claim)
 
 
 async def test_an_unchanged_document_costs_no_body(api: CalledApi) -> None:

@@ -105,6 +105,28 @@ async def test_started_by_hand_with_parameters(api: CalledApi) -> None:
     assert (await developer.post("/api/services/none/runs", {})).status_code == 404
 
 
+async def test_a_key_finds_its_run_whatever_has_changed_since(api: CalledApi) -> None:
+    """As after a server that was killed before it answered: the answer is lost, the run is not."""
+    await api.shop(CONTRACT)
+    working = api.working()
+    working.git("switch", "--quiet", "-c", "topic")
+    working.commit({"more": "of it"})
+    await api.look()
+    key, body = {"Idempotency-Key": "x"}, {"branch": "topic"}
+    begun = await api.owner.post("/api/services/shop/runs", body, headers=key)
+    assert begun.status_code == 201, begun.text
+    made = begun.json()
+    key_of_rerun = {"Idempotency-Key": "y"}
+    again = (await api.owner.post(f"/api/runs/{made['id']}/rerun", {}, headers=key_of_rerun)).json()
+    working.git("switch", "--quiet", "main")
+    working.git("branch", "-D", "topic")
+    await api.look()
+    api.database.transact(lambda tx: tx.execute("DELETE FROM idempotency"))
+    assert (await api.owner.post("/api/services/shop/runs", body)).status_code == 404
+    assert (await api.owner.post("/api/services/shop/runs", body, headers=key)).json() == made
+    assert (await api.owner.post(f"/api/runs/{made['id']}/rerun", {}, headers=key_of_rerun)).json() == again
+
+
 async def test_repeated_and_cancelled(api: CalledApi) -> None:
     run = await ran(api)
     assert (await api.owner.post(f"/api/runs/{run['id']}/rerun", {"only_failed": True})).status_code == 409

@@ -4,6 +4,7 @@ A call whose body is too large (413) or comes too slowly (408) never reaches the
 is known. A POST with an `Idempotency-Key` that was answered before is answered the same, and not carried out again.
 """
 
+import asyncio
 import hashlib
 import re
 import tempfile
@@ -31,6 +32,7 @@ from headway.domain.people import Actor
 from headway.engine.idempotency import LONGEST_ANSWER, Answer, AnswerGone, Calls, CallUnderWay
 from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.server import Server
+from headway.store.database import GUARD
 
 #: What stands in a request's scope: the body, where it is small; the key that what it does is known by.
 BODY, KEY = "headway.body", "headway.key"
@@ -113,19 +115,23 @@ class Door:
         place = scope["path"].encode(errors="surrogateescape")
         asked = self._calls.fingerprint(place, scope.get("query_string", b""), body)
         try:
-            before = await self._calls.begin(key, asked, self._server.now())
+            begun = await self._calls.begin(key, asked, self._server.now())
         except HeadwayError as error:
             headers = {"retry-after": "1"} if isinstance(error, CallUnderWay) else None
             await answer_problem(send, status_of(error), error.message, hint=error.hint, headers=headers)
             return
-        if before is not None:
-            media_type, headers = before.media_type.encode("latin-1"), {"idempotency-replayed": "true"}
-            await answer(send, before.status, before.body, media_type=media_type, headers=headers)
+        if isinstance(begun, Answer):
+            media_type, headers = begun.media_type.encode("latin-1"), {"idempotency-replayed": "true"}
+            await answer(send, begun.status, begun.body, media_type=media_type, headers=headers)
             return
-        kept = _Kept(send, lambda said: self._calls.end(key, said))
+        kept = _Kept(send, begun.end)
+        renewing = asyncio.create_task(begun.renew(self._server.tools.clock))
+        before = GUARD.set(begun.guard)
         try:
             await self._inside(scope, receive, kept)
         finally:
+            GUARD.reset(before)
+            renewing.cancel()
             await kept.close()
 
 

@@ -133,6 +133,11 @@ def store_record(
     Raises RecordRefused, UnknownCommit.
     """
     told = _checked(told, now)
+    if (
+        told.key
+        and (known := database.read(lambda tx: _recorded(tx, told.service, told.key or ""))) is not None
+    ):
+        return known
     sha, commit = _commit(git, repository, told.commit)
     place = repository or f"{told.source}:{told.service}"
     key = told.key or f"{told.source} {told.environment} {sha} {_milliseconds(told.started_at)}"
@@ -144,9 +149,8 @@ def store_record(
     def work(tx: Transaction) -> Recorded:
         # The counter's row is locked until we are done: two that tell the same come one after the other.
         next_number(tx, told.service, "record")
-        before = deployments.deployment_by_record(tx, told.service, key)
-        if before is not None:
-            return Recorded(before, is_new=False)
+        if (before := _recorded(tx, told.service, key)) is not None:
+            return before
         if commit is not None:
             add_commit(tx, place, commit)
         release = _release(tx, told.service, sha, place, actor, now)
@@ -162,6 +166,11 @@ def store_record(
         return Recorded(stored, is_new=True)
 
     return database.transact(work)
+
+
+def _recorded(tx: Transaction, service: str, key: str) -> Recorded | None:
+    before = deployments.deployment_by_record(tx, service, key)
+    return None if before is None else Recorded(before, is_new=False)
 
 
 async def record_release(

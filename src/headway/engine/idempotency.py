@@ -1,25 +1,34 @@
 """The same call twice is one call: whoever lost the answer asks again with the same key, and is answered the same.
 
 Only what succeeded is remembered: a call that was refused has changed nothing and may be mended and sent again. A call
-whose server was killed half-way is carried out again by the next one that brings the key; what it does knows the key
-too, and is not done twice.
+whose server was killed half-way is carried out again by the next one that brings the key: it looks for what came of the
+first before it asks anything of the state, which may be another one by now.
+
+Who works on a call renews its lease as long as it does. Every write on its behalf names the claim, so that one who was
+thought dead and was taken over (a machine that slept) changes nothing more.
 
 KeyReused    2   422: the key was used for another call
 CallUnderWay 4   409: the first call is still worked on
 AnswerGone   2   409: it was done, and its answer is not kept
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
+import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from headway.base.clock import MOMENT, Clock, to_milliseconds
 from headway.base.errors import HeadwayError, Held, WrongUse
 from headway.domain.people import Actor
 from headway.engine.vault import Vault
 from headway.store import idempotency as rows
 from headway.store.database import Database, Transaction
+
+log = logging.getLogger("headway.api")
 
 KEPT_FOR = timedelta(hours=24)
 #: How long a call is believed to be worked on when nothing is heard of it.
@@ -65,11 +74,12 @@ class Calls:
             digest.update(len(part).to_bytes(8, "big") + part)
         return digest.hexdigest()
 
-    async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
-        """The answer of before; None: do it now. Raises KeyReused, CallUnderWay, AnswerGone."""
+    async def begin(self, key: str, fingerprint: str, now: datetime) -> "Answer | Claim":
+        """The answer of before; or do it now, under this claim. Raises KeyReused, CallUnderWay, AnswerGone."""
+        claim = secrets.token_hex(8)
 
         def work(tx: Transaction) -> rows.StoredCall | None:
-            if rows.begin_call(tx, key, fingerprint, now=now, lease_until=now + LEASE):
+            if rows.begin_call(tx, key, fingerprint, claim, now, now + LEASE):
                 return None
             found = rows.find_call(tx, key)
             assert found is not None
@@ -79,26 +89,14 @@ class Calls:
                 )
             if found.status is not None:
                 return found
-            alive = found.lease_until > now.timestamp() * 1000
-            if alive or not rows.take_over(tx, key, was_until=found.lease_until, lease_until=now + LEASE):
+            if _is_alive(found, now) or not rows.take_over(tx, key, found, claim, now + LEASE):
                 raise CallUnderWay(
                     "the first call with this key is still worked on", hint="ask again in a moment"
                 )
             return None
 
         found = await self.database.perform(work)
-        return None if found is None else self._open(key, found)
-
-    async def end(self, key: str, answer: Answer) -> None:
-        """What was answered; what failed is forgotten."""
-        if not 200 <= answer.status < 300:
-            await self.database.perform(lambda tx: rows.forget_call(tx, key))
-            return
-        sealed = ""
-        if len(answer.body) <= LONGEST_ANSWER:
-            text = json.dumps([answer.media_type, answer.body.decode("latin-1")])
-            sealed = self.vault.encrypt(_purpose(key), text)
-        await self.database.perform(lambda tx: rows.end_call(tx, key, status=answer.status, answer=sealed))
+        return Claim(self, key, claim) if found is None else self._open(key, found)
 
     async def sweep(self, now: datetime) -> int:
         """For the janitor."""
@@ -116,6 +114,61 @@ class Calls:
                 hint="look at what it changed; a new call needs a new key",
             ) from error
         return Answer(found.status, media_type, body.encode("latin-1"))
+
+    def seal(self, key: str, answer: Answer) -> str:
+        """Empty for one that is too long to be kept."""
+        if len(answer.body) > LONGEST_ANSWER:
+            return ""
+        text = json.dumps([answer.media_type, answer.body.decode("latin-1")])
+        return self.vault.encrypt(_purpose(key), text)
+
+
+@dataclass(slots=True)
+class Claim:
+    """A call that is worked on here."""
+
+    calls: Calls
+    key: str
+    _claim: str
+    _is_over: bool = False
+
+    def guard(self, tx: Transaction) -> None:
+        """For `store.database.GUARD`: of each transaction on behalf of the call. Raises CallUnderWay."""
+        if not self._is_over and not rows.hold_call(tx, self.key, self._claim):
+            raise CallUnderWay(
+                "this call took so long that another one with its key has taken it over",
+                hint="ask again in a moment for its answer",
+            )
+
+    async def renew(self, clock: Clock) -> None:
+        """Until it is cancelled: whoever brings the key meanwhile is told that it is worked on."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            until = clock.now() + LEASE
+            try:
+                await self.calls.database.perform(
+                    lambda tx, until=until: rows.renew_call(tx, self.key, self._claim, until)  # type: ignore[misc]
+                )
+            except HeadwayError as error:
+                log.warning("the lease of a call was not renewed: %s", error.message)
+
+    async def end(self, answer: Answer) -> None:
+        """What was answered; what failed is forgotten. Of one that was taken over nothing is kept."""
+        self._is_over = True
+        key, claim = self.key, self._claim
+        if not 200 <= answer.status < 300:
+            await self.calls.database.perform(lambda tx: rows.leave_call(tx, key, claim))
+            return
+        sealed = self.calls.seal(key, answer)
+        await self.calls.database.perform(
+            lambda tx: rows.end_call(tx, key, claim, status=answer.status, answer=sealed)
+        )
+
+
+def _is_alive(found: rows.StoredCall, now: datetime) -> bool:
+    """A lease of longer than there is any was given before the clock was set back, and says nothing."""
+    left = found.lease_until - to_milliseconds(now)
+    return 0 < left <= LEASE // MOMENT
 
 
 def _purpose(key: str) -> str:

@@ -33,6 +33,7 @@ from headway.engine.settings import Settings
 from headway.store import deployments, requests
 from headway.store.counters import next_number
 from headway.store.database import Transaction
+from headway.store.idempotency import effect_of, note_effect
 from headway.store.releases import get_release
 from headway.store.reports import newest_releases
 from headway.store.repositories import repository_of_service
@@ -96,9 +97,11 @@ class Requests:
         the errors of releases, and GateRefused with all that waiting would not help.
         """
         await self._require(actor, Action.DEPLOYMENT_REQUEST, service)
+        if (before := await self._came_of(key)) is not None and before.request is not None:
+            return before.request
         found = await asyncio.to_thread(self._release, service, release)
-        made = self._new(actor, found, environment, kind, force=force, key=key)
-        return await self._place(actor, Action.DEPLOYMENT_REQUEST, made)
+        made = self._new(actor, found, environment, kind, force=force)
+        return await self._place(actor, Action.DEPLOYMENT_REQUEST, made, key)
 
     async def request_rollback(
         self,
@@ -116,11 +119,13 @@ class Requests:
         incompatible. Raises NotAllowed, and what `engine.deployment_rollback.choose` raises.
         """
         await self._require(actor, Action.DEPLOYMENT_ROLLBACK, service)
+        if (before := await self._came_of(key)) is not None:
+            return before
         going = await self.tools.database.fetch(lambda tx: deployments.unfinished(tx, service, environment))
         if going and to in (None, going[0].release):
             if going[0].kind is DeploymentKind.ROLLBACK:
                 return GoingBack(deployment=going[0])
-            return GoingBack(deployment=await self._ask(actor, going[0].id, Asked.BACK))
+            return GoingBack(deployment=await self._ask(actor, going[0].id, Asked.BACK, key))
 
         def choose(tx: Transaction) -> tuple[str, Release | None]:
             target = target_of(tx, service, environment, to=to, force=force)
@@ -131,9 +136,9 @@ class Requests:
             raise ReleaseGone(
                 "the release to go back to is not known here any more", hint="deploy another one"
             )
-        made = self._new(actor, release, environment, DeploymentKind.ROLLBACK, force=force, key=key)
+        made = self._new(actor, release, environment, DeploymentKind.ROLLBACK, force=force)
         made = replace(made, settings_of=settings_of)
-        return GoingBack(request=await self._place(actor, Action.DEPLOYMENT_ROLLBACK, made))
+        return GoingBack(request=await self._place(actor, Action.DEPLOYMENT_ROLLBACK, made, key))
 
     async def approve(self, actor: Actor, request_id: str, *, yes: bool, comment: str = "") -> Request:
         """The actor's word; their last one counts. One no ends the request.
@@ -204,7 +209,9 @@ class Requests:
             raise UnknownRequest(f"there is no request {request_id}", hint="the service's page lists them")
         return found
 
-    async def _ask(self, actor: Actor, deployment_id: str, asked: Asked | None) -> Deployment:
+    async def _ask(
+        self, actor: Actor, deployment_id: str, asked: Asked | None, key: str | None = None
+    ) -> Deployment:
         found = await self.tools.database.fetch(lambda tx: deployments.get_deployment(tx, deployment_id))
         if found is None:
             raise UnknownRequest(f"there is no deployment {deployment_id}", hint="headway status lists them")
@@ -224,6 +231,8 @@ class Requests:
             fresh = deployments.get_deployment(tx, deployment_id)
             assert fresh is not None
             tell_deployment(tx, fresh, now)
+            if key is not None:
+                note_effect(tx, key, f"deployment {fresh.id}", now)
             return fresh
 
         fresh = await self.tools.database.perform(work)
@@ -239,14 +248,9 @@ class Requests:
         self.wake()
         return done
 
-    async def _place(self, actor: Actor, action: Action, made: Request) -> Request:
+    async def _place(self, actor: Actor, action: Action, made: Request, key: str | None) -> Request:
         """Asks the gate first, so that what cannot be is said at once and what it waits for is stored with it."""
         now = made.requested_at
-        before = await self.tools.database.fetch(
-            lambda tx: requests.request_by_cause(tx, made.service, made.environment, made.release, made.cause)
-        )
-        if before is not None:
-            return before
         answer = (await ask_gate(self.tools, made, now)).answer
         if answer.verdict is Verdict.REFUSED:
             others = [one.reason for one in answer.obstacles[1:] if one.final]
@@ -258,6 +262,8 @@ class Requests:
             if is_new:
                 what = {"kind": made.kind, "release": made.release, "force": made.force}
                 record(tx, actor, action, _subject(made), None, what, now)
+            if key is not None:
+                note_effect(tx, key, f"request {placed.id}", now)
             return placed
 
         return await self._perform(work)
@@ -270,12 +276,24 @@ class Requests:
         kind: DeploymentKind,
         *,
         force: bool,
-        key: str | None,
     ) -> Request:
         now = self.tools.clock.now()
         made = new_request(release, environment, actor.name, _origin(actor), "", now)
-        cause = f"key {key}" if key else f"asked {made.id}"
-        return replace(made, kind=kind, force=force, cause=cause)
+        return replace(made, kind=kind, force=force, cause=f"asked {made.id}")
+
+    async def _came_of(self, key: str | None) -> GoingBack | None:
+        """What an earlier call with this key has brought about. It is asked before the state is: that may have moved on,
+        and the same words may mean another release by now."""
+        if key is None:
+            return None
+
+        def look(tx: Transaction) -> GoingBack | None:
+            kind, _, id = effect_of(tx, key).partition(" ")
+            if kind == "request":
+                return GoingBack(request=requests.get_request(tx, id))
+            return GoingBack(deployment=deployments.get_deployment(tx, id)) if kind == "deployment" else None
+
+        return await self.tools.database.fetch(look)
 
     def _release(self, service: str, text: str) -> Release:
         """Raises UnknownService and the errors of releases. Blocks."""

@@ -121,6 +121,9 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     Raises NotAllowed, NothingToRepeat, UnknownCommit.
     """
     require(actor, Action.RUN_START, team=await team_of(server, run.service))
+    name = f"rerun:{key or new_id('again', server.now())}"
+    if key and (known := await _begun(server, name)) is not None:
+        return known
     repository = await _repository_of(server, run)
     only = run.selection
     if only_failed:
@@ -137,7 +140,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     is_try = before is not None and before.event is TriggerEvent.TRY
     trigger = Trigger(
         event=TriggerEvent.TRY if is_try else TriggerEvent.RERUN,
-        key=f"rerun:{key}" if key else f"rerun:{new_id('again', server.now())}",
+        key=name,
         repository=repository.id,
         ref=before.ref if before else "",
         priority=_priority(file),
@@ -210,6 +213,9 @@ async def start_manual(
 ) -> Run:
     """A run by hand. Raises NotAllowed, UnknownService, UnknownBranch, ParametersWrong."""
     require(actor, Action.RUN_START, team=await team_of(server, service))
+    name = f"manual:{key or new_id('hand', server.now())}"
+    if key and (known := await _begun(server, name)) is not None:
+        return known
     found = await startable(server, service, branch)
     contract, values = found.file.contract, dict(parameters)
     if contract is not None:
@@ -218,7 +224,7 @@ async def start_manual(
             raise ParametersWrong(tuple(fault.message for fault in faults))
     trigger = Trigger(
         event=TriggerEvent.MANUAL,
-        key=f"manual:{key}" if key else f"manual:{new_id('hand', server.now())}",
+        key=name,
         repository=found.repository.id,
         ref=f"refs/heads/{found.branch}",
         priority=_priority(found.file),
@@ -240,6 +246,11 @@ async def start_manual(
         only=only,
     )
     return await _store(server, actor, order, "run.start", {"branch": found.branch, "parameters": values})
+
+
+async def _begun(server: Server, key: str) -> Run | None:
+    """By an earlier call with this key; asked before the state is, which may have moved on since."""
+    return await server.database.fetch(lambda tx: runs.run_by_trigger(tx, key))
 
 
 async def _store(server: Server, actor: Actor, order: Order, action: str, what: Mapping[str, object]) -> Run:

@@ -6,6 +6,7 @@ SQL is text with `:named` parameters that both understand (docs/decisions/0004-s
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from headway.store.errors import DatabaseAddressWrong, TryAgain
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
+
+#: Begins every write transaction that is asked for in this context; what it raises undoes the transaction.
+GUARD: ContextVar["Callable[[Transaction], None] | None"] = ContextVar("headway.guard", default=None)
 
 #: Tries of one transaction that met a deadlock or a lost connection.
 _TRIES = 4
@@ -113,7 +117,7 @@ class Database:
                 raise RuntimeError("a transaction was begun inside another one; pass the open one on")
             self._inside = True
             try:
-                return self._write(work)
+                return self._write(_guarded(work))
             finally:
                 self._inside = False
 
@@ -140,7 +144,7 @@ class Database:
         if self._write_thread is None:
             self._write_thread = _threads("headway-write", 1)
         answer: Future[T] = Future()
-        (self._urgent if first else self._usual).append((work, answer))
+        (self._urgent if first else self._usual).append((_guarded(work), answer))
         self._write_thread.submit(self._perform_next)
         return await asyncio.wrap_future(answer)
 
@@ -258,3 +262,16 @@ def _plain(parameters: dict[str, object]) -> dict[str, object]:
                 f"the parameter '{name}' is a {kind.__name__}; the store takes text, numbers and None"
             )
     return parameters
+
+
+def _guarded(work: Callable[[Transaction], T]) -> Callable[[Transaction], T]:
+    """With the guard of this very context: the thread that writes has another one."""
+    guard = GUARD.get()
+    if guard is None:
+        return work
+
+    def both(tx: Transaction) -> T:
+        guard(tx)
+        return work(tx)
+
+    return both

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from headway.deploy.rollout import Asked
 from headway.domain.contract import HostSpec
-from headway.domain.deployment import DeploymentKind
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.org import ApprovalFloor, Floor, Freeze
 from headway.domain.people import Actor
 from headway.domain.request import Request, RequestOrigin, RequestState
@@ -23,10 +24,11 @@ from headway.engine.promotion import follow_all
 from headway.engine.releases import NoReleaseYet
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.requests import CommentMissing, RequestIsOver, UnknownService
-from headway.store import repositories
+from headway.store import deployments, repositories, requests
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from headway.store.follow_ups import unfollowed_runs
+from tests.deploy.examples import deployment
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
 
 S = RequestState
@@ -356,8 +358,6 @@ async def test_killed_at_any_line_it_is_asked_for_exactly_once(line: Line, kille
 
 async def test_there_is_nothing_to_stop_where_nothing_goes_on(line: Line) -> None:
     from headway.engine.requests import DeploymentIsOver, UnknownRequest
-    from headway.store import deployments
-    from tests.deploy.examples import deployment
 
     with pytest.raises(UnknownRequest):
         await line.requests.pause(EVE, "dep-9")
@@ -367,12 +367,59 @@ async def test_there_is_nothing_to_stop_where_nothing_goes_on(line: Line) -> Non
     assert (asked.asked, asked.asked_by) == (Asked.PAUSE, "ana")
     back = await line.requests.request_rollback(EVE, service="shop", environment="staging")
     assert back.deployment is not None and back.deployment.asked == Asked.BACK
-    from headway.domain.deployment import DeploymentState
-
     ended = replace(going, state=DeploymentState.CANCELLED)
     line.database.transact(lambda tx: deployments.save_deployment(tx, ended, 1))
     with pytest.raises(DeploymentIsOver):
         await line.requests.stop(EVE, "dep-2")
+
+
+async def test_a_way_back_that_is_asked_for_twice_goes_one_release_back(line: Line) -> None:
+    releases = [line.green(version) for version in ("one", "two", "three")]
+    ended = [
+        deployment(
+            id=f"dep-{number}",
+            number=number,
+            environment="staging",
+            release=release.id,
+            repository=release.repository,
+            commit=release.commit,
+            state=DeploymentState.SUCCEEDED,
+            requested_at=START + timedelta(minutes=number),
+            finished_at=START + timedelta(minutes=number),
+        )
+        for number, release in enumerate(releases, start=1)
+    ]
+
+    def succeed(*made: Deployment) -> None:
+        for one in made:
+            line.database.transact(lambda tx, one=one: deployments.insert_deployment(tx, one, [], token=1))  # type: ignore[misc]
+
+    succeed(*ended)
+    ask = partial(line.requests.request_rollback, EVE, service="shop", environment="staging", key="k")
+    first = (await ask()).request
+    assert first is not None and first.release == releases[1].id
+    # It went, and the answer was lost with the server: by now the same words mean the release before that one.
+    line.database.transact(
+        lambda tx: requests.end_waiting(tx, first.id, S.WITHDRAWN, "gone", line.clock.now())
+    )
+    succeed(replace(ended[1], id="dep-9", number=9, requested_at=START + timedelta(hours=1)))
+    again = (await ask()).request
+    assert again is not None and again.id == first.id
+    assert len(line.asked()) == 1
+    other = (await line.requests.request_rollback(EVE, service="shop", environment="staging")).request
+    assert other is not None and other.release != first.release
+
+
+async def test_a_deployment_that_is_taken_back_twice_is_taken_back_once(line: Line) -> None:
+    going = deployment(environment="staging")
+    line.database.transact(lambda tx: deployments.insert_deployment(tx, going, [], token=1))
+    ask = partial(line.requests.request_rollback, EVE, service="shop", environment="staging", key="k")
+    first = (await ask()).deployment
+    back = replace(going, state=DeploymentState.ROLLED_BACK, finished_at=START, asked=Asked.BACK)
+    line.database.transact(lambda tx: deployments.save_deployment(tx, back, 1))
+    again = (await ask()).deployment
+    assert first is not None and again is not None and again.id == first.id
+    assert line.asked() == []
 
 
 async def test_what_cannot_be_followed_is_tried_for_an_hour_and_leaves_room_for_others(
