@@ -153,3 +153,32 @@ def test_an_export_may_be_one_file_and_holds_no_way_in(sqlite_terminal: Terminal
     assert json.loads(content["headway-export/people.jsonl"])["handle"] == "ana"
     assert json.loads(content["headway-export/repositories.jsonl"])["url"] == "https://example.org/shop.git"
     assert not [name for name, text in content.items() if "SECRET" in text]
+
+
+def test_a_repository_that_cannot_be_reached_is_exported_like_any_other(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    from headway.store.bulk import insert_rows
+
+    with open_database(sqlite_terminal.environment["HEADWAY_DATABASE_URL"]) as database:
+        repository: dict[str, object] = dict.fromkeys(["url", "web_url", "created_by", "name"], "")
+        repository |= {"id": "repo-1", "forge": "git", "created_at": 0, "poll_every": 0}
+        repository |= {"faults": 3, "fault": "it cannot be reached"}
+        database.transact(lambda tx: insert_rows(tx, "repositories", [repository]))
+    sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
+    answer = sqlite_terminal.call("export", str(tmp_path / "all"))
+    assert answer.code == 0, answer.complaint
+    [line] = (tmp_path / "all" / "repositories.jsonl").read_text().splitlines()
+    assert (json.loads(line)["faults"], json.loads(line)["fault"]) == (3, "it cannot be reached")
+
+
+def test_what_is_exported_as_json_is_text_in_its_table(sqlite_terminal: Terminal) -> None:
+    from headway.engine.export_fields import FLAGS, NOUNS
+
+    with open_database(sqlite_terminal.environment["HEADWAY_DATABASE_URL"]) as database:
+        for noun in NOUNS:
+            columns = database.read(lambda tx, noun=noun: tx.all(f"PRAGMA table_info ({noun.table})"))
+            kinds = {column["name"]: column["type"] for column in columns if noun.has(column["name"])}
+            assert {kinds[name] for name in kinds if noun.is_json(name)} <= {"TEXT"}, noun.table
+            assert {kinds[name] for name in kinds if name == "at" or name.endswith("_at")} <= {"BIGINT"}
+            assert {kinds[name] for name in kinds if name in FLAGS} <= {"BOOLEAN", "INTEGER"}, noun.table

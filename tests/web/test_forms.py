@@ -77,6 +77,12 @@ async def test_a_cookie_over_https_is_for_https_alone(quick: Any) -> None:
     [
         (PASSWORD, "/services/shop", 303, "/services/shop"),
         (PASSWORD, "https://evil.example/", 303, "/"),
+        (
+            PASSWORD,
+            "/services/köln?q=кот&a=%20b#\u0085",
+            303,
+            "/services/k%C3%B6ln?q=%D0%BA%D0%BE%D1%82&a=%20b#%C2%85",
+        ),
         ("something else entirely", "/", 401, "do not fit"),
     ],
 )

@@ -20,7 +20,7 @@ from headway.base.clock import from_milliseconds
 from headway.base.errors import DiskFull, Errored, WrongUse, wants_room
 from headway.drivers.logfile import LogFile
 from headway.engine.backup import require_database
-from headway.engine.export_fields import FIELDS, FLAGS, JSON, NOUNS, RENAMED, Noun
+from headway.engine.export_fields import FIELDS, FLAGS, NOUNS, RENAMED, Noun
 from headway.engine.settings import Settings
 from headway.store import whole
 from headway.store.database import Transaction, open_database
@@ -90,23 +90,23 @@ def _write_rows(tx: Transaction, folder: Path) -> tuple[dict[str, int], dict[str
         with (folder / noun.file).open("w", encoding="utf-8") as file:
             for portion in whole.rows_of(tx, whole.Table(noun.table, columns)):
                 for row in portion:
-                    file.write(json.dumps(_line(row), ensure_ascii=False) + "\n")
+                    file.write(json.dumps(_line(noun, row), ensure_ascii=False) + "\n")
                 counts[noun.file] += len(portion)
     return counts, described
 
 
-def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {RENAMED.get(name, name): _value(name, value) for name, value in row.items()}
+def _line(noun: Noun, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {RENAMED.get(name, name): _value(noun, name, value) for name, value in row.items()}
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(noun: Noun, name: str, value: Any) -> Any:
     if value is None:
         return None
     if name == "at" or name.endswith("_at"):
         return from_milliseconds(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if name in FLAGS:
         return bool(value)
-    if name in JSON:
+    if noun.is_json(name):
         return json.loads(value) if value else None
     if name in ("url", "web_url"):
         return _CREDENTIALS.sub("", value)
@@ -151,7 +151,7 @@ def _readme(described: Mapping[str, tuple[str, ...]], made: Export, now: datetim
 
 def _section(noun: Noun, columns: tuple[str, ...], count: int) -> list[str]:
     rows = [
-        f"| `{RENAMED.get(column, column)}` | {_kind(column)} | {FIELDS.get(column, '')} |"
+        f"| `{RENAMED.get(column, column)}` | {_kind(noun, column)} | {FIELDS.get(column, '')} |"
         for column in columns
     ]
     return [
@@ -166,9 +166,9 @@ def _section(noun: Noun, columns: tuple[str, ...], count: int) -> list[str]:
     ]
 
 
-def _kind(column: str) -> str:
+def _kind(noun: Noun, column: str) -> str:
     if column == "at" or column.endswith("_at"):
         return "instant"
     if column in FLAGS:
         return "true or false"
-    return "JSON" if column in JSON else "text or number"
+    return "JSON" if noun.is_json(column) else "text or number"

@@ -11,13 +11,24 @@ class Noun:
     #: Only these columns; empty: all but `without`.
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ("token",)
+    #: Columns that are JSON where others have one of that name.
+    plain: tuple[str, ...] = ()
 
     def has(self, column: str) -> bool:
         return column in self.only if self.only else column not in self.without
 
+    def is_json(self, column: str) -> bool:
+        return column in JSON and column not in self.plain
+
 
 NOUNS = (
-    Noun("repositories.jsonl", "repositories", "Git repositories that the server knows."),
+    Noun(
+        "repositories.jsonl",
+        "repositories",
+        "Git repositories that the server knows.",
+        # How often in a row it could not be reached.
+        plain=("faults",),
+    ),
     Noun("commits.jsonl", "commits", "Commits that a run or a release is of."),
     Noun("runs.jsonl", "runs", "Executions of a pipeline for a commit."),
     Noun("jobs.jsonl", "jobs", "Jobs of runs, each with its latest attempt."),

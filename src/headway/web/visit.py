@@ -196,7 +196,15 @@ def html(
     return Response(body, status_code=status, headers=sent, media_type="text/html; charset=utf-8")
 
 
+#: What stays as it is in an address that is to be one already.
+_ASCII = "".join(map(chr, range(33, 127)))
+
+
 def go(path: str) -> PageResponse:
     return Response(
-        b"", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, media_type="text/html"
+        b"",
+        # Headers are ASCII; what others wrote may be in any letters, and was decoded on its way here.
+        status_code=303,
+        headers={"Location": quote(path, safe=_ASCII, errors="replace"), "Cache-Control": "no-store"},
+        media_type="text/html",
     )
