@@ -3,12 +3,15 @@
 import asyncio
 import io
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from headway.api import system
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.people import Role, Scope
+from headway.engine.deployment_stalled import Stalled
 from headway.engine.troubles import Trouble
 from headway.store.errors import DatabaseUnavailable
 from headway.store.system import Counts
@@ -149,6 +152,30 @@ async def test_what_keeps_the_server_from_its_work_makes_it_not_ready(api: Calle
     answer = await api.nobody().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["faults"] == ["the disk is full"], "anybody may ask"
+
+
+async def test_a_deployment_that_stands_still_makes_it_not_ready_and_counts(api: CalledApi) -> None:
+    going = Deployment(
+        id="dep-1",
+        number=7,
+        service="shop",
+        repository="/srv/shop",
+        environment="production",
+        production=True,
+        release="rel-1",
+        commit="0" * 40,
+        previous_release=None,
+        kind=DeploymentKind.PLANNED,
+        state=DeploymentState.RUNNING,
+        reason="batch 1 of 3",
+        requested_by="ana",
+        requested_at=api.server.now(),
+    )
+    api.server.stalled.found = (Stalled(going, timedelta(minutes=40), timedelta(minutes=10)),)
+    answer = await api.nobody().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["faults"] == ["a deployment has not moved for longer than its timeout"]
+    assert "headway_deployments_stalled 1.0" in (await api.nobody().get("/metrics")).text
 
 
 async def test_whoever_asks_for_metrics_all_the_time_has_nothing_counted_anew(

@@ -193,6 +193,10 @@ class _Numbers:
             "headway_arrivals_waiting": ("Told by repositories, not yet worked on.", counts.waiting_arrivals),
             "headway_outbox_waiting": ("To be sent.", counts.waiting_outbox),
             "headway_runs_unfinished": ("Queued and running.", counts.unfinished_runs),
+            "headway_deployments_stalled": (
+                "Unfinished and not moved for longer than their timeout.",
+                len(server.stalled.found),
+            ),
             "headway_jobs_running": ("Holding slots.", server.slots.held),
             "headway_jobs_waiting": ("For slots or groups.", len(server.slots.waiting())),
             "headway_slots": ("Of this machine.", server.slots.capacity),

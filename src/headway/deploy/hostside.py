@@ -159,6 +159,11 @@ def beat_script(root: str, token: int, count: int) -> str:
     )
 
 
+def holds_script(root: str, token: int) -> str:
+    """Changes nothing. Exit LOST when another has taken the host."""
+    return f'{_go_to(root)}[ -d "$root/epochs/{token}" ] || exit {LOST}\n'
+
+
 def close_script(root: str, token: int) -> str:
     """Lets go. The directory stays under its closed name, so that no number is ever given twice."""
     return (

@@ -70,6 +70,9 @@ class DatabaseBooks:
                     return False
             for step in steps:
                 rows.save_step(tx, step)
+            touched = {*(row.deployment for row in hosts), *(step.deployment for step in steps)}
+            for id in touched | ({deployment.id} if deployment is not None else set()):
+                rows.moved(tx, id, now)
             tell_hosts(tx, self._service, hosts, steps, now)
             if deployment is not None:
                 tell_deployment(tx, deployment, now)

@@ -2,18 +2,26 @@
 so whoever comes after a kill drives on from there."""
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from headway.base.clock import Clock
-from headway.base.errors import HeadwayError
+from headway.base.errors import DiskFull, HeadwayError
 from headway.deploy.host_states import HostState, Outcome, begin, finish
 from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of
 from headway.domain.deployment import Deployment, DeploymentState, DeploymentStep, HostRow
 from headway.engine.deployment_books import Books
 from headway.engine.host_lock import BEAT, HostsLock, TakenOver
 from headway.engine.host_work import HostWork
+from headway.store.errors import DatabaseDamaged, DatabaseUnavailable
+
+log = logging.getLogger("headway.deployments")
+
+#: Seconds between two tries to store something while the database is away.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 
 class Watcher:
@@ -167,11 +175,7 @@ class Drive:
             lost.cancel()
             asked.cancel()
         self.interruption.changed.clear()
-        if self.lock.lost.is_set():
-            raise TakenOver(
-                f"{self.lock.lost_because}; this process stops here",
-                hint=f"headway status {self.deployment.environment} shows who goes on",
-            )
+        self._require_ours()
         await self._take_in([(host, *entry) for host, entry in self._active.items() if entry[1].done()])
 
     async def _take_in(self, ended: Sequence[tuple[str, Action, "asyncio.Task[Outcome]"]]) -> None:
@@ -193,7 +197,7 @@ class Drive:
         if deployment == self.deployment and not changed and not steps:
             return
         told = deployment != self.deployment
-        if not await self.books.save(deployment if told else None, changed, steps):
+        if not await self._save(deployment if told else None, changed, steps):
             raise TakenOver(
                 f"deployment {deployment.number} has another owner by now; this process stops here",
                 hint=f"headway status {deployment.environment} shows who goes on",
@@ -205,15 +209,51 @@ class Drive:
         if told:
             self.watcher.deployment(deployment)
 
+    async def _save(
+        self, deployment: Deployment | None, changed: Sequence[HostRow], steps: Sequence[DeploymentStep]
+    ) -> bool:
+        """As the books say; a database that is away is waited for. Nothing new is begun on a host meanwhile, what is
+        under way there goes on, and the hosts stay ours."""
+        pause, told = _FIRST_PAUSE, ""
+        while True:
+            try:
+                saved = await self.books.save(deployment, changed, steps)
+            except DatabaseDamaged:
+                raise
+            except (DatabaseUnavailable, DiskFull) as error:
+                if error.message != told:
+                    self.watcher.note(f"{error.message}; waiting until it can be stored")
+                    told = error.message
+                await self._unless_lost(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if told:
+                    self.watcher.note("the database answers again")
+                return saved
+
+    async def _unless_lost(self, pause: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self.lock.lost.wait()
+        self._require_ours()
+
+    def _require_ours(self) -> None:
+        if self.lock.lost.is_set():
+            raise TakenOver(
+                f"{self.lock.lost_because}; this process stops here",
+                hint=f"headway status {self.deployment.environment} shows who goes on",
+            )
+
     async def _renew(self) -> None:
         while True:
             await self.clock.sleep(BEAT)
             try:
                 renewed = await self.books.renew()
                 self.interruption.heed(await self.books.asked(self.deployment.id))
-            except HeadwayError as error:
-                # The hosts' lock is what counts; writing rows will tell in time whether the database is back.
-                self.watcher.note(error.message)
+            except Exception as error:
+                # The hosts' lock is what counts; whoever writes rows waits for the database, and says so.
+                if not isinstance(error, HeadwayError):
+                    log.exception("the claim of %s could not be renewed", self.deployment.environment)
                 continue
             if not renewed:
                 self.lock.lost_because = "another owner has taken the environment in the database"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
-from headway.base.errors import Held
+from headway.base.durations import format_duration
+from headway.base.errors import HeadwayError, Held
 from headway.deploy.plan import HostPlan, Plan
 from headway.domain.deployment import Deployment, HostRow
 from headway.drivers.ssh.connections import Connections
@@ -115,11 +116,18 @@ class Hold:
         await self.let_claim_go()
 
     async def let_claim_go(self) -> None:
+        """What cannot be given back now, because the database is away, is free when its lease is over."""
         if self.database is not None and self.token:
             token, self.token = self.token, 0
-            await self.database.perform(lambda tx: owners.release(tx, KIND, self.claim_id, token))
+            try:
+                await self.database.perform(lambda tx: owners.release(tx, KIND, self.claim_id, token))
+            except HeadwayError as error:
+                self.world.watcher.note(
+                    f"{self.environment} is free again within {format_duration(LEASE)}: {error.message}"
+                )
 
     async def leave(self) -> None:
-        """As a killed process leaves it: whoever comes next finds a dead owner and goes on."""
+        """As a killed process leaves it: whoever comes next, in this process too, finds a dead owner and goes on."""
         if self.lock is not None:
             await self.lock.stop_beating()
+        await self.let_claim_go()

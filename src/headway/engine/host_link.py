@@ -33,6 +33,7 @@ class HostLink:
     connections: Connections
     record: HostRecord = field(default_factory=lambda: HostRecord(""))
     _runner: SessionRunner | None = None
+    _aside: HostSession | None = None
 
     @property
     def root(self) -> str:
@@ -67,6 +68,18 @@ class HostLink:
             return await (await self.session()).call(script, timeout=timeout)
 
         return await self.persist(ask)
+
+    async def call_aside(self, script: str, *, timeout: float = CALL_TIMEOUT) -> Reply:
+        """Beside whatever the host's session does, by a shell of its own; `end_aside` lets go of that."""
+        if self._aside is None:
+            self._aside = HostSession(self.connections, self.spec)
+        aside = self._aside
+        return await self.persist(lambda: aside.call(script, timeout=timeout))
+
+    def end_aside(self) -> None:
+        if self._aside is not None:
+            self._aside.forget()
+            self._aside = None
 
     async def look(self) -> HostRecord:
         """What stands on the host now. Raises what the SSH driver raises, and HostRefused."""

@@ -5,6 +5,8 @@ machine when it has not changed its counter for 30 s of our own clock.
 """
 
 import asyncio
+import itertools
+import logging
 import random
 import secrets
 from collections.abc import Callable, Sequence
@@ -12,7 +14,14 @@ from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
 from headway.base.errors import Errored, Held
-from headway.deploy.hostside import LOST, TAKEN_BY_ANOTHER, beat_script, close_script, take_script
+from headway.deploy.hostside import (
+    LOST,
+    TAKEN_BY_ANOTHER,
+    beat_script,
+    close_script,
+    holds_script,
+    take_script,
+)
 from headway.deploy.lock import Holder, LockOwner, holders, next_token, stale_on, told
 from headway.deploy.strategy import has_majority
 from headway.drivers.ssh.errors import SshError
@@ -20,11 +29,15 @@ from headway.engine.host_link import HostLink, HostRefused, look_at_all
 from headway.engine.ownership import is_alive, this_process
 from headway.store.owners import Owner
 
+log = logging.getLogger("headway.deployments")
+
 #: The owner changes its counter this often …
 BEAT = 10.0
 #: … and is given up when owner and counter were the same for this long.
 SILENCE = 30.0
 _LOOK_AGAIN = 2.0
+#: Ids of the owners that this very process drives. A taking whose drive has died here is dead, although we live.
+_DRIVEN: set[str] = set()
 
 
 class HostsHeld(Held):
@@ -64,8 +77,8 @@ class HostsLock:
     #: Set with the reason when a host was taken from us.
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_because: str = ""
-    _beats: int = 0
-    _heart: "asyncio.Task[None] | None" = None
+    #: One task a host: a host that does not answer holds up no other one's beat.
+    _hearts: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
 
     async def acquire(self, *, majority: bool, wait: bool) -> None:
         """Takes every host, or with `majority` those that can be reached, if they are more than half.
@@ -73,6 +86,14 @@ class HostsLock:
         `majority` is for going back. Raises HostsHeld (with `wait` only asks again), SshError for a host that is
         needed and out of reach, HostRefused.
         """
+        _DRIVEN.add(self.owner.id)
+        try:
+            await self._acquire(majority=majority, wait=wait)
+        except BaseException:
+            await self.stop_beating()
+            raise
+
+    async def _acquire(self, *, majority: bool, wait: bool) -> None:
         watched: dict[tuple[Holder, ...], float] = {}
         for attempt in range(1_000_000):
             await self._look(majority)
@@ -81,7 +102,6 @@ class HostsLock:
             if stale is None:
                 continue
             if await self._take(stale):
-                self._heart = asyncio.create_task(self._beat())
                 return
             # Somebody was faster. Spread by chance, so that two who meet do not meet again.
             pause = random.uniform(0.05, 0.2) * min(attempt + 1, 10)  # noqa: S311
@@ -97,10 +117,17 @@ class HostsLock:
         )
 
     async def stop_beating(self) -> None:
-        if self._heart is not None:
-            self._heart.cancel()
-            await asyncio.gather(self._heart, return_exceptions=True)
-            self._heart = None
+        """Nobody drives it any more: whoever comes next, in this process too, finds a dead owner."""
+        _DRIVEN.discard(self.owner.id)
+        await self._still()
+
+    async def _still(self) -> None:
+        hearts, self._hearts = self._hearts, {}
+        for heart in hearts.values():
+            heart.cancel()
+        await asyncio.gather(*hearts.values(), return_exceptions=True)
+        for link in self.links:
+            link.end_aside()
 
     async def _look(self, majority: bool) -> None:
         self.unreachable = await look_at_all(self.links)
@@ -147,6 +174,7 @@ class HostsLock:
 
     async def _take(self, stale: frozenset[Holder]) -> bool:
         """Host after host in the order of their names; all, or none."""
+        self.lost.clear()
         self.token = next_token({link.name: link.record for link in self._reachable()})
         for link in sorted(self._reachable(), key=lambda link: link.name):
             script = take_script(
@@ -174,9 +202,11 @@ class HostsLock:
             else:
                 link.keep(reply)
             self.taken.append(link)
+            self._hearts[link.name] = asyncio.create_task(self._beat(link), name=f"beat on {link.name}")
         return True
 
     async def _give_back(self) -> None:
+        await self._still()
         taken, self.taken = self.taken, []
         for link in taken:
             await self._quietly(link, close_script(link.root, self.token))
@@ -187,23 +217,26 @@ class HostsLock:
         except SshError as error:
             self.tell(f"{link.name} could not be let go: {error.message}; the next one takes it over")
 
-    async def _beat(self) -> None:
-        while True:
+    async def _beat(self, link: HostLink) -> None:
+        """Until it is ended, or the host is another owner's. By a session of its own: a step that takes long does not
+        hold it up."""
+        for count in itertools.count(1):
             await self.clock.sleep(BEAT)
-            self._beats += 1
-            answers = await asyncio.gather(
-                *(link.call(beat_script(link.root, self.token, self._beats)) for link in self.taken),
-                return_exceptions=True,
-            )
-            for link, answer in zip(self.taken, answers, strict=True):
-                if not isinstance(answer, BaseException) and answer.exit_code == LOST:
-                    self._lose(link)
-                    return
+            try:
+                reply = await link.call_aside(beat_script(link.root, self.token, count))
+            except Exception as error:
+                # The host may come back, and then has to hear from us.
+                if not isinstance(error, SshError):
+                    log.exception("the beat on %s failed", link.name)
+                continue
+            if reply.exit_code == LOST:
+                self._lose(link)
+                return
 
     async def is_ours(self, link: HostLink) -> bool:
         """Asked after a failure: is it the host's, or has another owner closed our epoch? Unknown counts as ours."""
         try:
-            reply = await link.call(beat_script(link.root, self.token, self._beats))
+            reply = await link.call(holds_script(link.root, self.token))
         except SshError:
             return True
         if reply.exit_code == LOST:
@@ -219,4 +252,7 @@ def _lives(holder: Holder) -> bool | None:
     owner = holder.owner
     if owner is None:
         return None
-    return is_alive(Owner(owner.machine, owner.boot_id, owner.pid, owner.start_time, owner.user))
+    found = Owner(owner.machine, owner.boot_id, owner.pid, owner.start_time, owner.user)
+    if found == this_process(owner.user):
+        return owner.id in _DRIVEN
+    return is_alive(found)

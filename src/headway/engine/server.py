@@ -14,6 +14,7 @@ from headway.store.database import Database
 
 if TYPE_CHECKING:
     from headway.engine.arrivals import Arrivals
+    from headway.engine.deployment_stalled import StalledWatch
     from headway.engine.deployments_duty import DeploymentsDuty
     from headway.engine.disk import DiskWatch
     from headway.engine.looking import LookDuty
@@ -46,6 +47,8 @@ class Server:
     disk: "DiskWatch"
     #: Takes requests in every process; drives them where this is its duty.
     deployments: "DeploymentsDuty"
+    #: Knows which deployments stand still.
+    stalled: "StalledWatch"
     #: How people reach it, without a slash at the end: `http://127.0.0.1:8080`.
     base_url: str
     started_at: datetime

@@ -13,6 +13,7 @@ from headway.domain.run import Run
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
 from headway.engine.arrivals import Arrivals
+from headway.engine.deployment_stalled import StalledWatch
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.disk import DiskWatch
 from headway.engine.duties import Duties, Tick
@@ -101,6 +102,7 @@ class Parts:
                 lambda: self.org.current,
             )
         )
+        self.stalled = StalledWatch(database)
         self.sending = Sending(database, vault, self.repositories, url)
         self.news.followers.append(self.sending.follow_run)
         self.janitor = Janitor(
@@ -113,6 +115,7 @@ class Parts:
             },
         )
         self.troubles.watch(self.janitor.troubles)
+        self.troubles.watch(self.stalled.troubles)
         self.server = Server(
             tools=tools,
             hub=self.hub,
@@ -129,6 +132,7 @@ class Parts:
             looking=self.looking,
             disk=self.disk,
             deployments=self.deployments,
+            stalled=self.stalled,
             base_url=url,
             started_at=clock.now(),
             stop=self._stop,
@@ -144,6 +148,7 @@ class Parts:
             "triggers": ("intake", self._triggers, 10.0),
             "runs": ("runs", self.runs.tick, 2.0),
             "deployments": ("deployments", self.deployments.tick, 5.0),
+            "stalled": ("web", self.stalled.tick, 15.0),
             "statuses": ("outbox", self.sending.statuses.tick, 5.0),
             "webhooks": ("outbox", self.sending.webhooks.tick, 5.0),
             "janitor": ("janitor", self.janitor.tick, 10.0),

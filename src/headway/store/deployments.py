@@ -52,6 +52,22 @@ def save_deployment(tx: Transaction, deployment: Deployment, token: int) -> bool
     )
 
 
+def moved(tx: Transaction, deployment_id: str, now: datetime) -> None:
+    """Something of it changed."""
+    tx.execute(
+        "UPDATE deployments SET moved_at = :now WHERE id = :id", id=deployment_id, now=to_milliseconds(now)
+    )
+
+
+def last_moves(tx: Transaction) -> list[tuple[Deployment, datetime]]:
+    """What is unfinished anywhere, with the instant of its last change."""
+    rows = tx.all(f"SELECT * FROM deployments WHERE state IN {_UNFINISHED} ORDER BY requested_at, id")
+    return [
+        (_deployment(row), from_milliseconds(row["moved_at"] or row["started_at"] or row["requested_at"]))
+        for row in rows
+    ]
+
+
 def adopt_deployment(tx: Transaction, deployment_id: str, token: int) -> bool:
     """Make the claim with `token` its owner. False when it is finished, or a later claim has it."""
     return bool(
