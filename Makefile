@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 KILLS ?= 50
 SEED ?= 1
 
-.PHONY: help demo test lint format bench chaos docs pictures lock clean
+.PHONY: help demo test test-slow test-all outside lint format bench chaos docs pictures lock clean
 
 help: ## list what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -32,8 +32,20 @@ $(VENV)/development: $(VENV)/runtime requirements/development.txt
 demo: $(VENV)/runtime ## start a server and show the whole road on real parts, in about a minute
 	@$(BIN)/headway demo
 
-test: lint ## lint, then all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test: lint ## lint, then the tests, on SQLite and PostgreSQL (all but what is slow and rare)
+	@tools/outside
+	@$(TESTS) -m "not slow"
+
+test-slow: $(VENV)/development ## what is slow and rare: stress, faults at random, whole histories
+	@tools/outside
+	@$(TESTS) -m slow
+
+test-all: test test-slow ## every test there is
+
+outside: ## install what tests want beyond Python: sshd, shells, a browser (Debian, Ubuntu)
+	@tools/outside install
 
 lint: $(VENV)/development ## format, lint, types and the ladder of imports
 	@$(BIN)/ruff format --check .

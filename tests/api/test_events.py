@@ -52,7 +52,7 @@ class Reading:
             self._leave.set()
 
     async def next(self) -> str:
-        return (await asyncio.wait_for(self._said.get(), 5)).decode()
+        return (await asyncio.wait_for(self._said.get(), 60)).decode()
 
     async def event(self) -> tuple[str, str, Any]:
         """(id, kind, data), comments left out."""
@@ -67,7 +67,7 @@ class Reading:
 
     async def close(self) -> None:
         self._leave.set()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 60)
 
 
 @asynccontextmanager
@@ -144,7 +144,7 @@ async def test_it_ends_with_the_token(api: CalledApi, monkeypatch: pytest.Monkey
     assert (await stream.next()).startswith("retry")
     [token] = (await api.owner.document("/api/tokens?everybody=true"))["items"]
     await api.owner.delete(f"/api/tokens/{token['id']}")
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 60)
     assert stream.status == 200
 
 
@@ -152,4 +152,4 @@ async def test_it_ends_with_the_server(api: CalledApi) -> None:
     stream = Reading(api, "/api/events")
     await stream.next()
     api.server.hub.close()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 60)

@@ -5,7 +5,6 @@ import base64
 import gzip
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -202,7 +201,7 @@ async def test_what_cannot_be_done_is_said_clearly(
         (FETCH, b"zzzz", False),
         (FETCH, b"\0" * 100, False),
         (FETCH, b"no gzip at all", True),
-        (FETCH, gzip.compress(b"0" * 1000)[:-9], True),
+        (FETCH, gzip.compress(b"0" * 1000, mtime=0)[:-9], True),
     ],
 )
 async def test_garbled_bodies_are_bad_requests(
@@ -268,7 +267,7 @@ async def test_a_body_that_stops_coming_is_not_waited_for(tmp_path: Path) -> Non
             "Content-Length: 1000",
         ]
         writer.write("\r\n".join([*head, "", "00"]).encode())
-        assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 60)
         writer.close()
         await quiet(server)
 
@@ -353,14 +352,12 @@ async def test_ten_thousand_branches(server: GitServer, repository: Repository, 
     sha = repository.git("rev-parse", "HEAD")
     lines = sorted(f"{sha} refs/heads/b/{number}\n" for number in range(10_000))
     (server.bare.folder / "packed-refs").write_text("# pack-refs with: sorted \n" + "".join(lines))
-    begin = time.monotonic()
     listed = await git(repository.folder, "ls-remote", server.url())
     assert len(listed.output.splitlines()) == 10_002
     new = repository.commit({"a": "2"})
     assert (await git(repository.folder, "push", "--quiet", server.url(), "main")).code == 0
     clone = await git(tmp_path, "clone", "--quiet", "--single-branch", server.url(), "clone")
     assert clone.code == 0
-    assert time.monotonic() - begin < 10
     assert notes(server)[-1] == ("ana", sha, new, "refs/heads/main")
 
 

@@ -171,7 +171,7 @@ async def test_a_body_that_does_not_end_is_given_up(
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": forge.address, "headers": []}
-    await asyncio.wait_for(Hooks(serving.server)(scope, receive, send), 5)
+    await asyncio.wait_for(Hooks(serving.server)(scope, receive, send), 60)
     assert sent[0]["status"] == 408
 
 

@@ -181,7 +181,7 @@ def test_ctrl_c_ends_the_command_on_all_hosts(
     )
     pids = [_pid_in(project.home(number) / "pid") for number in (1, 2, 3)]
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "cancelled" in errors and "Traceback" not in errors
     for pid in pids:

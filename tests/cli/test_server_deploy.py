@@ -97,7 +97,7 @@ def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
             said += waiting.stdout.readline()
             assert waiting.poll() is None, said
         shop.approve(request["id"])
-        output, complaint = waiting.communicate(timeout=30)
+        output, complaint = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, complaint
     assert b"to production: succeeded" in output
     stated = shop.call("deploy", "production", "--approved-by", "ana")
@@ -120,7 +120,7 @@ def test_ctrl_c_without_a_terminal_goes_back(shop: ServedShop) -> None:
             )
             time.sleep(0.5)
             process.send_signal(signal.SIGINT)
-            output, complaint = process.communicate(timeout=40)
+            output, complaint = process.communicate(timeout=60)
     finally:
         shop.contract = whole
     assert process.returncode == 1, (output, complaint)

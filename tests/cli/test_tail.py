@@ -190,7 +190,7 @@ def test_following_shows_each_line_once(make: Maker, logs: str) -> None:
     shown += [process.stdout.readline() for _ in range(4)]
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=20)
+    rest, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and rest == "", errors
     assert "Traceback" not in errors
     for name in ("web-1", "web-2"):

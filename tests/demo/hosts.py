@@ -53,4 +53,4 @@ async def started(folder: Path, kind: str) -> AsyncIterator[StartedHost]:
         yield StartedHost(home, port, process)
     finally:
         process.stdin.close()
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 60)

@@ -111,7 +111,7 @@ def everything_is_on(layout: Layout, story: str) -> None:
     assert f"Headway is at {Served(layout).url}" in story
     # Each start of the server has a link of its own; the last one holds.
     links = re.findall(rf"{Served(layout).url}/sign-in/\S+", story)
-    with urllib.request.urlopen(links[-1], timeout=10) as page:
+    with urllib.request.urlopen(links[-1], timeout=60) as page:
         assert b"Become the first administrator" in page.read()
     answered = ask_json(layout.traffic_admin, "/counts")["total"]
     until = time.monotonic() + 10
@@ -148,4 +148,4 @@ def can_be_played_on_in(document: dict[str, Any], layout: Layout) -> None:
         assert live == {**document["hosts"], "staging": document["hosts"]["web1"]}
     finally:
         on.send_signal(signal.SIGTERM)
-        on.communicate(timeout=30)
+        on.communicate(timeout=60)

@@ -135,7 +135,7 @@ async def test_an_asyncssh_host_forwards_nowhere_else_and_passes_signals(tmp_pat
         process = await connection.create_process("sleep 60 & sleep 60")
         await asyncio.sleep(0.1)
         process.send_signal("TERM")
-        done = await asyncio.wait_for(process.wait(), 30)
+        done = await asyncio.wait_for(process.wait(), 60)
         assert done.exit_signal is not None and done.exit_signal[0] == "TERM"
 
 
@@ -148,5 +148,5 @@ async def test_an_asyncssh_host_takes_variables_and_leaves_odd_names_out(tmp_pat
 
 async def test_an_asyncssh_host_does_not_wait_for_what_a_command_left_behind(tmp_path: Path) -> None:
     async with started(tmp_path, "asyncssh") as host, host.connect() as connection:
-        done = await asyncio.wait_for(connection.run("echo now; sleep 90 & exit 3"), 30)
+        done = await asyncio.wait_for(connection.run("echo now; sleep 90 & exit 3"), 60)
     assert (done.stdout, done.exit_status) == ("now\n", 3)

@@ -40,7 +40,7 @@ async def test_a_large_file_is_uploaded_once(session: HostSession, tmp_path: Pat
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     assert await session.upload(source, sha256, "uploads/big") is True
     assert await session.upload(source, sha256, "uploads/big") is False
-    reply = await session.call("sha256sum < uploads/big", timeout=20)
+    reply = await session.call("sha256sum < uploads/big", timeout=60)
     assert reply.output.split()[0].decode() == sha256
 
 

@@ -27,7 +27,7 @@ def headway(*words: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for(holds: Callable[[], bool], within: float = 20.0) -> None:
+def wait_for(holds: Callable[[], bool], within: float = 60) -> None:
     until = time.monotonic() + within
     while not holds():
         assert time.monotonic() < until
@@ -44,7 +44,7 @@ def test_however_it_ends_its_hosts_end_too(tmp_path: Path, number: int) -> None:
         ports = [*layout.ssh_ports.values(), layout.balancer_port, layout.server_port]
         assert not any(is_free(port) for port in ports)
         demo.send_signal(number)
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=60)
     finally:
         demo.kill()
         demo.communicate()
@@ -61,7 +61,7 @@ def test_however_it_ends_its_hosts_end_too(tmp_path: Path, number: int) -> None:
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("dear")
     demo = headway("demo", "--folder", str(tmp_path))
-    _, said = demo.communicate(timeout=30)
+    _, said = demo.communicate(timeout=60)
     assert demo.returncode == 2
     assert "is not empty" in said
     assert (tmp_path / "mine").read_text() == "dear"
@@ -69,7 +69,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_kept_world_cannot_be_resumed(tmp_path: Path) -> None:
     demo = headway("demo", "--resume-hosts", "--folder", str(tmp_path))
-    _, said = demo.communicate(timeout=30)
+    _, said = demo.communicate(timeout=60)
     assert demo.returncode == 2
     assert "no kept demo" in said
 

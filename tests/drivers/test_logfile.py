@@ -301,22 +301,27 @@ def test_a_damaged_packed_log_is_told_as_such(tmp_path: Path, damage: str) -> No
         log.read(0, 300_000)
 
 
-def test_a_million_lines_open_and_scroll_at_once(tmp_path: Path) -> None:
-    """64 MiB: counted in < 0.15 s (0.03 when measured), a window then in < 5 ms (below 2). The bounds heed a busy machine."""
-    from headway.base.clock import SystemClock
+def test_a_window_of_a_million_lines_reads_little_more_than_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a log of 64 MiB opens and scrolls at once; how quickly is measured by the benchmarks."""
+    taken = 0
+    read = os.pread
 
-    clock = SystemClock()
+    def counted(file: int, length: int, offset: int) -> bytes:
+        nonlocal taken
+        data = read(file, length, offset)
+        taken += len(data)
+        return data
+
+    monkeypatch.setattr(os, "pread", counted)
     path = stored(tmp_path, b"".join(b"%066d\n" % number for number in range(1_000_000)), packed=False)
     for form in ("plain", "packed"):
-        began = clock.monotonic()
         log = LogFile.open(path)
         assert log.lines == 1_000_000
-        assert clock.monotonic() - began < 0.6, form
-        best = []
         for first in (1, 333_333, 500_000, 999_500):
-            began = clock.monotonic()
+            taken = 0
             assert log.window(first, 500).lines[0] == b"%066d" % (first - 1)
-            best.append(clock.monotonic() - began)
-        assert sorted(best)[1] < 0.02, form
+            assert taken < 2 << 20, (form, first)
         log.close()
         compress(path)

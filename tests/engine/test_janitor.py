@@ -301,7 +301,7 @@ async def test_an_untidy_repository_is_packed_beside_everything_else(house: Hous
     await house.janitor.tick(NOW)
     thread = house.janitor._git._under_way
     assert thread is not None
-    thread.join(timeout=20)
+    thread.join(timeout=60)
     assert not is_untidy(bare)
     assert list((bare.folder / "objects" / "pack").glob("*.pack"))
     assert bare.refs()["refs/heads/main"]
@@ -323,6 +323,6 @@ async def test_a_repository_that_cannot_be_packed_is_no_end_of_it(house: House, 
     await house.janitor.tick(NOW)
     thread = house.janitor._git._under_way
     assert thread is not None
-    thread.join(timeout=20)
+    thread.join(timeout=60)
     await house.janitor.tick(NOW + HOUR)
     assert house.total("repositories") == {"repositories packed": 0}

@@ -393,7 +393,7 @@ async def test_a_token_is_its_person_with_fewer_rights(house: House) -> None:
     assert actor is not None
     assert (actor.name, actor.by, actor.address) == ("admin", "token ci upload", "198.51.100.7")
     assert allows(actor, Action.RUN_START, team=None) and not allows(actor, Action.LOOK, team=None)
-    assert await house.people.actor_of_token(made.text[:-1] + "x") is None
+    assert await house.people.actor_of_token(made.text[:-1] + ("y" if made.text[-1] == "x" else "x")) is None
     assert await house.people.actor_of_token("hw_") is None
 
 

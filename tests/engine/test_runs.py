@@ -211,7 +211,7 @@ async def test_fail_fast_ends_what_still_runs(workshop: Workshop):
     workshop.write(
         "[jobs.a]\nrun = 'exit 1'\n[jobs.b]\nrun = 'sleep 60'\n[jobs.c]\nneeds=['b']\nrun = 'true'\n"
     )
-    ended = await asyncio.wait_for(workshop.run(fail_fast=True), 20)
+    ended = await asyncio.wait_for(workshop.run(fail_fast=True), 60)
     assert ended.states == {"a": "failed", "b": "cancelled", "c": "cancelled"}
     assert ended.run.state is State.FAILED
     assert ended.job("b").reason == "'a' failed and fail-fast was asked for"
@@ -228,7 +228,7 @@ async def test_another_process_may_ask_for_the_end(workshop: Workshop):
         await asyncio.sleep(0.01)
     asked = request_cancel(workshop.tools(pid=1), begun.run)
     assert asked.how is How.WATCHING
-    ended = await asyncio.wait_for(driving, 20)
+    ended = await asyncio.wait_for(driving, 60)
     assert ended.states == {"a": "cancelled", "b": "cancelled"}
     assert (ended.run.state, ended.run.reason) == (State.CANCELLED, "cancelled by ana@laptop")
 
@@ -341,7 +341,7 @@ async def test_a_clock_that_jumps_back_harms_nothing(workshop: Workshop):
     assert ended.states == {"a": "succeeded", "b": "succeeded"}
     for thing in (*ended.look.jobs, ended.run):
         assert thing.started_at <= thing.finished_at
-    assert 0.05 <= (ended.job("a").finished_at - ended.job("a").started_at).total_seconds() < 20
+    assert (ended.job("a").finished_at - ended.job("a").started_at).total_seconds() >= 0.05
 
 
 async def test_runs_are_found_by_what_people_type(workshop: Workshop):

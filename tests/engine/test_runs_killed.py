@@ -221,6 +221,6 @@ async def test_a_runner_that_was_killed_is_an_error_of_ours(workshop: Workshop):
     pid = int(workshop.happened("pid")[0])
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     os.kill(int(stat[3]), signal.SIGKILL)
-    ended = await asyncio.wait_for(driving, 20)
+    ended = await asyncio.wait_for(driving, 60)
     assert (ended.job("a").state, ended.job("a").reason) == (State.ERRORED, "runner lost")
     assert ended.run.state is State.ERRORED

@@ -109,7 +109,7 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url: str) 
         opener.stdin.write("go\n")
         opener.stdin.flush()
     for opener in openers:
-        opener.communicate(timeout=30)
+        opener.communicate(timeout=60)
         assert opener.returncode == 0
     assert names(empty_url) == list(known_migrations())
 

@@ -77,7 +77,7 @@ def test_a_process_that_is_frozen_amid_its_transaction_holds_others_up_for_a_whi
             if len(tries) == 1:
                 # Frozen until another one has got what we hold.
                 waits = beside.submit(other.transact, lambda tx: next_number(tx, "shop", "run"))
-                assert waits.result(timeout=10) == 1
+                assert waits.result(timeout=60) == 1
             tx.one("SELECT 1 AS one")
             return number
 

@@ -45,9 +45,9 @@ class Terminal:
         )
 
     def call(self, *words: str, folder: Path | None = None, **options: Any) -> "Answer":
-        """The whole command, at most 60 s."""
+        """The whole command, at most two minutes."""
         with self.start(*words, folder=folder, **options) as process:
-            output, complaint = process.communicate(timeout=60)
+            output, complaint = process.communicate(timeout=120)
         return Answer(process.returncode, output, complaint)
 
     def happened(self, name: str) -> list[str]:
@@ -77,7 +77,7 @@ class Answer:
         return f"exit {self.code}\n{self.text}\n{self.complaint}"
 
 
-def wait_until(what: Callable[[], object], *, within: float = 20) -> None:
+def wait_until(what: Callable[[], object], *, within: float = 60) -> None:
     """Fails when it does not come true."""
     end = time.monotonic() + within
     while not what():

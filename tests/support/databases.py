@@ -40,7 +40,7 @@ class PostgresqlServer:
     def stop(self) -> None:
         """A fast shutdown: open sessions are ended."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
 
     def start(self) -> None:
         """After a `stop`. From the thread that lives longest: the server ends with the one that started it."""

@@ -52,7 +52,7 @@ class Reader:
         self._messages.put_nowait(message)
 
     async def begun(self) -> None:
-        message = await asyncio.wait_for(self._messages.get(), 5)
+        message = await asyncio.wait_for(self._messages.get(), 60)
         assert message is not None
         self.status = message["status"]
         self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
@@ -60,7 +60,7 @@ class Reader:
     async def next(self) -> Event:
         """(event, id, data)"""
         while "\n\n" not in self._rest:
-            message = await asyncio.wait_for(self._messages.get(), 5)
+            message = await asyncio.wait_for(self._messages.get(), 60)
             if message is None:
                 raise StopAsyncIteration
             self._rest += message["body"].decode()
@@ -85,5 +85,5 @@ class Reader:
     async def close(self) -> None:
         self._reads.set()
         self._left.set()
-        await asyncio.wait({self._task}, timeout=5)
+        await asyncio.wait({self._task}, timeout=60)
         assert self._task.done()

@@ -40,7 +40,7 @@ def job(place: Path, *scripts: str | StepSpec, **values: Any) -> JobSpec:
     return JobSpec(steps=tuple(steps), **values)
 
 
-async def follow(runner: Runner, directory: str, offset: int = 0, within: float = 20) -> Seen:
+async def follow(runner: Runner, directory: str, offset: int = 0, within: float = 60) -> Seen:
     """To the end."""
     items: list[bytes | StepMark] = []
     async with asyncio.timeout(within):
@@ -53,12 +53,12 @@ async def follow(runner: Runner, directory: str, offset: int = 0, within: float 
                 return Seen(tuple(items), piece.result, offset)
 
 
-async def run(runner: Runner, spec: JobSpec, within: float = 20) -> Seen:
+async def run(runner: Runner, spec: JobSpec, within: float = 60) -> Seen:
     await runner.start(spec)
     return await follow(runner, spec.directory, within=within)
 
 
-async def until(condition: Callable[[], Any], within: float = 10) -> Any:
+async def until(condition: Callable[[], Any], within: float = 60) -> Any:
     """Wait for something that another process does."""
     end = time.monotonic() + within
     while not (found := condition()):

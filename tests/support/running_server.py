@@ -42,7 +42,7 @@ class RunningServer:
         #: Kept over restarts, so that what was pushed to stays where it was.
         self.port = 0
 
-    def start(self, *options: str, within: float = 20) -> "RunningServer":
+    def start(self, *options: str, within: float = 60) -> "RunningServer":
         words = ["up", "--listen", f"127.0.0.1:{self.port}", "--json", *self.options, *options]
         self._close_output()
         with self.log.open("ab") as log:
@@ -70,7 +70,7 @@ class RunningServer:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, within: float = 20) -> int:
+    def stop(self, within: float = 60) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within)
@@ -79,7 +79,7 @@ class RunningServer:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -126,7 +126,7 @@ class RunningServer:
         assert answer.status_code == 200, answer.text
         return list(reversed(answer.json()["items"]))
 
-    def wait_for_runs(self, count: int, *, within: float = 30, service: str = "shop") -> list[dict[str, Any]]:
+    def wait_for_runs(self, count: int, *, within: float = 90, service: str = "shop") -> list[dict[str, Any]]:
         """Until so many have ended."""
         end = time.monotonic() + within
         while True:

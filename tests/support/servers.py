@@ -30,7 +30,7 @@ async def serving(handler: Handler, secure: ssl.SSLContext | None = None) -> Asy
     async with server:
         yield server.sockets[0].getsockname()[1]
     if going:
-        await asyncio.wait(going, timeout=5)
+        await asyncio.wait(going, timeout=60)
 
 
 def saying(answer: bytes) -> Handler:

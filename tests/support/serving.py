@@ -98,7 +98,7 @@ class Serving:
         await self.parts.looking.settle()
         await self.take_in()
 
-    async def drive(self, *, within: float = 20) -> None:
+    async def drive(self, *, within: float = 60) -> None:
         """Until no run that may go on is unfinished."""
         clock = self.server.tools.clock
         end = clock.monotonic() + within

@@ -117,7 +117,7 @@ async def test_a_browser_that_does_not_read_is_let_go(server, reader, monkeypatc
     await one.next()
     one.stall()
     await happen(server)
-    await asyncio.wait_for(one.ended(), 5)
+    await asyncio.wait_for(one.ended(), 60)
     assert server.hub.readers == 0
 
 

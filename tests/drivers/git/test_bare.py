@@ -347,12 +347,8 @@ def test_ten_thousand_branches_cost_a_run_nothing(
     push(repository, bare)
     lines = sorted(f"{sha} refs/heads/b/{number}\n" for number in range(10_000))
     (bare.folder / "packed-refs").write_text("# pack-refs with: sorted \n" + "".join(lines))
-    begin = time.monotonic()
     assert len(bare.refs()) == 10_001
-    asked = time.monotonic()
     source = git.source_of(str(bare.folder), sha, branch="b/77")
     copy = tmp_path / "copy"
     git.checkout(source.repository, commit=sha, tree=source.tree, branch="b/77", destination=copy)
-    done = time.monotonic()
-    assert len((copy / ".git/packed-refs").read_bytes().splitlines()) == 3
-    assert asked - begin < 2 and done - asked < 1
+    assert len((copy / ".git/packed-refs").read_bytes().splitlines()) == 3, "not one of the others is copied"

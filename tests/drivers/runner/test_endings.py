@@ -55,7 +55,7 @@ async def test_cancel_ends_the_whole_tree(runner: Runner, tmp_path: Path, sign: 
     assert seen.result.reason == "somebody asked"
     assert [step.state for step in seen.result.steps] == [State.CANCELLED, State.SKIPPED]
     assert b"never" not in seen.output
-    await until(lambda: not processes_with(sign), within=1)
+    await until(lambda: not processes_with(sign))
 
 
 async def test_a_step_has_its_time_to_stop(runner: Runner, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_a_cancel_at_any_moment_ends_the_job(
     await runner.cancel(spec.directory, "now")
     seen = await follow(runner, spec.directory)
     assert seen.result.state is State.CANCELLED
-    await until(lambda: not processes_with(sign), within=1)
+    await until(lambda: not processes_with(sign))
 
 
 async def test_the_time_limit_is_kept_with_nobody_watching(runner: Runner, tmp_path: Path, sign: str) -> None:
@@ -142,7 +142,7 @@ async def test_a_background_process_neither_holds_the_job_nor_outlives_it(
     runner: Runner, tmp_path: Path, sign: str
 ) -> None:
     spec = job(tmp_path, f"{sleeper(sign)} & echo one", f"setsid {sleeper(sign)} & echo two")
-    seen = await run(runner, spec, within=5)
+    seen = await run(runner, spec)
     assert seen.output.startswith(b"one\n")
     assert b"two\n" in seen.output
     assert seen.result.state is State.SUCCEEDED
@@ -153,7 +153,7 @@ async def test_who_cannot_be_found_does_not_hold_the_job(runner: Runner, tmp_pat
     """It called setsid, has no environment and no parent, but it still has the job's pipe."""
     spec = job(tmp_path, f"(setsid env -i {sleeper(sign)} & ); sleep 0.1; echo said")
     try:
-        seen = await run(runner, spec, within=5)
+        seen = await run(runner, spec)
         assert seen.output == b"said\n"
         assert seen.result.state is State.SUCCEEDED
     finally:
@@ -165,7 +165,7 @@ async def test_a_service_may_stay(runner: Runner, tmp_path: Path, sign: str) -> 
     service = f"while :; do echo tick; sleep 0.05; done # {sign}"
     spec = job(tmp_path, f"sh -c '{service}' & echo began", keep_background=True)
     try:
-        seen = await run(runner, spec, within=5)
+        seen = await run(runner, spec)
         assert seen.result.state is State.SUCCEEDED
         assert b"began\n" in seen.output
         await runner.remove(spec.directory)
@@ -179,7 +179,7 @@ async def test_a_service_may_stay(runner: Runner, tmp_path: Path, sign: str) -> 
 
 async def test_a_service_does_not_stay_when_the_job_fails(runner: Runner, tmp_path: Path, sign: str) -> None:
     spec = job(tmp_path, f"{sleeper(sign)} & exit 1", keep_background=True)
-    assert (await run(runner, spec, within=5)).result.state is State.FAILED
+    assert (await run(runner, spec)).result.state is State.FAILED
     assert not processes_with(sign)
 
 

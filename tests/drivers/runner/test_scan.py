@@ -18,7 +18,7 @@ async def test_an_old_job_finds_its_processes_among_all(tmp_path: Path) -> None:
     await until((tmp_path / "waited").exists)
     await runner.cancel(spec.directory, "enough")
     assert (await follow(runner, spec.directory)).result.state is State.CANCELLED
-    await until(lambda: not processes_with(sign), within=1)
+    await until(lambda: not processes_with(sign))
 
 
 async def test_strangers_are_left_alone(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -54,7 +54,7 @@ async def run(session: HostSession, command: object, **options: object) -> tuple
 
 
 async def test_a_call_brings_exit_code_and_bytes(session: HostSession) -> None:
-    reply = await session.call("printf 'a\\0\\377'; echo oops >&2; exit 7", timeout=10)
+    reply = await session.call("printf 'a\\0\\377'; echo oops >&2; exit 7", timeout=60)
     assert (reply.exit_code, reply.output) == (7, b"a\0\xffoops\n")
 
 
@@ -70,15 +70,15 @@ async def test_hostile_words_and_names_come_through(session: HostSession, sshd: 
 
 
 async def test_each_call_begins_anew_and_standard_input_is_empty(session: HostSession) -> None:
-    await session.call("cd /; x=1; set -e; trap 'echo trapped' EXIT", timeout=10)
-    reply = await session.call('cat; pwd; echo "${x-unset}"; false; echo on', timeout=10)
+    await session.call("cd /; x=1; set -e; trap 'echo trapped' EXIT", timeout=60)
+    reply = await session.call('cat; pwd; echo "${x-unset}"; false; echo on', timeout=60)
     assert reply.text.splitlines()[1:] == ["unset", "on"]
     assert not reply.text.startswith("/\n")
 
 
 async def test_calls_are_one_shell(session: HostSession, sshd: Sshd) -> None:
-    first = await session.call("echo $$", timeout=10)
-    replies = await asyncio.gather(*(session.call(f"echo $$ {n}", timeout=10) for n in range(20)))
+    first = await session.call("echo $$", timeout=60)
+    replies = await asyncio.gather(*(session.call(f"echo $$ {n}", timeout=60) for n in range(20)))
     assert [reply.text.split() for reply in replies] == [[first.text.strip(), str(n)] for n in range(20)]
 
 
@@ -93,7 +93,7 @@ async def test_an_endless_output_ends_with_the_time_limit(session: HostSession) 
     with pytest.raises(CommandTimedOut) as caught:
         await session.call("yes", timeout=0.4, limit=1000)
     assert len(caught.value.output) < 2000 and caught.value.output.startswith(b"y\ny\n")
-    assert (await session.call("echo fine", timeout=10)).text == "fine\n"
+    assert (await session.call("echo fine", timeout=60)).text == "fine\n"
 
 
 #: Processes of every kind: the shell's own, its child, one in a group of its own, one that will not hear TERM.
@@ -118,7 +118,7 @@ async def assert_all_end(sshd: Sshd, expected: int, start: Callable[[], asyncio.
 
 async def test_a_call_that_times_out_is_ended_on_the_host(session: HostSession, sshd: Sshd) -> None:
     await assert_all_end(sshd, 4, lambda: asyncio.ensure_future(session.call(STUBBORN, timeout=0.6)))
-    assert (await session.call("echo fine", timeout=10)).text == "fine\n"
+    assert (await session.call("echo fine", timeout=60)).text == "fine\n"
 
 
 @pipes_and_pty
@@ -238,22 +238,23 @@ async def test_ends_are_named(session: HostSession, command: str | list[str], wo
     assert not ended.ok
 
 
-async def test_output_streams_while_the_command_runs(session: HostSession) -> None:
-    came: list[tuple[float, bytes]] = []
-    began = time.monotonic()
+async def test_output_streams_while_the_command_runs(session: HostSession, tmp_path: Path) -> None:
+    came: list[bytes] = []
+
+    def took(data: bytes) -> None:
+        came.append(data)
+        (tmp_path / "seen").touch()
+
     await session.run(
-        "echo one; sleep 0.4; echo two",
-        on_output=lambda data: came.append((time.monotonic() - began, data)),
+        f"echo one; until [ -e {tmp_path}/seen ]; do sleep 0.02; done; echo two", on_output=took
     )
-    assert b"".join(data for _, data in came) == b"one\ntwo\n"
-    assert came[-1][0] - came[0][0] > 0.3
+    assert b"".join(came) == b"one\ntwo\n"
 
 
 async def test_a_command_ends_though_the_background_holds_its_output(session: HostSession) -> None:
-    began = time.monotonic()
-    ended, output = await run(session, "sleep 4 & echo started")
-    assert ended.ok and output == b"started\n"
-    assert time.monotonic() - began < 3
+    ended, output = await run(session, "sleep 600 & echo $!")
+    assert ended.ok
+    os.kill(int(output), signal.SIGKILL)
 
 
 async def test_no_byte_of_a_large_output_is_lost(session: HostSession) -> None:
@@ -280,7 +281,7 @@ async def test_any_login_shell_will_do(tmp_path: Path, shell: str) -> None:
     try:
         async with Connections(server.settings()) as connections:
             session = await connections.session(server.host())
-            reply = await session.call("x='a b'; printf '%s|' \"$x\" 'it''s' '!'; exit 5", timeout=10)
+            reply = await session.call("x='a b'; printf '%s|' \"$x\" 'it''s' '!'; exit 5", timeout=60)
             assert (reply.exit_code, reply.output) == (5, b"a b|its|!|")
             ended, output = await run(session, ["printf", "%s|", "a'b", "!x", "$y"], env={"Z": "1"})
             assert ended.ok and output == b"a'b|!x|$y|"
@@ -301,7 +302,7 @@ async def test_any_sh_on_the_host_will_do(tmp_path: Path, program: str) -> None:
     try:
         async with Connections(server.settings()) as connections:
             session = await connections.session(server.host())
-            reply = await session.call("printf 'a\\0b'; cat; exit 5", timeout=10)
+            reply = await session.call("printf 'a\\0b'; cat; exit 5", timeout=60)
             assert (reply.exit_code, reply.output) == (5, b"a\0b")
             with pytest.raises(CommandTimedOut) as caught:
                 await session.call("sleep 69 & echo $! >pids; sleep 70", timeout=0.5)

@@ -180,7 +180,7 @@ async def test_ctrl_c_without_a_terminal_goes_back_and_twice_leaves_it(headway: 
     process = headway.start("deploy", "production", "--release", second.id, "--json")
     wait_until(lambda: reached(shop, "web2", second, "activate", "begin"), process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"going back" in err
     assert shop.serving() == ["one"] * 3
@@ -192,7 +192,7 @@ async def test_ctrl_c_without_a_terminal_goes_back_and_twice_leaves_it(headway: 
     process.send_signal(signal.SIGINT)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
     assert b"headway deploy production --release" in err
     assert headway.call("deploy", "production", "--release", second.id)[0] == 0
@@ -206,7 +206,7 @@ async def test_terminated_leaves_it_like_a_kill(headway: Headway) -> None:
     process = headway.start("deploy", "production", "--release", release.id)
     wait_until(lambda: reached(shop, "web1", release, "activate", "begin"), process)
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM
     assert not shop.is_free()
     _, answer = headway.json("status", "production")
@@ -245,7 +245,7 @@ async def test_stopped_owner_that_wakes_up_changes_nothing(
         assert result.deployment.state is DeploymentState.SUCCEEDED
     finally:
         process.send_signal(signal.SIGCONT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 3, (out, err)
     assert b"another owner has taken" in err
     assert shop.serving() == ["two"] * 3

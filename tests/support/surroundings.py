@@ -1,0 +1,53 @@
+"""The surroundings that the suite sets for itself, so that it does not matter who calls it, from where, and how.
+
+A test run under `nohup … &` begins with SIGINT and SIGHUP ignored, and programs inherit that; an editor's terminal sets
+COLUMNS; a git hook sets GIT_DIR. All tests, and what they start, begin from the same place instead.
+"""
+
+import os
+import signal
+
+import pytest
+
+_SET_BY_CALLERS = ("HEADWAY_", "GIT_", "LC_")
+_KEPT = ("HEADWAY_TESTS_",)
+_TERMINAL = (
+    "LANG",
+    "LANGUAGE",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "TZ",
+    "EDITOR",
+    "PAGER",
+)
+
+
+def establish() -> None:
+    """Called once in each process of the suite, before it collects."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (
+        signal.SIGHUP,
+        signal.SIGTERM,
+        signal.SIGQUIT,
+        signal.SIGTSTP,
+        signal.SIGTTOU,
+        signal.SIGCHLD,
+    ):
+        signal.signal(number, signal.SIG_DFL)
+    os.umask(0o022)
+    for name in list(os.environ):
+        if name in _TERMINAL or (name.startswith(_SET_BY_CALLERS) and not name.startswith(_KEPT)):
+            del os.environ[name]
+    os.environ["LC_ALL"] = "C.UTF-8"
+    os.environ["TERM"] = "xterm"
+
+
+def shuffle(items: list[pytest.Item], seed: str) -> None:
+    """In an order that the seed says and nothing else."""
+    import random
+
+    random.Random(seed).shuffle(items)
