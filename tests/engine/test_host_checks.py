@@ -50,6 +50,17 @@ def test_a_root_that_stands_or_cannot_be_made_is_said(sshd_farm: Farm, tmp_path:
     assert not found.ok and "is not a folder" in found.detail and found.hint is not None
 
 
+def test_a_current_made_by_hand_is_found(sshd_farm: Farm, tmp_path: Path) -> None:
+    sshd_farm.start(1)
+    project = make_project(tmp_path / "shop", sshd_farm, deploy='root = "app"')
+    (project.home(1) / "app" / "current").mkdir(parents=True)
+    found = one(checked(project), "current")
+    assert not found.ok and "app/current is not a link" in found.detail and "move it away" in str(found.hint)
+    (project.home(1) / "app" / "current").rmdir()
+    (project.home(1) / "app" / "current").symlink_to("releases/rel-a")
+    assert not [finding for finding in checked(project) if finding.check == "current"]
+
+
 def test_a_root_without_permission_is_said(sshd_farm: Farm, tmp_path: Path) -> None:
     (server,) = sshd_farm.start(1, program=bound_program())
     (server.home / "closed").mkdir(mode=0o500)

@@ -5,8 +5,12 @@ Linux only, where root's power is a set of capabilities; elsewhere such tests ru
 
 import ctypes
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 _VERSION_3 = 0x20080522
 #: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of linux/capability.h.
@@ -53,3 +57,28 @@ def bound_program() -> list[str]:
         "--bounding-set=-dac_override,-dac_read_search",
         "--inh-caps=-dac_override,-dac_read_search",
     ]
+
+
+@cache
+def may_mount() -> bool:
+    """Root may mount, where it is not root of a container that forbids it."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        return False
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]
+        if subprocess.run(words, check=False, capture_output=True).returncode != 0:
+            return False
+        subprocess.run(["umount", "-l", folder], check=True)
+    return True
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A file system in memory on `folder`, for as long as the block lasts; ask `may_mount` first."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -7,20 +7,14 @@ What it puts in place it builds in $HEADWAY_EPOCH and then renames: the rename f
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from itertools import accumulate
 
-from headway.deploy.layout import (
-    archive_kind,
-    prepared_marker,
-    release_directory,
-    settings_file,
-    upload_path,
-)
+from headway.deploy.layout import prepared_marker, release_directory, settings_file
 from headway.deploy.placeholders import Values, fill_command
 from headway.deploy.plan import HostPlan, Plan
+from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
 from headway.domain.contract import DeployKind, Drain, ProcessSpec
 from headway.domain.deployment import Command
 
@@ -28,6 +22,8 @@ from headway.domain.deployment import Command
 class Group(StrEnum):
     """The commands of a group run on a host one after the other, as one job."""
 
+    #: Before a release that stands there is used again.
+    VERIFY = "verify"
     PREPARE = "prepare"
     ONCE = "once"
     SWITCH = "switch"
@@ -38,19 +34,9 @@ class Group(StrEnum):
 
 def commands(plan: Plan, host: HostPlan, group: Group, *, switched: bool = True) -> tuple[Command, ...]:
     """`switched`: for the way back, whether the host's switch was done at all (if not, it needs no way back)."""
-    match group:
-        case Group.PREPARE:
-            return tuple(_prepare(plan, host))
-        case Group.ONCE:
-            return tuple(_once(plan, host))
-        case Group.SWITCH:
-            return tuple(_switch(plan, host))
-        case Group.UNDRAIN:
-            return tuple(_undrain(plan, host))
-        case Group.BACK:
-            return tuple(_back(plan, host)) if switched else ()
-        case Group.READMIT:
-            return tuple(_readmit(plan, host))
+    if group is Group.BACK and not switched:
+        return ()
+    return tuple(_MADE[group](plan, host))
 
 
 def settings_of(plan: Plan, host: HostPlan, environment: Mapping[str, str]) -> dict[str, str]:
@@ -122,7 +108,7 @@ def _old(plan: Plan, host: HostPlan) -> _Maker | None:
 
 def _prepare(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new = _new(plan, host)
-    yield new.own("unpack", _unpack_script(plan))
+    yield new.own("unpack", unpack_script(plan))
     if plan.settings_of is not None:
         yield new.own("settings", _take_over_settings(plan.settings_of, plan.deployment))
     if plan.deploy.prepare:
@@ -243,74 +229,21 @@ if [ "$(cat "$HEADWAY_ROOT/{marker}" 2>/dev/null)" = {mark} ]; then
   echo "this release was prepared before"; exit 0
 fi
 sh -eu -c {shlex.quote(text)}
+{after_prepare(plan.release)}
 echo {mark} > "$HEADWAY_EPOCH/prepared"
 mv -T "$HEADWAY_EPOCH/prepared" "$HEADWAY_ROOT/{marker}\""""
 
 
-def _unpack_script(plan: Plan) -> str:
-    """The release's directory, whole or absent: built in the owner's own directory, then renamed."""
-    directory = release_directory(plan.release)
-    keep = f'[ -d "$HEADWAY_ROOT/{directory}" ]'
-    if plan.artifact is None and plan.deploy.kind is DeployKind.FILES:
-        return f'{keep} || {{ echo "{plan.release} is not on this host, and there is nothing to bring"; exit 1; }}'
-    lines = [
-        f"if {keep}; then",
-        f'  echo "{plan.release} stands here already"; exit 0',
-        "fi",
-    ]
-    if plan.deploy.prepare:
-        # What a `prepare` left half-done is not built upon, unless it is what serves.
-        lines[:0] = [
-            f'if [ ! -f "$HEADWAY_ROOT/{prepared_marker(plan.release)}" ] && {keep} &&',
-            f'   [ "$(readlink "$HEADWAY_ROOT/current")" != {directory} ]; then',
-            '  rm -rf "$HEADWAY_EPOCH/old"',
-            f'  mv -T "$HEADWAY_ROOT/{directory}" "$HEADWAY_EPOCH/old"; rm -rf "$HEADWAY_EPOCH/old"',
-            "fi",
-        ]
-    lines += [
-        'new=$HEADWAY_EPOCH/unpack; rm -rf "$new"; mkdir "$new"',
-        *_lay(plan),
-        *(line for path in plan.deploy.shared for line in _share(path)),
-        f'mv -T "$new" "$HEADWAY_ROOT/{directory}"',
-    ]
-    if plan.artifact:
-        lines.append(f'rm -f "$HEADWAY_ROOT/{upload_path(plan.artifact.sha256, plan.artifact.path)}"')
-    return "\n".join(lines)
+def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
+    yield _new(plan, host).own("verify", verify_script(plan))
 
 
-def _lay(plan: Plan) -> Iterator[str]:
-    artifact = plan.artifact
-    if artifact is None:
-        return
-    source = f'"$HEADWAY_ROOT/{upload_path(artifact.sha256, artifact.path)}"'
-    match archive_kind(artifact.path):
-        case ".tar.gz" | ".tgz":
-            yield f'tar -xzof {source} -C "$new"'
-        case ".tar":
-            yield f'tar -xof {source} -C "$new"'
-        case ".zip":
-            yield 'command -v unzip >/dev/null || { echo "unzip is missing on this host"; exit 1; }'
-            yield f'unzip -q {source} -d "$new"'
-        case _:
-            name = shlex.quote(artifact.path.rpartition("/")[2])
-            yield f'cp {source} "$new"/{name}'
-            yield f'chmod {"755" if artifact.executable else "644"} "$new"/{name}'
-
-
-def _share(path: str) -> Iterator[str]:
-    """Links `path` in the release to what outlives releases; the first release's own content is where it begins."""
-    clean = path.strip("/")
-    word = shlex.quote(clean)
-    parent, _, _ = clean.rpartition("/")
-    up = "../" * (2 + clean.count("/"))
-    shared = f'"$HEADWAY_ROOT"/shared/{word}'
-    for folder in accumulate(parent.split("/") if parent else (), "{}/{}".format):
-        # What is done below would be done wherever the link leads.
-        link = shlex.quote(folder)
-        yield f'if [ -L "$new"/{link} ]; then echo {shlex.quote(f"{clean} is shared, but {folder} is a link in the artifact")}; exit 1; fi'
-    if parent:
-        yield f'mkdir -p "$new"/{shlex.quote(parent)} "$HEADWAY_ROOT"/shared/{shlex.quote(parent)}'
-    yield f"if [ ! -e {shared} ]; then"
-    yield f'  if [ -e "$new"/{word} ]; then mv -T "$new"/{word} {shared}; else mkdir -p {shared}; fi'
-    yield "fi"
-    yield f'rm -rf "$new"/{word}; ln -s {shlex.quote(up + "shared/" + clean)} "$new"/{word}'
+_MADE: Mapping[Group, Callable[[Plan, HostPlan], Iterator[Command]]] = {
+    Group.VERIFY: _verify,
+    Group.PREPARE: _prepare,
+    Group.ONCE: _once,
+    Group.SWITCH: _switch,
+    Group.UNDRAIN: _undrain,
+    Group.BACK: _back,
+    Group.READMIT: _readmit,
+}

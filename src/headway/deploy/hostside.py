@@ -87,8 +87,13 @@ look() {
   done
   if l=$(readlink current); then printf 'current %s\n' "$l"; fi
   if l=$(readlink settings/current.env); then printf 'current-settings %s\n' "$l"; fi
+  for f in current settings/current.env; do
+    if [ -e "$f" ] && [ ! -L "$f" ]; then printf 'in-the-way %s\n' "$f"; fi
+  done
   if read -r l 2>/dev/null <deployed.json; then printf 'deployed %s\n' "$l"; fi
-  for f in releases/*; do [ -d "$f" ] && printf 'release %s\n' "${f#releases/}"; done
+  for f in releases/*; do
+    if [ -d "$f" ] && read -r l 2>/dev/null <"unpacked/${f#releases/}"; then printf 'release %s %s\n' "${f#releases/}" "$l"; fi
+  done
   for f in prepared/*; do
     if read -r l 2>/dev/null <"$f"; then printf 'prepared %s %s\n' "${f#prepared/}" "$l"; fi
   done
@@ -118,7 +123,7 @@ def take_script(root: str, token: int, stale: Sequence[int], owner: str) -> str:
 n={token} stale={shlex.quote(" ".join(map(str, stale)))}
 umask 022
 mkdir -p "$root/epochs" "$root/releases" "$root/shared" "$root/settings" "$root/uploads" "$root/prepared" \\
-  "$root/bin" || exit {CANNOT_WRITE}
+  "$root/unpacked" "$root/bin" || exit {CANNOT_WRITE}
 chmod 700 "$root/settings"
 cd "$root" || exit {CANNOT_WRITE}
 mkdir "epochs/$n" || {{

@@ -1,7 +1,8 @@
 """Where things lie on a host, as paths relative to the environment's root there.
 
 README.txt  journal  deployed.json  current -> releases/<release>
-releases/<release>/     whole or absent: unpacked elsewhere, then renamed
+releases/<release>/     counts only with its marker; built beside, then renamed
+unpacked/<release>      its marker: what it was unpacked from, and each file's SHA-256
 prepared/<release>      the checksum of the `prepare` that was run in it
 shared/                 what outlives releases
 settings/<deployment>.env (0600), settings/current.env -> the live one
@@ -19,6 +20,8 @@ from headway.domain.contract import DeploySpec, EnvironmentSpec
 
 EPOCHS = "epochs"
 UPLOADS = "uploads"
+#: Where a release is unpacked, with the owner's number behind it: on the filesystem where it will live.
+UNPACKING = "releases/.unpacking-"
 
 #: Archives that are unpacked; anything else is laid into the release's directory as it is.
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -41,6 +44,10 @@ def release_directory(release: str) -> str:
 
 def settings_file(deployment: str) -> str:
     return f"settings/{deployment}.env"
+
+
+def unpacked_marker(release: str) -> str:
+    return f"unpacked/{release}"
 
 
 def prepared_marker(release: str) -> str:

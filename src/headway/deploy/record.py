@@ -45,8 +45,11 @@ class HostRecord:
     directories: tuple[tuple[str, bool], ...] = ()
     current: str | None = None
     current_settings: str | None = None
+    #: Where a link of Headway's has to stand and something else does: `current`, `settings/current.env`.
+    in_the_way: tuple[str, ...] = ()
     deployed: Mapping[str, Any] | None = None
-    releases: frozenset[str] = frozenset()
+    #: Release -> what it was unpacked from (`unpacking.NOTHING`, `unpacking.UNKNOWN`); a folder without marker is none.
+    releases: Mapping[str, str] = field(default_factory=dict)
     #: `RELEASE MARK` of each `prepare` that was run to its end; see `commands.prepare_mark`.
     prepared: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
@@ -100,8 +103,9 @@ def read_record(output: bytes) -> HostRecord:
         ),
         current=first("current"),
         current_settings=first("current-settings"),
+        in_the_way=tuple(found.get("in-the-way", ())),
         deployed=_told(first("deployed") or ""),
-        releases=frozenset(found.get("release", ())),
+        releases=dict(_pairs(found.get("release", ()))),
         prepared=frozenset(found.get("prepared", ())),
         settings=frozenset(found.get("settings", ())),
     )
@@ -111,9 +115,12 @@ def _numbers(texts: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted(int(text) for text in texts if text.isdigit()))
 
 
+def _pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, rest) for name, _, rest in (text.partition(" ") for text in texts)]
+
+
 def _numbered(texts: Iterable[str]) -> list[tuple[int, str]]:
-    parts = [text.partition(" ") for text in texts]
-    return [(int(number), rest) for number, _, rest in parts if number.isdigit()]
+    return [(int(number), rest) for number, rest in _pairs(texts) if number.isdigit()]
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
@@ -217,7 +224,7 @@ count=0
 for r in $(cd releases && ls -1dt rel-* 2>/dev/null); do
   case " {" ".join(kept)} " in *" $r "*) continue ;; esac
   count=$((count + 1))
-  if [ $count -gt {plan.deploy.keep} ]; then rm -rf "releases/$r" "prepared/$r"; fi
+  if [ $count -gt {plan.deploy.keep} ]; then rm -f "unpacked/$r" "prepared/$r"; rm -rf "releases/$r"; fi
 done
 count=0
 for s in $(cd settings && ls -1t dep-*.env 2>/dev/null); do

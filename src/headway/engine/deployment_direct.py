@@ -16,9 +16,9 @@ from headway.domain.release import Release
 from headway.engine.deployment_begin import first_rows, settle
 from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, host_plans, with_predecessors
-from headway.engine.deployment_rollback import NothingBefore, choose
+from headway.engine.deployment_rollback import NothingBefore, choose, require_on_all
 from headway.engine.deployments import Result, drive_to_end
-from headway.engine.host_link import HostLink
+from headway.engine.host_link import HostLink, refuse_in_the_way
 
 if TYPE_CHECKING:
     from headway.engine.projects import Project
@@ -39,7 +39,9 @@ async def rollback_direct(
     lock = await hold.take_hosts(links, deployment_id, majority=True)
     try:
         ours = [link for link in links if link.name not in lock.unreachable]
+        refuse_in_the_way(ours)
         target = await _target(ours, environment, to=to, force=force)
+        require_on_all(ours, target.release, "with --direct nothing is brought to a host")
         release = Release(
             id=target.release,
             service=project.contract.service.name,
@@ -61,7 +63,9 @@ async def rollback_direct(
         )
         await settle(hold, plan, ours, _PATIENCE)
         plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
-        begun = _begun(world, project, plan, links, _left_out(plan, links, lock.unreachable))
+        begun = _begun(
+            world, project, plan, links, {name: error.message for name, error in lock.unreachable.items()}
+        )
     except BaseException:
         await hold.let_go()
         raise
@@ -137,15 +141,6 @@ def _kind(told: object) -> DeploymentKind:
     """A word that this version does not know is no reason not to go back."""
     word = str(told)
     return DeploymentKind(word) if word in list(DeploymentKind) else DeploymentKind.PLANNED
-
-
-def _left_out(plan: Plan, links: Sequence[HostLink], unreachable: Mapping[str, Exception]) -> dict[str, str]:
-    """Hosts that cannot take part, each with why; they are told at the end."""
-    reasons = {name: str(error) for name, error in unreachable.items()}
-    for link in links:
-        if link.name not in reasons and plan.release not in link.record.releases:
-            reasons[link.name] = f"{plan.release} is no longer on this host"
-    return reasons
 
 
 def _begun(

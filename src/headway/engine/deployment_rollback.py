@@ -1,6 +1,6 @@
 """Going back because a person asks: to the last good release before the live one, or to one that is named."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from headway.base.errors import Held, WrongUse
 from headway.deploy.history import Live, before_live, good_history, in_the_way
@@ -69,13 +69,24 @@ async def rollback(
     release = await database.fetch(lambda tx: get_release(tx, target.release))
     if release is None:
         raise UnknownRelease(f"{target.release} is not known here", hint="headway release lists what is")
-    if release.removed_at and not all(release.id in link.record.releases for link in reached):
-        raise ReleaseGone(
-            f"{release.id} is gone here, and not all hosts have it any more",
-            hint=f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it",
-        )
+    if release.removed_at:
+        again = f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it"
+        require_on_all(reached, release.id, f"its artifacts are gone here; {again}")
     wish = Wish(environment, release, DeploymentKind.ROLLBACK, settings_of=target.deployment, request=request)
     return await deployments.deploy(wish)
+
+
+def require_on_all(links: Sequence[HostLink], release: str, otherwise: str) -> None:
+    """A release that can't be brought has to stand on every host before the first is switched. Raises ReleaseGone."""
+    without = [link.name for link in links if release not in link.record.releases]
+    if not without:
+        return
+    everywhere = set[str].intersection(*(set(link.record.releases) for link in links))
+    names = ", ".join(sorted(everywhere))
+    raise ReleaseGone(
+        f"{release} is not on {', '.join(without)}, or not whole there; no host was switched",
+        hint=f"{otherwise}; on all hosts stand: {names or 'none'} (--to names one)",
+    )
 
 
 def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -> Live:

@@ -15,6 +15,7 @@ from headway.domain.selection import select_hosts
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import AuthenticationRefused, HostKeyError, NoShell
 from headway.drivers.ssh.framing import quote
+from headway.engine.host_link import MOVE_AWAY, in_the_way
 from headway.engine.settings import Settings
 
 _TIMEOUT = 30.0
@@ -30,7 +31,7 @@ class HostFinding:
     """One thing that was looked at on one host. `hint` says what to do when it is not ok."""
 
     host: str
-    #: connection, key, account, shell, commands, root, space, sudo
+    #: connection, key, account, shell, commands, root, current, space, sudo
     check: str
     ok: bool
     detail: str
@@ -156,6 +157,10 @@ root() {
   elif [ ! -w "$at" ] || [ ! -x "$at" ]; then echo "root no $1 $at cannot be written by $(id -un 2>/dev/null)"
   elif [ "$at" = "$whole" ]; then echo "root yes $1 is there and can be written"
   else echo "root yes $1 can be made in $at"; fi
+  for link in current settings/current.env; do
+    if [ -e "$whole/$link" ] && [ ! -L "$whole/$link" ]; then echo "link $1 $link"; fi
+  done
+  if [ -d "$whole/releases" ]; then at=$whole/releases; fi
   df -Pk -- "$at" 2>/dev/null | { read -r head; read -r a b c free rest; echo "space ${free:-?} $1"; }
 }
 """
@@ -208,6 +213,9 @@ def _roots(need: _Need, user: str, said: Mapping[str, Sequence[str]]) -> Iterabl
         root, ok = need.roots[int(number)], answer == "yes"
         hint = f"on the host: sudo install -d -o {user} {quote(root)}, or give [deploy] another root"
         yield HostFinding(name, "root", ok, f"{root}: {detail}", None if ok else hint)
+    for line in said.get("link", ()):
+        number, _, link = line.partition(" ")
+        yield HostFinding(name, "current", False, in_the_way(need.roots[int(number)], link), MOVE_AWAY)
     for line in said.get("space", ()):
         free, _, number = line.partition(" ")
         if free.isdigit():

@@ -95,6 +95,25 @@ class HostLink:
         self.record = record
 
 
+MOVE_AWAY = (
+    "somebody made it by hand: move it away there (and point what runs from it elsewhere), then deploy"
+)
+
+
+def in_the_way(root: str, name: str) -> str:
+    """What stands where a link of Headway's has to, in words."""
+    return f"{root}/{name} is not a link, and Headway would not replace what it did not make"
+
+
+def refuse_in_the_way(links: Sequence[HostLink]) -> None:
+    """A switch renames links into place; a folder made by hand there would stop it after the drain. Raises HostRefused."""
+    found = [
+        f"{link.name}: {in_the_way(link.root, name)}" for link in links for name in link.record.in_the_way
+    ]
+    if found:
+        raise HostRefused("; ".join(found), hint=MOVE_AWAY)
+
+
 async def look_at_all(links: Sequence[HostLink]) -> dict[str, SshError]:
     """Looks at every host at once. The answer: those that cannot be reached, each with why."""
     import asyncio

@@ -93,6 +93,12 @@ class HostWork:
     async def _prepare(self) -> Outcome:
         # Where a job of it stands already, everything it needs was brought before.
         if not any(job.group == Group.PREPARE for job in self._known_jobs()):
+            if self._counts():
+                checked = await self._run(Group.VERIFY)
+                if checked.state is not State.SUCCEEDED:
+                    return _outcome(checked)
+                # A folder that is not what it was has lost its marker by this.
+                await self.link.look()
             await self._bring()
             if self._stands():
                 # Unpacked and prepared before: what is left needs no job.
@@ -104,11 +110,16 @@ class HostWork:
                 return Outcome(True)
         return _outcome(await self._run(Group.PREPARE))
 
+    def _counts(self) -> bool:
+        """The release's folder has its marker, and of what this plan would unpack, if it can."""
+        artifact, source = self.plan.artifact, self.link.record.releases.get(self.plan.release)
+        return source is not None and (artifact is None or source == artifact.sha256)
+
     def _stands(self) -> bool:
         """The release is on the host, whole, and this `prepare` was run in it to its end."""
         record, plan = self.link.record, self.plan
         prepared = f"{plan.release} {prepare_mark(plan)}" in record.prepared
-        return plan.release in record.releases and (prepared or not plan.deploy.prepare)
+        return self._counts() and (prepared or not plan.deploy.prepare)
 
     async def _bring(self) -> None:
         """The archive, unless the release stands here; the settings, unless they are taken over from an older deployment."""

@@ -15,12 +15,14 @@ from headway.engine.deployment_gate import GateHeld, Permission
 from headway.engine.deployment_hold import EnvironmentHeld
 from headway.engine.deployment_rollback import CannotPass, NothingBefore, rollback
 from headway.engine.deployments import Result, Wish
+from headway.engine.host_link import HostRefused
 from headway.engine.host_lock import HostsHeld
 from headway.engine.releases import ReleaseGone
 from headway.store import deployments as rows
 from headway.store.database import Database, open_database
 from headway.store.releases import mark_removed
 from tests.support.deploying import NOW, Shop
+from tests.support.powers import may_mount, mounted
 from tests.support.sshd import Sshd, needs_sshd
 
 pytestmark = needs_sshd
@@ -310,6 +312,77 @@ async def test_direct_rollback_needs_no_database_and_is_taken_over_by_it(shop: S
     assert live is not None
     assert (live.release, live.kind) == (first.id, DeploymentKind.ROLLBACK)
     assert (await deploy(shop, first)).deployment is not None  # with which settings it stands is not known
+
+
+async def test_a_rollback_looks_at_its_target_on_every_host_before_it_switches_the_first(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await deploy(shop, first)
+    await deploy(shop, second)
+    damaged = shop.place("web3") / "releases" / first.id / "VERSION"
+    damaged.write_text("half\n")
+    async with shop.world() as world:
+        result = await rollback_direct(world, shop.project(), "production", to=None)
+    assert result.deployment is not None
+    assert state(result) is DeploymentState.FAILED
+    assert f"web3: exit 1 in verify: {first.id} on this host is not as it was unpacked: VERSION" in (
+        result.deployment.reason
+    )
+    assert shop.current() == [second.id] * 3
+    # Half of a folder, without the marker that is written last: nothing is even begun.
+    (shop.place("web2") / "unpacked" / first.id).unlink()
+    async with shop.world() as world:
+        with pytest.raises(ReleaseGone, match="is not on web2, or not whole there; no host was switched"):
+            await rollback_direct(world, shop.project(), "production", to=None)
+    assert shop.current() == [second.id] * 3
+    assert shop.is_free()
+    # With the database there is something to bring: what is not whole is unpacked anew.
+    async with shop.deployments() as deployments:
+        result = await rollback(deployments, "production", to=None)
+    assert state(result) is DeploymentState.SUCCEEDED
+    assert shop.serving() == ["one"] * 3
+    assert damaged.read_text() == "one\n"
+
+
+async def test_a_release_that_its_disk_could_not_hold_is_never_taken_for_whole(shop: Shop) -> None:
+    """ROOT/releases of one host is a disk of 64 KiB; the archive lies on another one, where there is room."""
+    if not may_mount():
+        pytest.skip("only root may mount a small file system")
+    releases = shop.place("web2") / "releases"
+    releases.mkdir(parents=True)
+    with mounted(releases, "size=64k"):
+        first = shop.release("one")
+        assert state(await deploy(shop, first)) is DeploymentState.SUCCEEDED
+        big = shop.release("two", {"noise": "x" * 200_000})
+        for _ in range(2):
+            result = await deploy(shop, big)
+            assert result.deployment is not None
+            assert state(result) is DeploymentState.FAILED
+            assert f"on the disk {releases} (none): unpacked it needs" in result.deployment.reason
+            assert shop.serving() == ["one"] * 3
+            assert [path.name for path in releases.iterdir()] == [first.id]
+            assert not list((shop.place("web2") / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["deploy", "direct"])
+async def test_a_current_made_by_hand_is_refused_before_anything_is_drained(shop: Shop, direct: bool) -> None:
+    for version in ("one", "two"):
+        await deploy(shop, shop.release(version))
+    before = {name: len(shop.journal(name)) for name in shop.names}
+    current = shop.place("web3") / "current"
+    current.unlink()
+    current.mkdir()
+    (current / "mine").write_text("by hand")
+    async with shop.world() as world:
+        asked = (
+            rollback_direct(world, shop.project(), "production", to=None)
+            if direct
+            else deploy(shop, shop.release("three"))
+        )
+        with pytest.raises(HostRefused, match=r"web3: .*/current is not a link"):
+            await asked
+    assert (current / "mine").read_text() == "by hand"
+    assert {name: len(shop.journal(name)) for name in shop.names} == before, "a step was begun"
+    assert shop.is_free()
 
 
 async def test_two_at_once_exclude_each_other(shop: Shop) -> None:
