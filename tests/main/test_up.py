@@ -57,6 +57,24 @@ def test_a_second_server_on_the_folder_is_told_who_has_it(tmp_path: Path) -> Non
         assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 
+def test_a_second_server_on_the_same_database_is_refused_and_takes_over_when_the_first_is_gone(
+    tmp_path: Path, database_url: str
+) -> None:
+    second = RunningServer(tmp_path / "two", database_url)
+    with running_server(tmp_path / "one", database_url) as first:
+        told = headway(second, "up", "--listen", "127.0.0.1:0")
+        assert told.returncode == 2
+        assert f"a server has this database already: process {first.process.pid} of" in told.stderr
+        assert first.url in told.stderr
+        assert httpx.get(f"{first.url}/healthz").status_code == 200
+        first.kill()
+        try:
+            second.start()
+            assert httpx.get(f"{second.url}/readyz").status_code == 200
+        finally:
+            second.close()
+
+
 def test_a_taken_address_is_told_and_the_folder_is_free_again(tmp_path: Path) -> None:
     with running_server(tmp_path / "one") as one:
         other = RunningServer(tmp_path / "other")

@@ -22,6 +22,7 @@ from headway.drivers.git.bundle import restore_bundle
 from headway.engine.archive import ArchiveInvalid, ArchiveReader, Member, copied, reading
 from headway.engine.backup import KEYS, PLAIN_FILES, SECRETS, TABLES
 from headway.engine.server_lock import running_server
+from headway.engine.server_place import name, other_server
 from headway.engine.settings import Settings
 from headway.store import whole
 from headway.store.copies import fold_log
@@ -107,6 +108,7 @@ class _Place:
         self._data = settings.data
         self._only_database = only_database
         self._url = settings.database_url
+        self._now = now
         self._suffix = f"before-restore-{now:%Y%m%dT%H%M%SZ}"
         self._force = force
         self._sqlite = sqlite_path(self._url) if self._url.startswith("sqlite:///") else None
@@ -127,6 +129,9 @@ class _Place:
                 f"a server runs on {self._data}" + (f" (process {running.pid})" if running.pid else ""),
                 hint="stop it first, or restore into another folder: --into DIR",
             )
+        if self._sqlite is None:
+            with open_database(self._url, only=()) as database:
+                database.read(self._require_no_server)
         if self._force:
             return
         if not self._only_database and self._data.is_dir() and any(self._data.iterdir()):
@@ -144,6 +149,12 @@ class _Place:
                         "the database has rows already",
                         hint="name an empty one (--database URL), or have its tables moved aside: --force",
                     )
+
+    def _require_no_server(self, tx: Transaction) -> None:
+        """One that runs elsewhere; SQLite itself tells of whoever has its file open."""
+        found = other_server(tx, self._now) if whole.applied_migrations(tx) else None
+        if found is not None:
+            raise NotEmpty(f"a server has this database: {name(found)}", hint="stop it first")
 
     def make_room(self, restored: Restored) -> None:
         """Nothing is lost: what stands there gets another name. Raises DatabaseBusy when somebody works with it."""

@@ -30,6 +30,7 @@ from headway.pipeline.when import WhenFacts
 from headway.store import commits, jobs, owners, runs
 from headway.store.counters import next_number
 from headway.store.database import Database, Transaction
+from headway.store.migrate import BeforeMigration
 
 #: How long an owner on another machine may be silent; on this machine a dead process is dead at once.
 LEASE = timedelta(seconds=30)
@@ -76,15 +77,20 @@ class Tools:
         return self.settings.logs / job.run / f"{job.id}.{attempt}.log"
 
 
-def open_tools(settings: Settings, *, clock: Clock | None = None) -> Tools:
-    """Opens the database of these settings, creating the data folder as needed. Close `database` in the end."""
+def open_tools(
+    settings: Settings, *, clock: Clock | None = None, before: BeforeMigration | None = None
+) -> Tools:
+    """Opens the database of these settings, creating the data folder as needed. Close `database` in the end.
+
+    `before` is called before its tables change; a copy of it is made, if not said.
+    """
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Tools(
         settings=settings,
-        database=open_database(settings.database_url, before=copy_first(settings)),
+        database=open_database(settings.database_url, before=before or copy_first(settings)),
         git=Git(settings.environment, settings.mirrors),
         artifacts=ArtifactStore(settings.artifacts),
         clock=clock or SystemClock(),

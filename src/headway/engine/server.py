@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headway.engine.repositories import Repositories
     from headway.engine.run_drive import Observer
     from headway.engine.runs_duty import RunsDuty
+    from headway.engine.server_place import ServerPlace
     from headway.engine.slots import Slots
     from headway.engine.vault import Vault
 
@@ -41,6 +42,7 @@ class Server:
     arrivals: "Arrivals"
     slots: "Slots"
     runs: "RunsDuty"
+    place: "ServerPlace"
     #: Writes along with every change of a run.
     observer: "Observer"
     looking: "LookDuty"

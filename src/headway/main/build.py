@@ -1,6 +1,7 @@
 """The parts of one server process, put together and taken apart again."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from headway.base.clock import SteadyClock, SystemClock
+from headway.base.errors import HeadwayError
 from headway.domain.run import Run
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
@@ -34,11 +36,13 @@ from headway.engine.runs import Tools, open_tools
 from headway.engine.runs_duty import RunsDuty
 from headway.engine.schedules import ScheduleDuty
 from headway.engine.server import Server
+from headway.engine.server_place import BEAT, ServerPlace, alone_first
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.engine.slots import Slots
 from headway.engine.tries import sweep_tries
 from headway.engine.troubles import Troubles
+from headway.engine.upgrade import copy_first
 from headway.engine.vault import Vault, open_vault, stored_secrets
 from headway.main.sending import Sending
 
@@ -53,27 +57,35 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
     """Everything but the loops, which `engine.duties` runs. Raises what opening the database and the settings raise."""
     vault = open_vault(settings, create=True)
     clock = SteadyClock(SystemClock())
-    tools = await asyncio.to_thread(open_tools, settings, clock=clock)
+    before = alone_first(copy_first(settings), clock)
+    tools = await asyncio.to_thread(open_tools, settings, clock=clock, before=before)
+    place = ServerPlace(tools.database, clock, tools.owner, url)
     sending: Sending | None = None
     try:
+        await place.take()
         # A server's own environment is no source of anybody's secrets.
         settings = replace(settings, stored_secrets=stored_secrets(vault, tools.database))
-        parts = Parts(replace(tools, settings=settings), options, url, vault)
+        parts = Parts(replace(tools, settings=settings), options, url, vault, place)
         sending = parts.sending
         await parts.server.hub.start()
         yield parts.server
     finally:
         if sending is not None:
             await sending.close()
+        # A database that is away at the end has whoever comes next wait for the lease.
+        with contextlib.suppress(HeadwayError):
+            await place.leave()
         await asyncio.to_thread(tools.database.close)
 
 
 class Parts:
     """Made in the order in which they need each other; then wired, so that each wakes whoever waits for it."""
 
-    def __init__(self, tools: Tools, options: ServerSettings, url: str, vault: Vault) -> None:
+    def __init__(
+        self, tools: Tools, options: ServerSettings, url: str, vault: Vault, place: ServerPlace
+    ) -> None:
         database, clock, settings = tools.database, tools.clock, tools.settings
-        self.tools, self.options = tools, options
+        self.tools, self.options, self.place = tools, options, place
         self.duties = Duties(clock)
         self.troubles = Troubles(self.duties.troubles)
         self.hub = Hub(database)
@@ -128,6 +140,7 @@ class Parts:
             arrivals=self.arrivals,
             slots=self.slots,
             runs=self.runs,
+            place=place,
             observer=self.news,
             looking=self.looking,
             disk=self.disk,
@@ -143,6 +156,7 @@ class Parts:
     def _add_duties(self) -> None:
         every: Mapping[str, tuple[str, Tick, float]] = {
             "watch": ("web", self._watch, 5.0),
+            "place": ("web", self.place.beat, BEAT),
             "intake": ("intake", self.intake.tick, 5.0),
             "look": ("intake", self.looking.tick, 5.0),
             "triggers": ("intake", self._triggers, 10.0),
@@ -154,8 +168,8 @@ class Parts:
             "janitor": ("janitor", self.janitor.tick, 10.0),
         }
         for name, (duty, tick, seconds) in every.items():
-            # The watch goes with every process: it is what tells that the process lives.
-            if name == "watch" or self.options.runs(duty):
+            # These two go with every process: they tell that it lives, to people and to other servers.
+            if name in ("watch", "place") or self.options.runs(duty):
                 self.duties.add(name, tick, every=seconds)
 
     def _wire(self) -> None:

@@ -24,7 +24,7 @@ from headway.api.hooks import Hooks
 from headway.base.errors import Errored, WrongUse
 from headway.drivers.git.hosting import HostingLimits
 from headway.engine.server import Server
-from headway.engine.server_lock import ServerLock, private_folder, socket_path
+from headway.engine.server_lock import ServerLock, ServerRuns, private_folder, socket_path
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.main.build import build
@@ -87,7 +87,12 @@ async def _serve(settings: Settings, options: ServerSettings, told: Callable[[Li
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "headway-work"))
             async with build(settings, options, url) as server:
                 lock.tell(url)
+                server.place.on_lost = stop.set
                 await _run(server, options, [public, local], stop, told)
+            if server.place.lost:
+                raise ServerRuns(
+                    server.place.lost, hint="see why it was silent: the machine, or the database"
+                )
     finally:
         lock.release()
 

@@ -72,11 +72,7 @@ def claim(  # noqa: PLR0917  (what is claimed, by whom, and when: each call read
         """
     if (first := tx.one(_by_one_clock(tx, insert), **values)) is not None:
         return int(first["token"])
-    look = """
-        SELECT owner, token, CASE WHEN lease_until <= :now THEN 1 ELSE 0 END AS is_over
-        FROM claims WHERE kind = :kind AND id = :id
-        """
-    seen = tx.one(_by_one_clock(tx, look), kind=kind, id=id, now=values["now"])
+    seen = _look(tx, kind, id, to_milliseconds(now))
     if seen is None or not _is_free(seen, is_alive):
         return None
     # Compare and swap: on PostgreSQL another may have taken it since the look.
@@ -142,6 +138,20 @@ def holder(tx: Transaction, kind: str, id: str) -> Claim | None:
         claimed_at=from_milliseconds(row["claimed_at"]),
         lease_until=from_milliseconds(row["lease_until"]),
     )
+
+
+def is_held(tx: Transaction, kind: str, id: str, now: datetime, is_alive: Liveness = lambda _: None) -> bool:
+    """Whether a claim on it would be refused."""
+    seen = _look(tx, kind, id, to_milliseconds(now))
+    return seen is not None and not _is_free(seen, is_alive)
+
+
+def _look(tx: Transaction, kind: str, id: str, now: int) -> Row | None:
+    look = """
+        SELECT owner, token, CASE WHEN lease_until <= :now THEN 1 ELSE 0 END AS is_over
+        FROM claims WHERE kind = :kind AND id = :id
+        """
+    return tx.one(_by_one_clock(tx, look), kind=kind, id=id, now=now)
 
 
 def _is_free(seen: Row, is_alive: Liveness) -> bool:
