@@ -6,24 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from headway.store.database import Database
-from tests.support import surroundings
 from tests.support.database_files import guard_database_files
 from tests.support.databases import PostgresqlServer, fresh_sqlite_url, opened, running_postgresql
 
 guard_database_files()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--shuffle", metavar="SEED", help="run the tests in the order that this seed says")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    surroundings.establish()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if seed := config.getoption("--shuffle"):
-        surroundings.shuffle(items, seed)
+pytest_plugins = ["tests.support.surroundings"]
 
 
 @pytest.fixture(scope="session")

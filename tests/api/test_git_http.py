@@ -227,6 +227,7 @@ async def test_a_gzip_bomb_is_cut_off(tmp_path: Path) -> None:
         await quiet(server)
 
 
+@pytest.mark.slow
 async def test_fifty_megabytes_come_through(
     server: GitServer, repository: Repository, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def lived(terminal: Terminal) -> Terminal:
     return terminal
 
 
+@pytest.mark.slow
 def test_a_backup_restored_elsewhere_shows_the_same(lived: Terminal, tmp_path: Path) -> None:
     made = lived.call("backup", str(tmp_path))
     assert made.code == 0, made.complaint

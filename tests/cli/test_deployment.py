@@ -25,6 +25,7 @@ def shop(tmp_path: Path) -> Terminal:
     return terminal
 
 
+@pytest.mark.slow
 def test_recorded_shown_and_counted(shop: Terminal) -> None:
     record = ["deployment", "record", "live", "--commit", "HEAD", "--by", "jenkins", "--key", "shop#7"]
     first = shop.call(*record, "--release", "1.4.2")

@@ -104,6 +104,7 @@ def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
     assert stated.code == 2 and "not stated" in stated.complaint
 
 
+@pytest.mark.slow
 def test_ctrl_c_without_a_terminal_goes_back(shop: ServedShop) -> None:
     before = something_live(shop)
     slow = shop.contract.replace("activate = '", "activate = 'sleep 2; ")

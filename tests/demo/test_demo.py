@@ -24,6 +24,7 @@ from tests.docs.shapes import PAGE, same, tables
 
 # A loaded machine takes three times as long as a free one.
 @pytest.mark.timeout(500)
+@pytest.mark.slow
 def test_the_demo_through_a_server_goes_as_told_and_can_be_looked_around_in(tmp_path: Path) -> None:
     folder = tmp_path / "world"
     with (tmp_path / "story").open("wb") as story:
@@ -47,6 +48,7 @@ def test_the_demo_through_a_server_goes_as_told_and_can_be_looked_around_in(tmp_
 
 
 @pytest.mark.timeout(500)
+@pytest.mark.slow
 def test_the_demo_without_a_server_goes_as_told(tmp_path: Path) -> None:
     folder = tmp_path / "world"
     done = subprocess.run(

@@ -35,6 +35,7 @@ def wait_for(holds: Callable[[], bool], within: float = 60) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_however_it_ends_its_hosts_end_too(tmp_path: Path, number: int) -> None:
     folder = tmp_path / "world"
     demo = headway("demo", "--folder", str(folder), "--ssh", "asyncssh")

@@ -194,6 +194,7 @@ run = "exec python3 -c 'import time; held = [bytearray(2**20) for _ in range(409
 @pytest.mark.skipif(
     not may_have_ceilings(), reason="no control group may be made here (root, or Delegate=memory, may)"
 )
+@pytest.mark.slow
 def test_a_job_that_eats_all_memory_ends_and_the_loops_stay_on_time(tmp_path: Path) -> None:
     with running_server(tmp_path, None, "--jobs-memory", "200MiB") as server:
         server.add_repository()
@@ -209,6 +210,7 @@ def test_a_job_that_eats_all_memory_ends_and_the_loops_stay_on_time(tmp_path: Pa
         assert server.process.poll() is None
 
 
+@pytest.mark.slow
 def test_a_disk_below_its_mark_holds_new_runs_and_every_page_says_so(tmp_path: Path) -> None:
     server = RunningServer(tmp_path)
     server.environment["HEADWAY_KEEP_FREE"] = "100000GiB"
@@ -252,6 +254,7 @@ def previous(tmp_path: Path) -> Path:
     return folder / "src"
 
 
+@pytest.mark.slow
 def test_a_job_begun_by_the_previous_version_is_picked_up_by_this_one(tmp_path: Path, previous: Path) -> None:
     notes, go = tmp_path / "notes", tmp_path / "go"
     repository = Repository(tmp_path / "shop")

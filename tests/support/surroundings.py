@@ -5,6 +5,7 @@ COLUMNS; a git hook sets GIT_DIR. All tests, and what they start, begin from the
 """
 
 import os
+import random
 import signal
 
 import pytest
@@ -25,8 +26,8 @@ _TERMINAL = (
 )
 
 
-def establish() -> None:
-    """Called once in each process of the suite, before it collects."""
+def pytest_configure(config: pytest.Config) -> None:
+    """In each process of the suite, before it collects."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (
@@ -46,8 +47,10 @@ def establish() -> None:
     os.environ["TERM"] = "xterm"
 
 
-def shuffle(items: list[pytest.Item], seed: str) -> None:
-    """In an order that the seed says and nothing else."""
-    import random
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", metavar="SEED", help="run the tests in the order that this seed says")
 
-    random.Random(seed).shuffle(items)
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if seed := config.getoption("--shuffle"):
+        random.Random(seed).shuffle(items)

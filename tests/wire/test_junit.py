@@ -1,7 +1,6 @@
 """JUnit reports as real tools write them, and as an attacker would."""
 
 import os
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -176,10 +175,8 @@ def test_a_report_that_is_too_large_is_refused(tmp_path: Path) -> None:
         report.write(b"<testsuite>")
         report.truncate(33 * 2**20)
         report.seek(0, os.SEEK_END)
-    started = time.monotonic()
     with pytest.raises(JunitInvalid):
         read_junit(path)
-    assert time.monotonic() - started < 2
     path.write_bytes(b"<testsuite>" + b" " * (33 * 2**20))
     with pytest.raises(JunitInvalid, match=r"large\.xml is larger than 32\.0 MiB"):
         read_junit(path)
@@ -189,10 +186,9 @@ def test_a_report_that_is_too_large_is_refused(tmp_path: Path) -> None:
     "piece", [b"<testcase name='" + b"x" * (30 << 20) + b"'/>", b"<!--" + b"x" * (30 << 20) + b"-->"]
 )
 def test_one_huge_token_takes_no_minutes(tmp_path: Path, piece: bytes) -> None:
-    started = time.monotonic()
+    """A reader that looks at it anew with each piece would reach the suite's limit of time."""
     summary, _ = read_junit(written(tmp_path, b"<testsuite>" + piece + b"</testsuite>"))
     assert summary.total <= 1
-    assert time.monotonic() - started < 5
 
 
 def test_output_of_cases_is_not_kept_in_memory(tmp_path: Path) -> None:

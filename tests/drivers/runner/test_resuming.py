@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from headway.base.secret import Secret
 from headway.drivers.runner.local import LocalRunner
 from tests.support.jobs import follow, job
@@ -37,6 +39,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_no_byte_is_lost_or_doubled(tmp_path: Path) -> None:
     # The pauses make it last a second at least: no follower can be through before the first one is killed.
     script = (

@@ -33,6 +33,7 @@ class Jumping:
 
 @pytest.mark.parametrize("days", [-1, 1], ids=["back", "on"])
 @pytest.mark.parametrize("looks", [4, 25, 40])
+@pytest.mark.slow
 async def test_a_clock_that_jumps_harms_no_deployment(shop: Shop, looks: int, days: int) -> None:
     shop.strategy = '{ kind = "canary", first = 1, then = "100%", watch = "200ms" }'
     clock = Jumping(looks, timedelta(days=days))

@@ -405,6 +405,7 @@ async def test_two_at_once_exclude_each_other(shop: Shop) -> None:
     assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 1
 
 
+@pytest.mark.slow
 async def test_two_laptops_that_meet_go_one_after_the_other(
     shop: Shop, servers: list[Sshd], tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ async def test_rollback_takes_back_what_was_left(headway: Headway) -> None:
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_direct_rollback_takes_back_what_was_left_without_a_database(headway: Headway) -> None:
     shop = headway.shop
     first, second = (shop.release(v, SLOW) for v in ("one", "two"))
@@ -173,6 +174,7 @@ async def test_direct_rollback_takes_back_what_was_left_without_a_database(headw
     ] * 3
 
 
+@pytest.mark.slow
 async def test_ctrl_c_without_a_terminal_goes_back_and_twice_leaves_it(headway: Headway) -> None:
     shop = headway.shop
     first, second = (shop.release(v, SLOW) for v in ("one", "two"))
@@ -200,6 +202,7 @@ async def test_ctrl_c_without_a_terminal_goes_back_and_twice_leaves_it(headway: 
     assert_nothing_twice(shop)
 
 
+@pytest.mark.slow
 async def test_terminated_leaves_it_like_a_kill(headway: Headway) -> None:
     shop = headway.shop
     release = shop.release("one", SLOW)
@@ -258,6 +261,7 @@ async def test_stopped_owner_that_wakes_up_changes_nothing(
         assert all(line["epoch"] == 2 for line in lines[taken:])
 
 
+@pytest.mark.slow
 async def test_host_that_dies_in_the_middle_is_shouted_and_the_others_go_back(
     servers: list[Sshd], sqlite: Database, tmp_path: Path
 ) -> None:
@@ -299,6 +303,7 @@ async def test_lost_connection_neither_ends_nor_repeats_a_step(shop: Shop, serve
     assert len((shop.place("web2") / "activated").read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 async def test_rollback_that_was_left_goes_on(headway: Headway) -> None:
     shop = headway.shop
     await put(shop, shop.release("one", SLOW), shop.release("two", SLOW))

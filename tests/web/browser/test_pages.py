@@ -126,14 +126,19 @@ def violations(page: Any) -> list[str]:
 
 #: In the dark and on a phone only colours and the order of things differ.
 SOME = ["/", "/services/shop", "/deployments", "/services/billing/deployments/4", "/settings/people"]
-LOOKS: list[tuple[list[str], dict[str, Any]]] = [
-    (PATHS, {"color_scheme": "light"}),
-    ([*SOME, "/services/shop/delivery", "/services/shop/requests/req-shop1"], {"color_scheme": "dark"}),
-    (SOME, {"viewport": {"width": 390, "height": 844}}),
+LOOKS = [
+    pytest.param(PATHS, {"color_scheme": "light"}, id="light"),
+    pytest.param(
+        [*SOME, "/services/shop/delivery", "/services/shop/requests/req-shop1"],
+        {"color_scheme": "dark"},
+        id="dark",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(SOME, {"viewport": {"width": 390, "height": 844}}, id="phone", marks=pytest.mark.slow),
 ]
 
 
-@pytest.mark.parametrize(("paths", "look"), LOOKS, ids=["light", "dark", "phone"])
+@pytest.mark.parametrize(("paths", "look"), LOOKS)
 def test_no_page_keeps_anybody_out(
     typical: Gallery, tab: Open, paths: list[str], look: dict[str, Any]
 ) -> None:

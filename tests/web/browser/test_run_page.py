@@ -173,6 +173,7 @@ def test_an_address_leads_to_its_lines_and_a_click_makes_one(stored, visit):
     wait_for_line(page, "line 7")
 
 
+@pytest.mark.slow
 def test_a_million_lines_do_not_freeze_the_page(pages, stored, visit):
     path, jobs = stored(StoredJob("test", steps=[StoredStep("work", "")]))
     text = "".join(f"line {number} of a rather ordinary build log\n" for number in range(1, 1_000_001))

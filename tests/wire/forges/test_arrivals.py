@@ -1,6 +1,5 @@
 """What each forge's deliveries become."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -190,14 +189,11 @@ def test_the_subject_is_one_clean_line(forge: ForgeKind, message: str, subject: 
 
 
 @ALL
-def test_a_message_of_a_megabyte_is_cut_and_cheap(forge: ForgeKind) -> None:
+def test_a_message_of_a_megabyte_is_cut(forge: ForgeKind) -> None:
     commit = COMMIT | {"message": "Grüße [skip ci]\n" + "ü" * 2**20}
     event, payload = PUSHES[forge]
     arguments = delivery(forge, event, payload(commits=[commit], head_commit=commit))
-    began = time.perf_counter()
     (arrival,) = read_webhook(*arguments, [SECRET]).arrivals
-    # 10 to 25 ms here, nearly all of it for decoding 13 MB of JSON.
-    assert time.perf_counter() - began < 1
     assert len(arrival.message.encode()) <= 8192
     assert arrival.message.startswith("Grüße [skip ci]\nü")
 
