@@ -395,3 +395,44 @@ def test_errors_as_json_are_one_document_too(sqlite_terminal: Terminal):
     answer = sqlite_terminal.call("logs", "9", "--json")
     assert answer.code == 2
     assert json.loads(answer.output)["error"]["message"] == "there is no run '9' of shop"
+
+
+def test_a_commit_goes_through_whose_hook_runs_the_pipeline(sqlite_terminal: Terminal):
+    """git tells its hooks of its own index and folder; a job that uses git must not meet them."""
+    terminal = sqlite_terminal
+    terminal.write(
+        "[jobs.test]\nrun = 'echo made >made; git add made; git status --short; git rev-parse --show-toplevel'\n"
+    )
+    hook = terminal.repository.folder / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m headway run >'{terminal.outside}/said' 2>&1\n")
+    hook.chmod(0o755)
+    terminal.repository.write({"new": "1", "beside": "2"})
+    terminal.repository.git("add", "new")
+    committed = terminal.environment | {"GIT_DIR": ".git"}
+    done = subprocess.run(
+        ["git", "commit", "--message", "With a hook", "new"],
+        cwd=terminal.repository.folder,
+        env=committed,
+        capture_output=True,
+        check=False,
+    )
+    said = "\n".join(terminal.happened("said"))
+    assert done.returncode == 0, (done.stderr, said)
+    assert "A  made" in said
+    assert str(terminal.data / "jobs") in said, "the job's git is in the job's own copy"
+    changed = terminal.repository.git("show", "--name-only", "--format=", "HEAD").split()
+    assert changed == ["new"]
+    assert terminal.repository.git("status", "--short") == "?? beside"
+
+
+def test_a_job_that_names_no_secret_sees_no_token_of_the_caller(sqlite_terminal: Terminal):
+    sqlite_terminal.environment |= {"NPM_TOKEN": "npm-token-of-the-caller", "JAVA_HOME": "/opt/java"}
+    sqlite_terminal.write(
+        "[jobs.a]\nrun = 'env'\n[jobs.b]\npass_env = ['JAVA_HOME', 'NOT_SET']\nrun = 'env'\n"
+    )
+    answer = sqlite_terminal.call("run")
+    assert answer.code == 0, answer
+    assert "NPM_TOKEN" not in answer.text + "".join(log.decode() for log in sqlite_terminal.logs())
+    assert [line for line in answer.text.splitlines() if "JAVA_HOME" in line] == ["b | JAVA_HOME=/opt/java"]
+    assert "NOT_SET" not in answer.text

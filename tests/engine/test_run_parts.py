@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +12,12 @@ from headway.domain.job import JobResult, StepMark, StepResult
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run
 from headway.domain.states import State
-from headway.engine.run_environment import job_environment, variable
+from headway.engine.run_environment import job_environment, passed_variables, variable
 from headway.engine.run_plan import RunPlan, from_json, to_json
 from headway.engine.run_release import release_of
 from headway.engine.run_steps import StepLedger
 from headway.engine.run_watch import AttemptEnded, JobBegan, JobEnded, LogPiece, Look, RunEnded, Watcher
+from headway.engine.settings import Settings
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DEFINITION = JobDefinition(
@@ -28,6 +30,7 @@ DEFINITION = JobDefinition(
     needs=("lint",),
     matrix={"python": ("3.12",)},
     env={"LEVEL": "high"},
+    pass_env=("JAVA_HOME", "AWS_SECRET_ACCESS_KEY", "NOT_SET"),
     secrets=("TOKEN", "KEY"),
     timeout=timedelta(minutes=3),
     idle_timeout=timedelta(seconds=1.5),
@@ -115,6 +118,16 @@ def test_everything_a_step_may_ask_for_is_set():
         "HEADWAY_JOB": "test (python=3.12)",
         "HEADWAY_ATTEMPT": "1",
     }
+
+
+def test_a_server_hands_out_only_the_variables_that_it_was_told_to():
+    """Who may push a file could name any; on a laptop whoever calls runs the file himself."""
+    around = {"JAVA_HOME": "/opt/java", "AWS_SECRET_ACCESS_KEY": "key", "NPM_TOKEN": "token"}
+    laptop = Settings(Path("data"), "sqlite:///data/headway.db", "ana@laptop", around)
+    assert passed_variables(DEFINITION, laptop) == {"JAVA_HOME": "/opt/java", "AWS_SECRET_ACCESS_KEY": "key"}
+    server = replace(laptop, job_variables=frozenset({"JAVA_HOME", "NPM_TOKEN"}))
+    assert passed_variables(DEFINITION, server) == {"JAVA_HOME": "/opt/java"}
+    assert passed_variables(DEFINITION, replace(server, job_variables=frozenset())) == {}
 
 
 def failed(*steps: StepResult, reason: str = "exit 2 in step 2", state: State = State.FAILED) -> JobResult:

@@ -26,12 +26,14 @@ class Terminal:
             **{name: value for name, value in ENVIRONMENT.items() if not name.startswith("HEADWAY_")},
             "HEADWAY_DATA": str(self.data),
             "HEADWAY_DATABASE_URL": database_url,
-            "OUTSIDE": str(self.outside),
             "NO_COLOR": "1",
         }
 
     def write(self, contract: str) -> str:
-        return self.repository.commit({"headway.toml": HEAD + contract})
+        """`$OUTSIDE` stands for a folder that jobs may write to and that outlives them."""
+        return self.repository.commit(
+            {"headway.toml": HEAD + contract.replace("$OUTSIDE", str(self.outside))}
+        )
 
     def start(self, *words: str, folder: Path | None = None, **options: Any) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

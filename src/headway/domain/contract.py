@@ -54,6 +54,8 @@ class JobDefinition:
     #: Axis -> values, in the order of the file. Values arrive in steps as MATRIX_<AXIS>.
     matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Variables of the caller's that it gets besides those that every job gets.
+    pass_env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     timeout: timedelta = DEFAULT_TIMEOUT
     idle_timeout: timedelta | None = None

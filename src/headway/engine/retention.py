@@ -14,6 +14,7 @@ from headway.base.errors import WrongUse
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git
 from headway.drivers.leftovers import Leftover, leftovers, remove_leftover, taking_turns
+from headway.drivers.runner.local import is_in_use
 from headway.engine.settings import Settings
 from headway.store import retention as rows
 from headway.store.database import Database, Transaction
@@ -206,7 +207,7 @@ def tidy_jobs(
     found = leftovers(settings.jobs)
     unfinished = database.read(rows.unfinished_jobs)
     # A job's directory is called by its id and the attempt.
-    busy = {each.name for each in found if each.name.rpartition(".")[0] in unfinished}
+    busy = {each.name for each in found if each.name.rpartition(".")[0] in unfinished or is_in_use(each.path)}
     going = leftovers_that_go(found, busy, now, rules.jobs, most=rules.job_count, most_bytes=_NO_LIMIT)
     count = _remove(going, enough)
     return Tidied(jobs=count, more=count < len(going))

@@ -11,12 +11,19 @@ from headway.domain.job import JobSpec, StepSpec
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run
 from headway.engine.runs import Tools
+from headway.engine.settings import Settings
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
-def job_environment(run: Run, job: Job, definition: JobDefinition, needed: Iterable[Job]) -> dict[str, str]:
-    """The job's variables; nothing is unset, so that a step under `sh -eu` may ask for each of them."""
+def job_environment(
+    run: Run,
+    job: Job,
+    definition: JobDefinition,
+    needed: Iterable[Job],
+    passed: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The job's variables, the later ones before `passed`; none of ours is unset, so that a step under `sh -eu` may ask for it."""
     outputs = {
         f"NEEDS_{variable(other.name)}_{variable(key)}": value
         for other in needed
@@ -40,7 +47,14 @@ def job_environment(run: Run, job: Job, definition: JobDefinition, needed: Itera
         "HEADWAY_EVENT": trigger.event if trigger else "",
         "HEADWAY_PULL_REQUEST": str(trigger.pull_request or "") if trigger else "",
     }
-    return {"CI": "true"} | outputs | matrix | dict(definition.env) | given | ours
+    return dict(passed or {}) | {"CI": "true"} | outputs | matrix | dict(definition.env) | given | ours
+
+
+def passed_variables(definition: JobDefinition, settings: Settings) -> dict[str, str]:
+    """What the job's `pass_env` names, as far as it is set and may be handed out here."""
+    allowed = settings.job_variables
+    names = [name for name in definition.pass_env if allowed is None or name in allowed]
+    return {name: settings.environment[name] for name in names if name in settings.environment}
 
 
 def variable(text: str) -> str:

@@ -15,7 +15,7 @@ from headway.domain.run import Job, Run, Step, TestCase, TestSummary
 from headway.domain.states import State
 from headway.drivers.runner.masking import LogKeeper, mask_text
 from headway.drivers.runner.verbs import Runner
-from headway.engine.run_environment import job_environment, job_spec, lay_out
+from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables
 from headway.engine.run_results import Yield, gather
 from headway.engine.run_steps import StepLedger
 from headway.engine.runs import Tools
@@ -134,7 +134,8 @@ class Attempt:
             await self._stored
             if self._stop is not None:
                 return self._without_start(State.CANCELLED, self._stop)
-        environment = job_environment(self._run, self._job, self._definition, self._needed)
+        passed = passed_variables(self._definition, self._tools.settings)
+        environment = job_environment(self._run, self._job, self._definition, self._needed, passed)
         spec = job_spec(directory, self._definition, environment, self._secrets)
         await self._runner.start(spec)
         self._is_started = True

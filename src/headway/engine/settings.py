@@ -35,6 +35,9 @@ class Settings:
     user: str
     #: Values for secrets that no file has: the caller's environment.
     environment: dict[str, str]
+    #: Those of `environment` that a headway.toml may hand to its jobs (`pass_env`); None: any, for who calls is who runs
+    #: the file. Set by a server, whose variables are nobody's.
+    job_variables: frozenset[str] | None = None
     #: An ssh config used in place of `~/.ssh/config`.
     ssh_config: Path | None = None
     #: Set by a server to its vault; then its own environment is no source of secrets. None: a command, which opens

@@ -64,7 +64,11 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
     try:
         await place.take()
         # A server's own environment is no source of anybody's secrets.
-        settings = replace(settings, stored_secrets=stored_secrets(vault, tools.database))
+        settings = replace(
+            settings,
+            stored_secrets=stored_secrets(vault, tools.database),
+            job_variables=_job_variables(settings),
+        )
         parts = Parts(replace(tools, settings=settings), options, url, vault, place)
         sending = parts.sending
         await parts.server.hub.start()
@@ -235,6 +239,10 @@ class Parts:
             self.looking.stop(), self.intake.stop(), self.runs.stop(), self.deployments.stop()
         )
         self.hub.close()
+
+
+def _job_variables(settings: Settings) -> frozenset[str]:
+    return frozenset(settings.environment.get("HEADWAY_JOB_VARIABLES", "").replace(",", " ").split())
 
 
 def _runner(tools: Tools, options: ServerSettings) -> LocalRunner:

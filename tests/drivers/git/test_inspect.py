@@ -20,6 +20,7 @@ from headway.drivers.git import (
     UnreadableTree,
     UnsafeOwnership,
 )
+from headway.drivers.git.process import git_environment
 from tests.support.powers import bound_program
 from tests.support.repositories import ENVIRONMENT, Repository, snapshot
 
@@ -153,6 +154,17 @@ def test_a_caller_inside_a_git_hook_does_not_lead_astray(tmp_path: Path, reposit
     hook = {"GIT_DIR": str(other.folder / ".git"), "GIT_INDEX_FILE": str(other.folder / ".git/index")}
     git = Git({**ENVIRONMENT, **hook}, tmp_path / "mirrors")
     assert git.inspect(repository.folder).repository == str(repository.folder)
+
+
+def test_none_of_gits_own_variables_reaches_a_call_of_ours(repository: Repository) -> None:
+    """Those that this git knows to be a repository's, and what it sets for hooks; a person's settings stay."""
+    local = repository.git("rev-parse", "--local-env-vars").split()
+    assert "GIT_INDEX_FILE" in local
+    for_hooks = ["GIT_EXEC_PATH", "GIT_EDITOR", "GIT_AUTHOR_DATE", "GIT_REFLOG_ACTION", "GIT_QUARANTINE_PATH"]
+    settings = ["GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO", "HOME"]
+    given = dict.fromkeys([*local, *for_hooks, "GIT_TRACE2_EVENT", "GIT_CONFIG_KEY_0", *settings], "/x")
+    left = git_environment(given)
+    assert [name for name, value in left.items() if value == "/x"] == settings
 
 
 def test_the_repository_starts_no_programs_of_its_own(

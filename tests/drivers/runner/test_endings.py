@@ -14,6 +14,7 @@ import pytest
 from headway.domain.job import JobSpec
 from headway.domain.states import State
 from headway.drivers.runner import local, over_session
+from headway.drivers.runner.over_session import SessionRunner
 from headway.drivers.runner.verbs import Runner
 from tests.support.jobs import follow, job, processes_with, run, unmistakable_minute, until
 
@@ -149,9 +150,40 @@ async def test_a_background_process_neither_holds_the_job_nor_outlives_it(
     assert not processes_with(sign)
 
 
+#: Forked twice, in a session of its own, with nothing in its environment: as `redis-server --daemonize yes` is.
+def daemon(sign: str) -> str:
+    return f"(setsid env -i {sleeper(sign)} & )"
+
+
+@pytest.mark.parametrize("ending", ["exit 0", "exit 1", "sleep 60"])
+async def test_a_daemon_does_not_outlive_its_job(
+    runner: Runner, tmp_path: Path, sign: str, ending: str
+) -> None:
+    if isinstance(runner, SessionRunner):
+        pytest.skip("a shell alone cannot follow it, see docs/runs.md")
+    spec = job(
+        tmp_path,
+        f"{daemon(sign)} >/dev/null 2>&1; sleep 0.1",
+        f"{daemon(sign)}; sleep 0.1; {ending}",
+        timeout=timedelta(seconds=1.5),
+    )
+    seen = await run(runner, spec)
+    assert seen.result.state is (State.SUCCEEDED if ending == "exit 0" else State.FAILED)
+    assert not processes_with(sign), "before its result is told"
+
+
+async def test_a_daemon_lives_from_step_to_step(tmp_path: Path, sign: str, runner: Runner) -> None:
+    spec = job(tmp_path, f"{daemon(sign)}; sleep 0.1", f"grep -lz {sign} /proc/[0-9]*/cmdline | grep -v self")
+    try:
+        assert (await run(runner, spec)).result.state is State.SUCCEEDED
+    finally:
+        for pid in processes_with(sign):
+            os.kill(pid, signal.SIGKILL)
+
+
 async def test_who_cannot_be_found_does_not_hold_the_job(runner: Runner, tmp_path: Path, sign: str) -> None:
-    """It called setsid, has no environment and no parent, but it still has the job's pipe."""
-    spec = job(tmp_path, f"(setsid env -i {sleeper(sign)} & ); sleep 0.1; echo said")
+    """On a host: it called setsid, has no environment and no parent, but it still has the job's pipe."""
+    spec = job(tmp_path, f"{daemon(sign)}; sleep 0.1; echo said")
     try:
         seen = await run(runner, spec)
         assert seen.output == b"said\n"

@@ -1,11 +1,13 @@
 """Which processes are a job's."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 from headway.domain.states import State
+from headway.drivers.processes import start_time
 from headway.drivers.runner.local import LocalRunner
-from tests.support.jobs import follow, job, processes_with, unmistakable_minute, until
+from tests.support.jobs import follow, job, processes_with, run, unmistakable_minute, until
 
 
 async def test_an_old_job_finds_its_processes_among_all(tmp_path: Path) -> None:
@@ -48,3 +50,35 @@ async def test_strangers_are_left_alone(tmp_path: Path) -> None:
             subprocess.run(["kill", "-KILL", str(pid)], check=True)
         child.wait()
         empty.wait()
+
+
+async def test_many_that_fork_and_end_are_all_found(tmp_path: Path) -> None:
+    """Each hands on to the next and is gone: whoever reads the list of processes once may miss both."""
+    sign = unmistakable_minute()
+    relay = tmp_path / "relay.sh"
+    relay.write_text(
+        f'[ "$1" -gt 300 ] && exec sleep {sign}\n(setsid env -i PATH="$PATH" sh {relay} $(($1 + 1)) & )\n'
+    )
+    spec = job(tmp_path, f"for i in 1 2 3 4; do sh {relay} 0; done; exit 1")
+    assert (await run(LocalRunner(), spec, within=60)).result.state is State.FAILED
+    # Whatever was missed would have come to its sleep by then.
+    await asyncio.sleep(0.5)
+    assert not processes_with(sign)
+    assert not processes_with(str(relay))
+
+
+async def test_a_directory_stays_while_a_process_of_its_job_lives(tmp_path: Path) -> None:
+    """What even KILL did not end waits in the kernel; here another one stands for it."""
+    runner, spec = LocalRunner(), job(tmp_path, "true")
+    await run(runner, spec)
+    stands_for_it = subprocess.Popen(["sleep", "60"])
+    try:
+        start = start_time(stands_for_it.pid)
+        (tmp_path / "job" / "left").write_text(f"{stands_for_it.pid} {start}\n")
+        await runner.remove(spec.directory)
+        assert (tmp_path / "job").is_dir()
+    finally:
+        stands_for_it.kill()
+        stands_for_it.wait()
+    await runner.remove(spec.directory)
+    assert not (tmp_path / "job").exists()

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from headway.base.errors import Errored
 from headway.base.secret import Secret
 from headway.domain.states import State
 from headway.drivers.runner.local import LocalRunner
 from headway.drivers.runner.over_session import SessionRunner
+from headway.drivers.runner.spawner import spawner
+from headway.drivers.runner.surroundings import passed_on
 from headway.drivers.runner.verbs import Runner
 from tests.support.jobs import follow, job, run, until
 from tests.support.shell_session import ShellSession
@@ -168,16 +171,43 @@ async def test_jobs_yield_to_everything_else(tmp_path: Path) -> None:
     assert seen.output.split() == [b"300", b"7"]
 
 
-async def test_the_environment_of_jobs_is_given_or_ours_without_headways(
+async def test_a_job_finds_a_short_list_of_our_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HEADWAY_DATABASE_URL", "postgresql://user:password@host/name")
-    monkeypatch.setenv("OURS", "yes")
-    script = 'echo "${HEADWAY_DATABASE_URL-none} ${OURS-none}"'
-    assert (await run(LocalRunner(), job(tmp_path, script))).output == b"none yes\n"
-    given = LocalRunner(environment={"PATH": os.environ["PATH"]})
-    second = job(tmp_path, script, directory=str(tmp_path / "second"))
-    assert (await run(given, second)).output == b"none none\n"
+    for name in ("HEADWAY_DATABASE_URL", "NPM_TOKEN", "GIT_DIR", "GIT_INDEX_FILE", "BASH_ENV", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "ours")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("LC_TIME", "C")
+    # What the shell itself sets is no news.
+    seen = await run(LocalRunner(), job(tmp_path, "env"))
+    lines = dict(line.split("=", 1) for line in seen.output.decode().splitlines())
+    assert lines["PATH"] == os.environ["PATH"]
+    assert (lines["HTTPS_PROXY"], lines["LC_TIME"]) == ("http://proxy:3128", "C")
+    assert "ours" not in lines.values()
+    assert lines.keys() <= {*passed_on(os.environ), "HEADWAY_JOB_ID", "HEADWAY_OUTPUT", "PWD", "OLDPWD", "_"}
+
+
+async def test_a_runner_is_given_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    given = LocalRunner(environment={"PATH": os.environ["PATH"], "GIVEN": "yes"})
+    assert (await run(given, job(tmp_path, 'echo "${TZ-none} $GIVEN"'))).output == b"none yes\n"
+
+
+async def test_a_spawner_that_was_killed_is_started_anew(tmp_path: Path) -> None:
+    runner = LocalRunner()
+    await run(runner, job(tmp_path, "true"))
+    os.kill(spawner._pid, signal.SIGKILL)
+    os.waitid(os.P_PID, spawner._pid, os.WEXITED | os.WNOWAIT)
+    second = job(tmp_path, "echo ran >>ran", directory=str(tmp_path / "second"))
+    assert (await run(runner, second)).result.state is State.SUCCEEDED
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_a_shell_that_cannot_be_started_is_said(tmp_path: Path) -> None:
+    (tmp_path / "shell").write_text("no program")
+    (tmp_path / "shell").chmod(0o755)
+    with pytest.raises(Errored, match="cannot start"):
+        await LocalRunner(shell=(str(tmp_path / "shell"),)).start(job(tmp_path, "true"))
 
 
 async def test_no_zombies_are_left(tmp_path: Path) -> None:

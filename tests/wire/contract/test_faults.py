@@ -193,6 +193,21 @@ from tests.wire.contract.examples import SHORT, WHOLE, changed, faults
             ],
         ),
         (
+            'timeout = "20m"',
+            'pass_env = ["JAVA_HOME", "GIT_DIR"]',
+            [
+                "12:26 jobs.test.pass_env[1]: 'GIT_DIR' is never handed to a job, because Headway's and git's own variables would lead it astray; give the job a value under env"
+            ],
+        ),
+        (
+            'timeout = "20m"',
+            'pass_env = ["TOKEN", "TZ"]\nsecrets = ["TOKEN"]\nenv = { TZ = "UTC" }',
+            [
+                "12:13 jobs.test.pass_env[0]: 'TOKEN' stands in secrets as well; it is one or the other",
+                "12:22 jobs.test.pass_env[1]: 'TZ' stands in env as well; it is one or the other",
+            ],
+        ),
+        (
             'LOG_LEVEL = "info"',
             "LOG_LEVEL = 3",
             ["47:13 environments.production.env.LOG_LEVEL: found the number 3; allowed is text in quotes"],

@@ -55,35 +55,25 @@ class ShallowClone(WrongUse):
     pass
 
 
-# What a caller's git command (a hook, `git rebase --exec`) leaves in the environment would lead every
-# call of ours to that repository and index instead of the one that is meant.
-_LEADS_ASTRAY = frozenset(
+# What a caller's git command (a hook, `git rebase --exec`) leaves in the environment would lead every call of ours to
+# that repository and index instead of the one that is meant, and each version of git knows more of these names. So
+# only those are kept by which a person says how to reach others, and which settings are his.
+_KEPT = frozenset(
     {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_COUNT",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
+        "GIT_ALLOW_PROTOCOL",
+        "GIT_ATTR_NOSYSTEM",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_PROXY_COMMAND",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
     }
 )
+_KEPT_KINDS = ("GIT_HTTP_", "GIT_SSL_")
 
 # A repository's own configuration can name programs; none of these is needed to read it. Hooks and the file
 # system monitor would run on every look, a signature check would start gpg for every commit.
@@ -100,8 +90,7 @@ def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environment.items()
-        if name not in _LEADS_ASTRAY
-        and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "GIT_TRACE"))
+        if not name.startswith("GIT_") or name in _KEPT or name.startswith(_KEPT_KINDS)
     }
     return kept | {
         "LC_ALL": "C",

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
-import signal
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,18 +19,28 @@ from headway.drivers.processes import ProcessIdentity, identity, is_alive
 from headway.drivers.runner.ceiling import Ceiling
 from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
 from headway.drivers.runner.payload import payload
+from headway.drivers.runner.spawner import (
+    ADOPTS,
+    DEFAULT_SIGNALS,
+    IS_POSSIBLE,
+    SpawnerGone,
+    inherited,
+    spawner,
+)
+from headway.drivers.runner.surroundings import passed_on
 from headway.drivers.runner.verbs import FULL_DISK, PIECE_SIZE, SIGN_OF_LIFE_WITHIN
 
 SCRIPT = Path(__file__).with_name("runner.sh")
+#: Lines of `left`: pid and start time.
+_LEFT = re.compile(rb"^(\d+) (\d+)$", re.MULTILINE)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
-_DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 @dataclass
 class LocalRunner:
     """Starts jobs as processes of their own session; they go on when this process dies.
 
-    `environment` is what jobs get besides what their spec says; None: this process's, without HEADWAY_ names.
+    `environment` is what jobs get besides what their spec says; None: the short list of this process's that every job gets.
     `niceness` and `oom_score_adjust` make jobs yield to everything else (a build must never take down what else runs here);
     `ceiling` bounds the memory that all of them take together.
     """
@@ -64,53 +74,64 @@ class LocalRunner:
                 os.mkfifo(directory / "pipe", 0o600)
         except OSError as error:
             raise Errored(f"cannot make the job's directory {directory}: {error.strerror}") from error
+        try:
+            write_end = self._begin(spec.directory)
+        except SpawnerGone:
+            # Killed, most likely: the next one is asked, through another pipe.
+            write_end = self._begin(spec.directory)
+        _write_all(write_end, text)
+
+    def _begin(self, directory: str) -> int:
+        """A runner that waits for its payload; answers with where that is to be written."""
         read_end, write_end = os.pipe()
         try:
-            pid = self._spawn(["job", spec.directory, str(os.getpid())], stdin=read_end)
-            self._yield_to_others(pid)
+            self._yield_to_others(self._spawn_job(directory, read_end))
         except BaseException:
             os.close(write_end)
             raise
         finally:
             os.close(read_end)
-        _write_all(write_end, text)
+        return write_end
+
+    def _spawn_job(self, directory: str, stdin: int) -> int:
+        """The runner; where the kernel allows it, one that adopts whoever of the job forks away from his parent."""
+        if not IS_POSSIBLE:
+            return self._spawn(["job", directory, str(os.getpid())], stdin=stdin)
+        return spawner.start([*self._script(), "job", directory, ADOPTS], self._environment(), stdin=stdin)
 
     def _spawn(self, words: list[str], *, stdin: int | None = None) -> int:
         """A process of its own session, with default signals and no open files of ours."""
         self._reap()
-        program = shutil.which(self.shell[0])
-        if program is None:
-            raise Errored(f"there is no {self.shell[0]} on this machine")
+        program, *rest = self._script()
         null = os.open(os.devnull, os.O_RDWR)
         try:
             pid = os.posix_spawn(
                 program,
-                [*self.shell, str(SCRIPT), *words],
+                [program, *rest, *words],
                 self._environment(),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, null if stdin is None else stdin, 0),
                     (os.POSIX_SPAWN_DUP2, null, 1),
                     (os.POSIX_SPAWN_DUP2, null, 2),
-                    *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
+                    *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in inherited()),
                 ],
                 setsid=True,
                 setsigmask=[],
-                setsigdef=_DEFAULT_SIGNALS,
+                setsigdef=DEFAULT_SIGNALS,
             )
         finally:
             os.close(null)
         self._children.add(pid)
         return pid
 
+    def _script(self) -> list[str]:
+        program = shutil.which(self.shell[0])
+        if program is None:
+            raise Errored(f"there is no {self.shell[0]} on this machine")
+        return [program, *self.shell[1:], str(SCRIPT)]
+
     def _environment(self) -> dict[str, str]:
-        if self.environment is not None:
-            return dict(self.environment)
-        # A job within a job keeps the outer one's id: ending that ends this one, too.
-        return {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("HEADWAY_") or name == "HEADWAY_JOB_ID"
-        }
+        return passed_on(os.environ) if self.environment is None else dict(self.environment)
 
     def _yield_to_others(self, pid: int) -> None:
         """While the runner still waits for its payload, so all its processes inherit it."""
@@ -195,19 +216,7 @@ class LocalRunner:
         """See Runner."""
         self._waiting_since.pop(directory, None)
         self._reap()
-        await asyncio.to_thread(remove_tree, Path(directory))
-
-
-def _inherited() -> list[int]:
-    """Files that whoever started us left open for us (a lock, a make's pipe): a job must not hold them."""
-    found: list[int] = []
-    if not os.path.isdir("/dev/fd"):
-        return found
-    for name in os.listdir("/dev/fd"):
-        with contextlib.suppress(OSError):
-            if int(name) > 2 and os.get_inheritable(int(name)):
-                found.append(int(name))
-    return found
+        await asyncio.to_thread(_remove_unless_used, Path(directory))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -237,6 +246,23 @@ def _is_running(owner: Owner) -> bool:
     if owner.start_time == 0:  # written by a shell without /proc (macOS): the pid is all there is
         return identity(owner.pid) is not None
     return is_alive(ProcessIdentity(owner.boot_id, owner.pid, owner.start_time))
+
+
+def is_in_use(directory: Path) -> bool:
+    """Whether a process of the job lives: its runner, or one that even KILL has not ended."""
+    owner = _read_owner(str(directory))
+    if owner is None:
+        return False
+    # With its result there the runner is through, though it may be seen for a moment longer.
+    if not (directory / "result").exists() and _is_running(owner):
+        return True
+    left = _LEFT.findall(_read(f"{directory}/left", 0, PIECE_SIZE))
+    return any(is_alive(ProcessIdentity(owner.boot_id, int(pid), int(start))) for pid, start in left)
+
+
+def _remove_unless_used(directory: Path) -> None:
+    if not is_in_use(directory):
+        remove_tree(directory)
 
 
 def _read_owner(directory: str) -> Owner | None:

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Headway's runner: one job, detached from whoever asked for it. POSIX sh; Linux is the home, macOS a guest.
 #
-#   runner.sh job DIR PARENT                    run the job here; the payload (see payload.py) is on stdin
+#   runner.sh job DIR PARENT                    run the job here; the payload (see payload.py) is on stdin. PARENT is
+#                                               `adopts` when orphans come to this process (see spawner.py)
 #   runner.sh launch DIR                        the same out of an open shell: comes back, the job goes on
 #   runner.sh cancel DIR STATE REASON           end the job: TERM, stop_within, KILL
 #   runner.sh sweep DIR                         end what a dead runner left behind
 #
-# DIR holds: pipe, claim, owner, steps/N, log, outputs, cancel, asked, ended, lost, result (by rename: whole or not
-# at all).
+# DIR holds: pipe, claim, owner, steps/N, log, outputs, cancel, asked, ended, lost, left, result (by rename: whole or
+# not at all).
 # After the first `cd` every path is relative: DIR may be renamed while the job runs.
 # All names begin with hw_, so that no variable of the job's own environment is overwritten.
 set -u
@@ -62,12 +63,20 @@ hw_runner_alive() {
     [ "$hw_boot_id" = "$hw_owner_boot" ] && hw_process "$hw_runner" && [ "$hw_start" = "$hw_runner_start" ]
 }
 
-# hw_targets: every process of the job. It is one if it is in the runner's process group, if its environment
-# carries the job's id (it called setsid), or if its parent is one. hw_unknown: whose parent is not known to be
-# somebody else; only these can hold the job's pipe, and only their environment is worth a look.
+# hw_targets: every process of the job. Where the runner adopts its orphans these are its descendants. Elsewhere
+# it is one if it is in the runner's process group, if its environment carries the job's id (it called setsid), or if
+# its parent is one. hw_unknown: whose parent is not known to be somebody else; only these can hold the job's pipe,
+# and only their environment is worth a look.
 # $1: pids of the runner's own helpers; they and their children are spared, as is the runner itself.
 hw_scan() {
     hw_targets=' ' hw_strangers='' hw_unknown='' hw_files='' hw_list='' hw_unclear='' hw_alive=' '
+    if [ "$hw_spawner" = adopts ] && [ -r "/proc/$hw_runner/task/$hw_runner/children" ] &&
+        hw_process "$hw_runner" && [ "$hw_start" = "$hw_runner_start" ]; then
+        hw_descend "$1"
+        # The kernel may pass over one when another ends meanwhile: nobody there is believed the second time.
+        [ "$hw_targets" != ' ' ] || hw_descend "$1"
+        return
+    fi
     hw_candidates
     for hw_pid in $hw_list; do
         case " $1 $hw_runner " in *" $hw_pid "*) continue ;; esac
@@ -100,6 +109,29 @@ hw_scan() {
         for hw_pair in $hw_strangers; do
             case $hw_targets in *" ${hw_pair%:*} "*) continue ;; *" ${hw_pair#*:} "*) ;; *) continue ;; esac
             hw_targets="$hw_targets${hw_pair%:*} " hw_more=yes
+        done
+    done
+}
+
+# The kernel tells the children of each thread; neither forking twice, nor setsid, nor another environment leads
+# away from the runner, and nobody else on the machine is looked at.
+hw_descend() { # spared pids
+    hw_parents=$hw_runner
+    while [ -n "$hw_parents" ]; do
+        hw_found=''
+        for hw_one in $hw_parents; do
+            for hw_file in /proc/"$hw_one"/task/*/children; do
+                hw_children=''
+                # It has no newline at its end, which `read` takes for a failure.
+                { read -r hw_children <"$hw_file"; } 2>/dev/null
+                hw_found="$hw_found $hw_children"
+            done
+        done
+        hw_parents=''
+        for hw_one in $hw_found; do
+            case " $1 " in *" $hw_one "*) continue ;; esac
+            hw_process "$hw_one" || continue
+            hw_parents="$hw_parents $hw_one" hw_targets="$hw_targets$hw_one "
         done
     done
 }
@@ -288,6 +320,9 @@ hw_clean_up() {
     hw_scan "$hw_writer $hw_watcher"
     if [ "$hw_keep" = 1 ] && [ -z "$hw_failed$hw_stopped$hw_problem" ]; then return; fi
     hw_end_left_over "$hw_writer $hw_watcher"
+    for hw_one in $hw_targets; do
+        hw_process "$hw_one" && printf '\n[headway: process %s could not be ended]\n' "$hw_one"
+    done
 }
 
 hw_end_left_over() { # spared pids
@@ -295,6 +330,13 @@ hw_end_left_over() { # spared pids
     hw_now
     hw_give_up=$((hw_cs + hw_stop + 300)) hw_looks=0
     hw_end_all "$1" hw_left_over
+    # Who stays keeps the job's directory from being removed under him.
+    hw_stay=''
+    for hw_one in $hw_targets; do
+        hw_process "$hw_one" && hw_stay="$hw_stay$hw_one $hw_start
+"
+    done
+    [ -z "$hw_stay" ] || printf %s "$hw_stay" >left
 }
 
 hw_left_over() {

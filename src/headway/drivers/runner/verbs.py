@@ -39,5 +39,8 @@ class Runner(Protocol):
         ...
 
     async def remove(self, directory: str) -> None:
-        """Remove a finished job's directory. No error if it is gone."""
+        """Remove a finished job's directory. No error if it is gone.
+
+        On this machine it stays, for housekeeping, while a process of the job lives that nothing could end.
+        """
         ...

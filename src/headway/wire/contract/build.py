@@ -79,6 +79,7 @@ def _job(name: str, job: shape_jobs.Job) -> JobDefinition:
         needs=tuple(job.needs),
         matrix={axis: tuple(values) for axis, values in job.matrix.items()},
         env=dict(job.env),
+        pass_env=tuple(job.pass_env),
         secrets=tuple(job.secrets),
         timeout=job.timeout,
         idle_timeout=job.idle_timeout,

@@ -22,6 +22,7 @@ def job_problems(document: Table) -> Iterator[Problem]:
         yield from _matrix(path, job)
         yield from condition_problems((*path, "when"), text(job, "when"))
         yield from secret_problems(path, job)
+        yield from _passed_problems(path, job)
         yield from twice(job.get("artifacts"), (*path, "artifacts"))
         yield from _globs(job.get("artifacts"), (*path, "artifacts"))
         yield from _globs(table(job, "reports").get("junit"), (*path, "reports", "junit"))
@@ -44,6 +45,18 @@ def _globs(value: object, path: Path) -> Iterator[Problem]:
         except Unreadable as error:
             message = f"{show(glob)} is no glob of files: {error}"
             yield Problem(place, message, show(glob), "such as 'dist/*.whl' or 'out/**/*.log'")
+
+
+def _passed_problems(path: Path, job: Table) -> Iterator[Problem]:
+    """What `env` or `secrets` gives does not come from the caller as well."""
+    yield from twice(job.get("pass_env"), (*path, "pass_env"))
+    given = dict.fromkeys(table(job, "env"), "env")
+    given |= {name: "secrets" for _, name in texts(job.get("secrets"), ())}
+    for place, name in texts(job.get("pass_env"), (*path, "pass_env")):
+        if name in given:
+            yield Problem(
+                place, f"'{name}' stands in {given[name]} as well; it is one or the other", show(name)
+            )
 
 
 def _cycles(jobs: dict[str, Table]) -> Iterator[Problem]:

@@ -5,7 +5,15 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, Tag
 
 from headway.domain.job import DEFAULT_OUTPUT_LIMIT, DEFAULT_TIMEOUT
-from headway.wire.contract.values import Environment, PathOrList, RelativePath, Shell, Size, Variable
+from headway.wire.contract.values import (
+    Environment,
+    PassedVariable,
+    PathOrList,
+    RelativePath,
+    Shell,
+    Size,
+    Variable,
+)
 from headway.wire.strict.model import Model
 from headway.wire.strict.values import LIST, NUMBER, TABLE, TEXT, Duration, Name, Text, either
 
@@ -137,6 +145,13 @@ class Job(Model):
         examples=[{"python": ["3.11", "3.12"]}],
     )
     env: Environment = Field({}, description="Environment variables of all steps.", examples=[{"TZ": "UTC"}])
+    pass_env: list[PassedVariable] = Field(
+        [],
+        description="Variables of whoever calls Headway that the steps get besides the short list that every job gets "
+        "(PATH, HOME, locale, proxies and the like). One that is not set there is not set in the job. A server hands out "
+        "only those that it was told to.",
+        examples=[["JAVA_HOME", "DOCKER_HOST"]],
+    )
     secrets: list[Variable] = Field(
         [],
         description="Names of secrets that the steps get as environment variables; masked in the log.",

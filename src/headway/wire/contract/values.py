@@ -99,6 +99,15 @@ def _variable(value: str) -> str:
     return value
 
 
+def _passed(value: str) -> str:
+    if _variable(value).startswith(("HEADWAY_", "GIT_")):
+        raise ValueError(
+            f"{show(value)} is never handed to a job, because Headway's and git's own variables would lead it astray; "
+            "give the job a value under env"
+        )
+    return value
+
+
 def _relative(value: str) -> str:
     parts = value.split("/")
     if not value.strip() or value.startswith(("/", "~")) or ".." in parts:
@@ -144,6 +153,9 @@ def _cron(value: str) -> str:
 
 
 Variable = Annotated[str, AfterValidator(_variable), Field(json_schema_extra={"pattern": VARIABLE_PATTERN})]
+PassedVariable = Annotated[
+    str, AfterValidator(_passed), Field(json_schema_extra={"pattern": VARIABLE_PATTERN})
+]
 RootPath = Annotated[str, AfterValidator(_root), Field(min_length=1)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Words = Annotated[str, AfterValidator(_words)]
