@@ -17,6 +17,7 @@ from headway.drivers.artifacts import (
     ArtifactCorrupt,
     ArtifactError,
     ArtifactGone,
+    ArtifactLinked,
     ArtifactMissing,
     ArtifactNameInvalid,
     ArtifactOutside,
@@ -264,6 +265,21 @@ def test_a_link_within_the_folder_is_the_file(tmp_path: Path, store: ArtifactSto
     (work / "app").symlink_to("v1.2/app")
     [found] = collect(work, ["app"])
     assert store.keep(found.file, found.path).size == len("v1.2/app")
+
+
+@pytest.mark.parametrize("glob", ["out", "out/", "out/**", "out/**/*", "**/current", "o*"])
+def test_a_link_to_a_folder_is_refused_by_name(tmp_path: Path, glob: str) -> None:
+    """What lies behind it would be missing in the release without a word."""
+    tree(tmp_path, "out/v1/app")
+    (tmp_path / "out/current").symlink_to("v1")
+    with pytest.raises(ArtifactLinked, match="'out/current' is a link to a folder, to 'v1'"):
+        collect(tmp_path, [glob])
+
+
+def test_a_link_to_a_folder_that_is_named_is_the_folder(tmp_path: Path) -> None:
+    tree(tmp_path, "v1/app", "v1/deep/lib")
+    (tmp_path / "current").symlink_to("v1")
+    assert [each.path for each in collect(tmp_path, ["current"])] == ["current/app", "current/deep/lib"]
 
 
 def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:

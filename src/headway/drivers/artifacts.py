@@ -5,6 +5,7 @@ ArtifactError            3   the store could not be read or written
 └── ArtifactCorrupt      3   its bytes are no longer what its name says
 ArtifactMissing          1   a job made no file for one of its globs
 ├── ArtifactOutside      1   a glob's file lies outside of the job's folder
+├── ArtifactLinked       1   a link to a folder lies below what a glob names
 └── ArtifactNameInvalid  1   a name that no text can hold, or a glob that is none
 """
 
@@ -43,6 +44,10 @@ class ArtifactMissing(Failed):
 
 
 class ArtifactOutside(ArtifactMissing):
+    pass
+
+
+class ArtifactLinked(ArtifactMissing):
     pass
 
 
@@ -189,9 +194,10 @@ class ArtifactStore:
 def collect(folder: Path, globs: Sequence[str]) -> tuple[Found, ...]:
     """The files below `folder` that the globs name, in order of their paths, each once.
 
-    `*` and `?` stay within a folder, `**` crosses folders, a folder's name takes all files in it; `.git` and
-    files behind symbolic links to folders are never taken, a link to a file within `folder` counts as the file.
-    Raises ArtifactMissing naming the glob that found nothing, ArtifactOutside for a file or glob that leaves.
+    `*` and `?` stay within a folder, `**` crosses folders, a folder's name takes all files in it; `.git` is never
+    taken. A link to a file within `folder` counts as the file, one to a folder as the folder where a glob names it;
+    one that lies below what is named is refused. Raises ArtifactMissing naming the glob that found nothing,
+    ArtifactOutside for a file or glob that leaves, ArtifactLinked.
     """
     found: dict[str, Found] = {}
     root = Path(os.path.realpath(folder))
@@ -233,8 +239,10 @@ def _matches(root: Path, glob: str) -> Iterator[Path]:
         if candidate.is_dir():
             if candidate.is_symlink():
                 _resolved(candidate, root, _named(candidate.relative_to(root)))
+                if "**" in plain:
+                    raise _linked(candidate, root)
             if "**" not in plain:
-                yield from _files_below(candidate)
+                yield from _files_below(candidate, root)
         elif candidate.is_symlink() or candidate.is_file():
             yield candidate
 
@@ -251,13 +259,24 @@ def _named(path: Path) -> str:
     return text
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path, root: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
+        for name in folders:
+            if os.path.islink(os.path.join(where, name)):
+                raise _linked(Path(where, name), root)
         for name in sorted(files):
             path = Path(where, name)
             if path.is_symlink() or path.is_file():
                 yield path
+
+
+def _linked(link: Path, root: Path) -> ArtifactLinked:
+    path = _named(link.relative_to(root))
+    return ArtifactLinked(
+        f"the artifact '{path}' is a link to a folder, to '{os.fsencode(os.readlink(link)).decode(errors='replace')}'",
+        hint="copy the folder instead of linking it, or keep an archive, which holds links: tar -czf dist/app.tar.gz …",
+    )
 
 
 def _resolved(file: Path, root: Path, path: str) -> Path:
