@@ -89,4 +89,6 @@ async def test_commands_on_hosts_are_for_operators_with_the_scope(api: CalledApi
     assert (await operator.get(tail)).json()["scope"] == "hosts"
     able = await api.caller(Role.OPERATOR, Scope.HOSTS)
     assert (await able.post("/api/exec", {**body, "hosts": ["nobody"]})).status_code == 400
+    reader = await api.caller(Role.DEVELOPER, Scope.HOSTS)
+    assert (await reader.get(tail)).status_code == 400, "there is no such environment; the role is enough"
     assert (await able.get(tail)).status_code == 400

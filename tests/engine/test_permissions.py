@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.domain.org import Floor
 from headway.domain.people import Actor, Role, Scope
-from headway.engine.permissions import NEEDS, Action, NotAllowed, allows, require
+from headway.engine.permissions import NEEDS, Action, NotAllowed, allows, require, require_there
 
 R, A = Role, Action
 actions, roles, scopes = st.sampled_from(Action), st.sampled_from(Role), st.frozensets(st.sampled_from(Scope))
@@ -21,10 +22,10 @@ def test_everything_that_can_be_done_needs_something() -> None:
         (R.VIEWER, [A.LOOK, A.TOKEN_CREATE, A.REPOSITORY_FETCH], [A.RUN_START, A.SECRET_LIST]),
         (
             R.DEVELOPER,
-            [A.RUN_START, A.RUN_APPROVE, A.DEPLOYMENT_REQUEST],
-            [A.DEPLOYMENT_ROLLBACK, A.SECRET_SET],
+            [A.RUN_START, A.RUN_APPROVE, A.DEPLOYMENT_REQUEST, A.DEPLOYMENT_ROLLBACK, A.SERVICE_LOGS],
+            [A.HOST_EXEC, A.SECRET_SET],
         ),
-        (R.OPERATOR, [A.DEPLOYMENT_ROLLBACK, A.HOST_EXEC, A.SECRET_SET], [A.PEOPLE_MANAGE, A.REPOSITORY_ADD]),
+        (R.OPERATOR, [A.HOST_EXEC, A.SECRET_SET], [A.PEOPLE_MANAGE, A.REPOSITORY_ADD]),
         (R.ADMINISTRATOR, list(A), []),
     ],
 )
@@ -40,6 +41,21 @@ def test_a_team_gives_more_within_its_services_only() -> None:
     for team in ("billing", None):
         with pytest.raises(NotAllowed):
             require(ana, A.SECRET_SET, team=team)
+
+
+@pytest.mark.parametrize("action", [A.DEPLOYMENT_ROLLBACK, A.SERVICE_LOGS])
+def test_developers_roll_back_and_read_logs_of_their_teams_services_unless_a_floor_forbids(
+    action: Action,
+) -> None:
+    ana = Actor("ana", R.VIEWER, teams=(("storefront", R.DEVELOPER),))
+    require_there(ana, action, (), team="storefront")
+    with pytest.raises(NotAllowed):
+        require_there(ana, action, (), team="billing")
+    floor = Floor("careful", rollback=("role:operator",), logs=("role:operator",))
+    with pytest.raises(NotAllowed, match=f"the floor careful of org.toml keeps {action} to role:operator"):
+        require_there(ana, action, (floor,), team="storefront")
+    bo = Actor("bo", R.VIEWER, teams=(("storefront", R.OPERATOR),))
+    require_there(bo, action, (floor,), team="storefront")
 
 
 def test_the_message_names_the_role_that_is_missing() -> None:

@@ -54,6 +54,9 @@ class Floor:
     branches: tuple[str, ...] = ()
     #: Who may ask for a deployment: `team:NAME`, `role:operator` or a handle; empty: whose role allows.
     deployers: tuple[str, ...] = ()
+    #: Who may roll back there, and who may read the service's own logs, in the same words; empty: whose role allows.
+    rollback: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
     #: An objective must be declared.
     objective: bool = False
     #: `promote = "automatic"` is not allowed.

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 class Role(StrEnum):
     """Each may do all that those before it may. viewer: look · developer: run, cancel, re-run, deploy where no guard
-    says otherwise, approve where asked · operator: deploy anywhere, roll back, hosts, secrets of the team · administrator: everything.
+    says otherwise, roll back and read logs where no floor says otherwise, approve where asked · operator: commands on hosts, secrets
+    of the team · administrator: everything.
     """
 
     VIEWER = "viewer"

@@ -29,6 +29,7 @@ from headway.engine.releases import ReleaseGone, standing
 from headway.engine.request_gate import Asking, ask_gate, who_is_at_work
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import Requests
+from headway.engine.secrets import SecretsError
 from headway.store import deployments, requests
 from headway.store.database import Transaction
 from headway.store.releases import get_release
@@ -196,7 +197,12 @@ class DeploymentsDuty:
             reason = f"{len(self._carried)} deployments are under way, it comes after them"
             await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
         else:
-            await self._wait(request, "begins", (), now + _LOOK_AGAIN_FOR_LOCK, now)
+            # Until the secret is there it is what stands in the way, each time that it is tried.
+            reason: str = "begins"
+            obstacles: tuple[Obstacle, ...] = ()
+            if _only_secret(request.obstacles):
+                reason, obstacles = request.reason, request.obstacles
+            await self._wait(request, reason, obstacles, now + _LOOK_AGAIN_FOR_LOCK, now)
             carried = _Carried(request.id)
             self._start(key, carried, self._fulfil(request, asking, carried))
 
@@ -233,6 +239,11 @@ class DeploymentsDuty:
     async def _failed(self, request: Request, error: HeadwayError) -> None:
         """Before its deployment began: what cannot be is refused, for all else it waits. After: the row is gone on with."""
         now = self.tools.clock.now()
+        if isinstance(error, SecretsError):
+            # Nothing is wrong with the release: somebody sets the secret, and it goes on by itself.
+            missing = (Obstacle("secret", error.message, error.hint or ""),)
+            await self._wait(request, error.message, missing, now + _LOOK_AGAIN, now)
+            return
         if isinstance(error, WrongUse):
             told = f"cannot begin: {error.message}" + (f" ({error.hint})" if error.hint else "")
             await self._end(request, RequestState.REFUSED, told, now)
@@ -320,6 +331,10 @@ class DeploymentsDuty:
 
 def _only_lock(obstacles: tuple[Obstacle, ...]) -> bool:
     return all(one.kind == "lock" for one in obstacles)
+
+
+def _only_secret(obstacles: tuple[Obstacle, ...]) -> bool:
+    return bool(obstacles) and all(one.kind == "secret" for one in obstacles)
 
 
 def _cannot(error: HeadwayError) -> tuple[str, tuple[Obstacle, ...]]:

@@ -16,7 +16,7 @@ from headway.engine.host_book import HostBook, book_of
 from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.projects import Project
 from headway.engine.remote_commands import Task, known_secrets
-from headway.engine.request_gate import team_of
+from headway.engine.request_gate import require_in, team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import UnknownService, repository_place
 from headway.engine.service_logs import log_tasks
@@ -115,8 +115,7 @@ async def tail_call(
     now: datetime,
 ) -> HostCall:
     """The service's own logs. Raises NotAllowed, UnknownService, and what `log_tasks` raises."""
-    team = await tools.database.fetch(lambda tx: team_of(tx, service))
-    require(actor, Action.HOST_EXEC, team=team)
+    await require_in(tools, actor, Action.SERVICE_LOGS, service, environment)
     contract = (await project_at_head(tools, service)).contract
     tasks = log_tasks(contract, environment, since=now - age, lines=lines, follow=follow)
     secrets = await asyncio.to_thread(known_secrets, book_of(contract), tools.settings, environment)

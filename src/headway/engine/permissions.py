@@ -3,10 +3,13 @@
 NotAllowed    2    this actor may not; answered with 403, and the message names what is missing
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from headway.base.errors import WrongUse
+from headway.deploy.guards import Who
+from headway.domain.org import Floor
 from headway.domain.people import Actor, Role, Scope
 
 
@@ -31,6 +34,7 @@ class Action(StrEnum):
     DEPLOYMENT_REQUEST = "deployment.request"
     DEPLOYMENT_APPROVE = "deployment.approve"
     DEPLOYMENT_ROLLBACK = "deployment.rollback"
+    SERVICE_LOGS = "service.logs"
     HOST_EXEC = "host.exec"
     REPOSITORY_FETCH = "repository.fetch"
     REPOSITORY_PUSH = "repository.push"
@@ -60,7 +64,8 @@ NEEDS = {
     Action.RELEASE_ADD: Needs(Role.DEVELOPER, Scope.RELEASE),
     Action.DEPLOYMENT_REQUEST: Needs(Role.DEVELOPER, Scope.DEPLOY),
     Action.DEPLOYMENT_APPROVE: Needs(Role.DEVELOPER, Scope.DEPLOY),
-    Action.DEPLOYMENT_ROLLBACK: Needs(Role.OPERATOR, Scope.DEPLOY),
+    Action.DEPLOYMENT_ROLLBACK: Needs(Role.DEVELOPER, Scope.DEPLOY),
+    Action.SERVICE_LOGS: Needs(Role.DEVELOPER, Scope.HOSTS),
     Action.HOST_EXEC: Needs(Role.OPERATOR, Scope.HOSTS),
     Action.REPOSITORY_FETCH: Needs(Role.VIEWER, Scope.PUSH),
     Action.REPOSITORY_PUSH: Needs(Role.DEVELOPER, Scope.PUSH),
@@ -95,6 +100,23 @@ def require(actor: Actor, action: Action, *, team: str | None) -> None:
             hint=f"make a token that has it: headway token create NAME --scope {needs.scope}",
             scope=needs.scope,
         )
+
+
+def require_there(actor: Actor, action: Action, floors: Iterable[Floor], *, team: str | None) -> None:
+    """`require`, and what the floors of org.toml that apply there (`guards.applying`) keep to fewer. Raises NotAllowed."""
+    require(actor, action, team=team)
+    who = Who(actor.name, actor.role_in(team), frozenset(name for name, _ in actor.teams))
+    for floor in floors:
+        kept = _kept_to(floor, action)
+        if kept and not who.is_one_of(kept):
+            raise NotAllowed(
+                f"the floor {floor.name} of org.toml keeps {action} to {', '.join(kept)}, and {actor.name} is none of them",
+                hint="ask one of them",
+            )
+
+
+def _kept_to(floor: Floor, action: Action) -> tuple[str, ...]:
+    return {Action.DEPLOYMENT_ROLLBACK: floor.rollback, Action.SERVICE_LOGS: floor.logs}.get(action, ())
 
 
 def allows(actor: Actor, action: Action, *, team: str | None) -> bool:

@@ -13,7 +13,7 @@ from headway.deploy.guards import Who, Word, applying, stricter, why_not_counted
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.domain.org import Org
-from headway.domain.people import Role
+from headway.domain.people import Actor, Role
 from headway.domain.request import Approval, Request
 from headway.domain.when import parse_when
 from headway.engine.actors import actor_of
@@ -21,6 +21,7 @@ from headway.engine.deployment_books import KIND
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_plan import environment_of
 from headway.engine.ownership import is_alive
+from headway.engine.permissions import Action, require_there
 from headway.engine.projects import Project
 from headway.engine.release_projects import bare_of, repository_id
 from headway.engine.request_tools import RequestTools
@@ -125,6 +126,14 @@ def is_foreign(tx: Transaction, settings: Settings, service: str, place: str) ->
     if owner is None or id is None or id == owner.id:
         return ""
     return f"{service} belongs to the repository {owner.name}, and this release is of another one"
+
+
+async def require_in(
+    tools: RequestTools, actor: Actor, action: Action, service: str, environment: str
+) -> None:
+    """By role, and by the floors there. Raises NotAllowed."""
+    team = await tools.database.fetch(lambda tx: team_of(tx, service))
+    require_there(actor, action, applying(tools.org().floors, service, environment), team=team)
 
 
 def team_of(tx: Transaction, service: str) -> str | None:

@@ -27,7 +27,7 @@ from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_rollback import target_of
 from headway.engine.permissions import Action, require
 from headway.engine.releases import ReleaseGone, find_release
-from headway.engine.request_gate import ask_gate, team_of
+from headway.engine.request_gate import ask_gate, require_in, team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
 from headway.store import deployments, requests
@@ -118,7 +118,7 @@ class Requests:
         What goes on there is taken back instead, unless `to` names another. `force` passes a `once` that is declared
         incompatible. Raises NotAllowed, and what `engine.deployment_rollback.choose` raises.
         """
-        await self._require(actor, Action.DEPLOYMENT_ROLLBACK, service)
+        await require_in(self.tools, actor, Action.DEPLOYMENT_ROLLBACK, service, environment)
         if (before := await self._came_of(key)) is not None:
             return before
         going = await self.tools.database.fetch(lambda tx: deployments.unfinished(tx, service, environment))

@@ -47,6 +47,7 @@ from headway.engine.upgrade import copy_first
 from headway.store import secrets as rows
 from headway.store.database import Database, Transaction, open_database
 from headway.store.repositories import repository_of_service
+from headway.store.requests import look_soon_for_secrets
 from headway.store.secrets import SealedSecret
 
 _FORM = "hw1"
@@ -145,6 +146,7 @@ class Vault:
         rows.put_secret(tx, SealedSecret(stored, sealed))
         before = None if found is None else {"updated_by": found.stored.updated_by, "at": _at(found)}
         record(tx, actor, "secret.set", f"{scope} {name}", before, {"key": stored.key_id}, now)
+        look_soon_for_secrets(tx, now)
 
     def remove(self, tx: Transaction, scope: SecretScope, name: str, actor: Actor, now: datetime) -> bool:
         """False when there was none."""

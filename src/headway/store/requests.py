@@ -137,6 +137,17 @@ def look_at_all_soon(tx: Transaction, now: datetime) -> int:
     )
 
 
+def look_soon_for_secrets(tx: Transaction, now: datetime) -> int:
+    """Whatever waits for a secret is looked at by the next tick: one was set."""
+    return tx.execute(
+        """
+        UPDATE requests SET due_at = :now
+        WHERE state = 'waiting' AND due_at > :now AND obstacles LIKE '%"kind": "secret"%'
+        """,
+        now=to_milliseconds(now),
+    )
+
+
 def get_request(tx: Transaction, request_id: str) -> Request | None:
     row = tx.one("SELECT * FROM requests WHERE id = :id", id=request_id)
     return _request(row) if row else None

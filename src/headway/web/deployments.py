@@ -70,7 +70,7 @@ async def deployment(request: PageRequest) -> PageResponse:
         may_go_back=can_ask
         and view.is_live
         and not view.deployment.origin
-        and visit.may(Action.DEPLOYMENT_ROLLBACK, team),
+        and await visit.may_there(Action.DEPLOYMENT_ROLLBACK, service, view.deployment.environment),
         base=address(service, view.deployment.number),
     )
 
@@ -131,7 +131,7 @@ async def ask(request: PageRequest) -> PageResponse:
 
 async def _rollback_page(visit: Visit, found: Deployment) -> PageResponse:
     """Says from what to what, on how many hosts, how long it took the last time; or why there is no way back."""
-    visit.need(Action.DEPLOYMENT_ROLLBACK, await visit.team_of(found.service))
+    await visit.need_there(Action.DEPLOYMENT_ROLLBACK, found.service, found.environment)
 
     def look(tx: Transaction) -> Consequence:
         target = target_of(tx, found.service, found.environment, to=None, force=False)

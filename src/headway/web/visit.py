@@ -12,9 +12,10 @@ from urllib.parse import quote
 from jinja2 import Environment
 from litestar import Request, Response
 
+from headway.deploy.guards import applying
 from headway.domain.people import Actor
 from headway.engine.csrf import csrf_token
-from headway.engine.permissions import Action, allows, require
+from headway.engine.permissions import Action, NotAllowed, allows, require, require_there
 from headway.engine.views.world import World, read_world
 from headway.store.database import Transaction
 from headway.store.repositories import repository_of_service
@@ -143,6 +144,19 @@ class Visit:
     def may(self, action: Action, team: str | None = None) -> bool:
         """For buttons: a page shows only what can be done."""
         return allows(self.actor, action, team=team)
+
+    async def may_there(self, action: Action, service: str, environment: str) -> bool:
+        """By role, and by the floors of org.toml there."""
+        try:
+            await self.need_there(action, service, environment)
+        except NotAllowed:
+            return False
+        return True
+
+    async def need_there(self, action: Action, service: str, environment: str) -> None:
+        """Raises NotAllowed."""
+        floors = applying(self.server.org.current.floors, service, environment)
+        require_there(self.actor, action, floors, team=await self.team_of(service))
 
     def need(self, action: Action, team: str | None = None) -> None:
         """Raises NotAllowed, which names the role that is missing."""

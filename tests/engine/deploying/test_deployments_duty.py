@@ -14,7 +14,10 @@ import pytest
 from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.domain.org import Floor
 from headway.domain.request import RequestState
+from headway.domain.secrets import environment_scope
 from headway.engine.deployments_duty import DeploymentsDuty
+from headway.engine.keys import new_key
+from headway.engine.vault import Vault, stored_secrets
 from headway.store import deployments as rows
 from headway.store.database import Database
 from headway.store.events import events_after
@@ -167,15 +170,35 @@ async def test_what_is_live_already_is_done_without_a_deployment(quick: Line) ->
     assert (done.id, done.state, done.reason) == (made.id, S.DONE, "already live, since deployment 1")
 
 
-async def test_what_cannot_begin_is_refused_with_the_cause(quick: Line) -> None:
-    quick.staging = 'secrets = ["DATABASE_URL"]'
-    quick.green("one")
+async def test_what_cannot_begin_is_refused_with_the_cause(
+    quick: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = quick.green("one")
+    await quick.requests.request_deployment(ANA, service="shop", environment="staging", release=release.id)
+    monkeypatch.setattr("headway.engine.deployments_duty.get_release", lambda tx, id: None)
     await settled(quick)
     [asked] = quick.asked()
     assert asked.state is S.REFUSED
-    assert asked.reason.startswith(
-        "cannot begin: the environment staging of shop needs the secret DATABASE_URL"
-    )
+    assert asked.reason.startswith(f"cannot begin: {release.id} is not known here")
+
+
+async def test_what_misses_a_secret_waits_and_begins_when_the_secret_is_there(line: Line) -> None:
+    vault = Vault([new_key()])
+    line.settings = replace(line.settings, stored_secrets=stored_secrets(vault, line.database))
+    line.staging = 'secrets = ["DATABASE_URL"]'
+    line.green("one")
+    await settled(line)
+    [asked] = line.asked()
+    assert asked.state is S.WAITING
+    assert asked.reason.startswith("the environment staging of shop needs the secret DATABASE_URL")
+    [obstacle] = asked.obstacles
+    assert obstacle.kind == "secret"
+    assert "headway secret set DATABASE_URL --service shop --environment staging" in obstacle.hint
+    scope, now = environment_scope("shop", "staging"), line.clock.now()
+    line.database.transact(lambda tx: vault.put(tx, scope, "DATABASE_URL", "postgresql://db/shop", ANA, now))
+    await settled(line)
+    [asked] = line.asked()
+    assert (asked.state, line.serving("staging")) == (S.DONE, "one")
 
 
 def slowly(line: Line, version: str) -> Path:

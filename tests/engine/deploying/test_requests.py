@@ -97,7 +97,10 @@ async def test_who_may_not_and_what_is_not_there_is_refused_before_anything_is_s
         await ask(ANA, service="shop", environment="staging", release=bare)
     with pytest.raises(NothingBefore):
         await line.requests.request_rollback(EVE, service="shop", environment="staging")
-    with pytest.raises(NotAllowed, match="needs an operator"):
+    with pytest.raises(NotAllowed, match="needs a developer"):
+        await line.requests.request_rollback(LOU, service="shop", environment="staging")
+    line.org = replace(ORG, floors=(Floor("careful", rollback=("role:operator",)),))
+    with pytest.raises(NotAllowed, match="the floor careful"):
         await line.requests.request_rollback(ANA, service="shop", environment="staging")
     assert line.asked() == []
 

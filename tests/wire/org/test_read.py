@@ -147,7 +147,7 @@ def test_the_whole_example() -> None:
         ('from = ["team:storefront", "role:operator"]', 'from = "grace"', ["25:23 floors[0].approvals.count: asks for 2 approvals, and grace is 1 person"]),
         ('from = ["team:storefront", "role:operator"]', 'from = "grcae"', ["25:23 floors[0].approvals.count: asks for 2 approvals, and grcae is 1 person",
                                                                              "25:33 floors[0].approvals.from: 'grcae' is no person of this file; did you mean 'grace'?"]),
-        ("approvals = {}", "", ["30:3 floors[1]: asks for nothing; write one of approvals, branches, deployers, objective, ask"]),
+        ("approvals = {}", "", ["30:3 floors[1]: asks for nothing; write one of approvals, branches, deployers, rollback, logs, objective, ask"]),
         ('name = "approved"', 'name = "careful"', ["31:8 floors[1].name: 'careful' stands in floors twice"]),
         ('services = "shop"', 'services = ["!shop"]', ["23:13 floors[0].services[0]: '!shop' takes out of an empty list; write first what is taken in, such as '*'"]),
         ('branches = ["main"]', 'branches = ["refs/heads/main"]', ["26:13 floors[0].branches[0]: 'refs/heads/main' is the whole name of a ref; write the short one, such as 'main'"]),

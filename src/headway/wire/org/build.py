@@ -56,6 +56,8 @@ def _floor(table: shape.FloorTable) -> Floor:
         else ApprovalFloor(asked.count, _listed(asked.source), asked.expires, asked.not_own, asked.comment),
         branches=tuple(table.branches),
         deployers=_listed(table.deployers),
+        rollback=_listed(table.rollback),
+        logs=_listed(table.logs),
         objective=table.objective,
         ask=table.ask,
     )

@@ -84,11 +84,12 @@ def _floors(document: Table) -> Iterator[Problem]:
     for path, floor in _listed(document, "floors"):
         for key in ("services", "environments", "branches"):
             yield from _globs(floor.get(key), (*path, key))
-        yield from _known_people(document, floor.get("deployers"), (*path, "deployers"))
+        for key in ("deployers", "rollback", "logs"):
+            yield from _known_people(document, floor.get(key), (*path, key))
         approvals = table(floor, "approvals")
         yield from _known_people(document, approvals.get("from"), (*path, "approvals", "from"))
         yield from _enough(document, approvals, (*path, "approvals"))
-        rules = ("approvals", "branches", "deployers", "objective", "ask")
+        rules = ("approvals", "branches", "deployers", "rollback", "logs", "objective", "ask")
         if not any(key in floor for key in rules):
             message = f"asks for nothing; write one of {listing(rules)}"
             yield Problem(path, message, allowed=listing(rules), at_key=True)

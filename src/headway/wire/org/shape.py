@@ -99,6 +99,16 @@ class FloorTable(Model):
         "allows it if absent.",
         examples=["role:operator"],
     )
+    rollback: ApproverOrList | None = Field(
+        None,
+        description="Who may roll back there, in the same words; who may deploy at all (developers) if absent.",
+        examples=["role:operator"],
+    )
+    logs: ApproverOrList | None = Field(
+        None,
+        description="Who may read the service's own logs on its hosts, in the same words; developers if absent.",
+        examples=["role:operator"],
+    )
     objective: bool = Field(False, description="The service must declare an objective.", examples=[True])
     ask: bool = Field(
         False, description='A person promotes: `promote = "automatic"` does not count.', examples=[True]
