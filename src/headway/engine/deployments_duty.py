@@ -198,11 +198,9 @@ class DeploymentsDuty:
             await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
         else:
             # Until the secret is there it is what stands in the way, each time that it is tried.
-            reason: str = "begins"
-            obstacles: tuple[Obstacle, ...] = ()
-            if _only_secret(request.obstacles):
-                reason, obstacles = request.reason, request.obstacles
-            await self._wait(request, reason, obstacles, now + _LOOK_AGAIN_FOR_LOCK, now)
+            begins = replace(request, reason="begins", obstacles=())
+            shown = request if _only_secret(request.obstacles) else begins
+            await self._wait(request, shown.reason, shown.obstacles, now + _LOOK_AGAIN_FOR_LOCK, now)
             carried = _Carried(request.id)
             self._start(key, carried, self._fulfil(request, asking, carried))
 
