@@ -311,3 +311,28 @@ def test_a_rollback_that_was_taken_back_is_no_success(headway: Headway) -> None:
     terminal.wait_for(lambda: "without me" in terminal.said)
     terminal.type("b\n")
     assert (terminal.end(), shop.serving()) == (1, ["two"])
+
+
+def test_a_rollback_without_its_database_says_first_what_goes_without(
+    headway: Headway, tmp_path: Path
+) -> None:
+    shop = headway.shop
+    for version in ("one", "two"):
+        assert headway.call("deploy", "production", "--release", shop.release(version).id)[0] == 0
+    said = "headway status production --from-hosts shows it, headway rollback production --direct goes back by it"
+    lost = tmp_path / "lost.db"
+    headway.environment["HEADWAY_DATABASE_URL"] = f"sqlite:///{lost}"
+    code, _, err = headway.call("rollback", "production")
+    assert (code, said in err, lost.exists()) == (3, True, False), err
+    # An empty one knows only what the hosts tell of what is live.
+    open_database(f"sqlite:///{lost}").close()
+    code, _, err = headway.call("rollback", "production")
+    assert (code, said in err) == (2, True), err
+    lost.write_text("damaged " * 1000)
+    code, _, err = headway.call("rollback", "production")
+    assert (code, said in err) == (3, True), err
+    headway.environment["HEADWAY_SERVER"] = "http://127.0.0.1:1"
+    code, _, err = headway.call("rollback", "production")
+    assert (code, said in err) == (3, True), err
+    assert headway.call("rollback", "production", "--direct")[0] == 0
+    assert shop.serving() == ["one"]

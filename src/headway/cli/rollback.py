@@ -1,5 +1,7 @@
 """`headway rollback`: the last good release back, by a person's wish."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
+    from headway.store.database import Database
 
 
 @click.command()
@@ -47,8 +50,11 @@ def command(
     reached is told at the end. With --direct neither Headway's database nor its artifacts are needed: the hosts
     know what they had.
     """
-    if not direct and (server := server_for(settings, local=local)) is not None:
-        return _on_server(server, environment, target, force=force, wait=wait, as_json=as_json)
+    if not direct:
+        with _else_direct(environment):
+            server = server_for(settings, local=local)
+            if server is not None:
+                return _on_server(server, environment, target, force=force, wait=wait, as_json=as_json)
     from headway.cli.deployment_session import play
     from headway.engine.deployment_hold import World
     from headway.engine.deployments import Deployments, Result
@@ -79,11 +85,9 @@ def command(
 
     from headway.drivers.git import Git
     from headway.engine.deployment_rollback import rollback
-    from headway.engine.upgrade import copy_first
-    from headway.store.database import open_database
 
     git = Git(settings.environment, settings.mirrors)
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with _else_direct(environment), _database(settings) as database:
         full = _whole(database, project.contract.service.name, target) if target else None
 
         async def work(world: World) -> Result:
@@ -93,6 +97,36 @@ def command(
         return play(
             settings, work, environment=environment, again=again, wait=wait, as_json=as_json, going_back=True
         )
+
+
+@contextmanager
+def _else_direct(environment: str) -> Iterator[None]:
+    """Whoever has to go back and finds no database or server is told first what goes without them."""
+    from headway.client.errors import ServerUnreachable
+    from headway.store.errors import DatabaseUnavailable
+
+    try:
+        yield
+    except (DatabaseUnavailable, ServerUnreachable) as error:
+        from headway.engine.deployment_rollback import go_direct
+
+        error.hint = f"{go_direct(environment)}{f'; {error.hint}' if error.hint else ''}"
+        raise
+
+
+def _database(settings: Settings) -> "Database":
+    """A database that is not there is not made: an empty one knows no way back. Raises DatabaseUnavailable."""
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
+    from headway.store.errors import DatabaseUnavailable
+    from headway.store.sqlite import sqlite_path
+
+    url = settings.database_url
+    if url.startswith("sqlite:///") and not sqlite_path(url).exists():
+        raise DatabaseUnavailable(
+            f"there is no database {sqlite_path(url)}, which would know what was before"
+        )
+    return open_database(url, before=copy_first(settings))
 
 
 def _on_server(
@@ -112,12 +146,10 @@ def _on_server(
     )
 
 
-def _whole(database: object, service: str, text: str) -> str:
+def _whole(database: "Database", service: str, text: str) -> str:
     """The whole id of the release that a beginning of it names; also of one whose artifacts are gone."""
-    from headway.store.database import Database
     from headway.store.releases import releases_by_prefix
 
-    assert isinstance(database, Database)
     prefix = text if text.startswith("rel-") else f"rel-{text}"
     found = database.read(lambda tx: releases_by_prefix(tx, service, prefix))
     if len(found) == 1:

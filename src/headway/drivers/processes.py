@@ -48,17 +48,28 @@ def is_alive(process: ProcessIdentity) -> bool:
     return process.boot_id == boot_id() and start_time(process.pid) == process.start_time
 
 
+def is_stopped(process: ProcessIdentity) -> bool:
+    """Whether it lives and does nothing: stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger. False where /proc is not."""
+    if not is_alive(process) or (fields := _stat(process.pid)) is None:
+        return False
+    return fields[0] in (b"T", b"t")
+
+
 def start_time(pid: int) -> int | None:
     """When the living process `pid` began, see ProcessIdentity; None if there is none."""
     if not _HAS_PROC:
         return _start_time_by_ps(pid)
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in (b"Z", b"X") else int(fields[_STARTED_AT])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields behind the name, which may hold blanks and parentheses itself; None where there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
-    # The name may hold blanks and parentheses; the fields begin behind the last one.
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[_STARTED_AT])
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _start_time_by_ps(pid: int) -> int | None:

@@ -13,7 +13,7 @@ from headway.engine.deployment_books import KIND, LEASE
 from headway.engine.deployment_drive import Interruption, Watcher
 from headway.engine.host_link import HostLink
 from headway.engine.host_lock import HostsLock, new_owner
-from headway.engine.ownership import is_alive, this_process
+from headway.engine.ownership import is_alive, is_stopped, this_process
 from headway.engine.settings import Settings
 from headway.store import owners
 from headway.store.database import Database, Transaction
@@ -78,8 +78,9 @@ class Hold:
                 self.token = token
                 return
             if holder is not None and not (self.world.wait if wait is None else wait):
+                stopped = ", stopped" if is_stopped(holder.owner) else ""
                 raise EnvironmentHeld(
-                    f"{self.environment} is held by {holder.owner.user} (process {holder.owner.pid}): "
+                    f"{self.environment} is held by {holder.owner.user} (process {holder.owner.pid}{stopped}): "
                     f"{holder.reason}, since {holder.claimed_at:%Y-%m-%d %H:%M:%S} UTC",
                     hint=f"wait for it: --wait; headway status {self.environment} shows it",
                 )

@@ -20,6 +20,14 @@ class NothingBefore(WrongUse):
     """There is no good release before the live one."""
 
 
+def go_direct(environment: str) -> str:
+    """What a person can do whose database does not know the way back."""
+    return (
+        f"the hosts know what they had: headway status {environment} --from-hosts shows it, "
+        f"headway rollback {environment} --direct goes back by it"
+    )
+
+
 class NotOurs(WrongUse):
     """What is live was put there by another system."""
 
@@ -65,7 +73,14 @@ async def rollback(
         deployments.world.watcher.note(
             f"the hosts tell of {adopted.release}, put there without this database"
         )
-    target = await database.fetch(lambda tx: target_of(tx, service, environment, to=to, force=force))
+    try:
+        target = await database.fetch(lambda tx: target_of(tx, service, environment, to=to, force=force))
+    except (NothingBefore, UnknownRelease) as error:
+        live = await database.fetch(lambda tx: rows.last_succeeded(tx, service, environment))
+        if live is None or not live.has_plan:
+            # Put there without this database: an earlier one that was lost, or another laptop's.
+            error.hint = go_direct(environment)
+        raise
     release = await database.fetch(lambda tx: get_release(tx, target.release))
     if release is None:
         raise UnknownRelease(f"{target.release} is not known here", hint="headway release lists what is")

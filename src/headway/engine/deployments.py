@@ -128,10 +128,10 @@ class Deployments:
         """A result when somebody else did meanwhile what was asked for, and we waited for it."""
         try:
             await hold.claim(wait=False)
-        except EnvironmentHeld:
+        except EnvironmentHeld as held:
             if not self.world.wait:
                 raise
-            self.world.watcher.note(f"waiting for {wish.environment}, which another process holds")
+            self.world.watcher.note(f"waiting: {held.message}")
             await hold.claim(wait=True)
         if unfinished is None or not _same(unfinished, wish):
             return None

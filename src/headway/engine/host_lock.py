@@ -26,7 +26,7 @@ from headway.deploy.lock import Holder, LockOwner, holders, next_token, stale_on
 from headway.deploy.strategy import has_majority
 from headway.drivers.ssh.errors import SshError
 from headway.engine.host_link import HostLink, HostRefused, look_at_all
-from headway.engine.ownership import is_alive, this_process
+from headway.engine.ownership import is_alive, is_stopped, this_process
 from headway.store.owners import Owner
 
 log = logging.getLogger("headway.deployments")
@@ -147,30 +147,32 @@ class HostsLock:
     ) -> frozenset[Holder] | None:
         """The holders that are dead. None: not known yet, or alive and we wait; look again.
 
-        The silence is counted from the first time that exactly these owners and counters were seen.
+        The silence is counted from the first time that exactly these owners and counters were seen; it tells of a
+        process of this machine, too, which lives and may hang or be stopped.
         """
-        alive = [holder for holder in found if _lives(holder) is True]
-        unsure = tuple(holder for holder in found if _lives(holder) is None)
+        lives = {holder: _lives(holder) for holder in found}
+        silent = tuple(holder for holder in found if lives[holder] is not False)
+        if not silent:
+            return frozenset(found)
         now = self.clock.monotonic()
-        if not alive and unsure:
-            if unsure not in watched:
-                changed, first = bool(watched), not watched
-                watched[unsure] = now
-                if first:
-                    self.tell(f"held by {told(unsure[0])}; watching for {SILENCE:g}s whether it lives")
-                # Another picture than before: somebody moved, so somebody lives.
-                alive = list(unsure) if changed else []
-            elif now - watched[unsure] >= SILENCE:
-                return frozenset(found)
+        if now - watched.get(silent, now) >= SILENCE:
+            return frozenset(found)
+        alive = [holder for holder in silent if lives[holder]]
+        if not alive and watched and silent not in watched:
+            # Another picture than before: somebody moved, so somebody lives.
+            alive = list(silent)
         if alive and not wait:
             raise HostsHeld(
                 f"the hosts are held by {told(alive[0])}",
                 hint="wait for it: --wait; if its machine is gone for good, the lock frees itself within 60 s",
             )
-        if alive or unsure:
-            await self.clock.sleep(_LOOK_AGAIN if not alive else _LOOK_AGAIN / 2)
-            return None
-        return frozenset(found)
+        if not watched:
+            who = next((holder for holder in silent if _is_stopped(holder)), silent[0])
+            stopped = f"; its process {who.owner.pid} is stopped" if who.owner and _is_stopped(who) else ""
+            self.tell(f"held by {told(who)}{stopped}; watching for {SILENCE:g}s whether it lives")
+        watched.setdefault(silent, now)
+        await self.clock.sleep(_LOOK_AGAIN if not alive else _LOOK_AGAIN / 2)
+        return None
 
     async def _take(self, stale: frozenset[Holder]) -> bool:
         """Host after host in the order of their names; all, or none."""
@@ -249,10 +251,23 @@ class HostsLock:
 
 
 def _lives(holder: Holder) -> bool | None:
+    """None where only its silence can tell: of another machine, or stopped on this one."""
+    owner = _process(holder)
+    if owner is None or holder.owner is None:
+        return None
+    if owner == this_process(owner.user):
+        return holder.owner.id in _DRIVEN
+    alive = is_alive(owner)
+    return None if alive and is_stopped(owner) else alive
+
+
+def _is_stopped(holder: Holder) -> bool:
+    owner = _process(holder)
+    return owner is not None and is_stopped(owner)
+
+
+def _process(holder: Holder) -> Owner | None:
     owner = holder.owner
     if owner is None:
         return None
-    found = Owner(owner.machine, owner.boot_id, owner.pid, owner.start_time, owner.user)
-    if found == this_process(owner.user):
-        return owner.id in _DRIVEN
-    return is_alive(found)
+    return Owner(owner.machine, owner.boot_id, owner.pid, owner.start_time, owner.user)

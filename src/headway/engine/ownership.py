@@ -24,7 +24,17 @@ def is_alive(owner: Owner) -> bool | None:
     """True or False for a process of this machine; None for another machine's, which only its lease can tell."""
     if owner.machine != _machine():
         return None
-    return processes.is_alive(processes.ProcessIdentity(owner.boot_id, owner.pid, int(owner.start_time)))
+    return processes.is_alive(_identity(owner))
+
+
+def is_stopped(owner: Owner) -> bool:
+    """A process of this machine that somebody stopped (SIGSTOP, Ctrl-Z): it lives, and only its silence can tell for how
+    long it does nothing."""
+    return owner.machine == _machine() and processes.is_stopped(_identity(owner))
+
+
+def _identity(owner: Owner) -> processes.ProcessIdentity:
+    return processes.ProcessIdentity(owner.boot_id, owner.pid, int(owner.start_time))
 
 
 def _machine() -> str:

@@ -8,15 +8,22 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headway.domain.deployment import DeploymentState
 from headway.domain.release import Release
+from headway.drivers import processes
+from headway.engine.deployment_books import KIND, LEASE
+from headway.engine.deployment_hold import EnvironmentHeld, Hold
 from headway.engine.deployments import Wish
+from headway.engine.ownership import this_process
 from headway.store import deployments as rows
+from headway.store import owners
 from headway.store.database import Database
+from tests.support.clocks import HandClock
 from tests.support.deploying import Noting, Shop
 from tests.support.headway_process import Headway
 from tests.support.sshd import Sshd, needs_sshd, start_sshd
@@ -219,22 +226,24 @@ async def test_terminated_leaves_it_like_a_kill(headway: Headway) -> None:
     assert_nothing_twice(shop)
 
 
+@pytest.mark.parametrize("machine", ["another", "the same"])
 async def test_stopped_owner_that_wakes_up_changes_nothing(
-    headway: Headway, monkeypatch: pytest.MonkeyPatch
+    headway: Headway, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    """Another machine takes over after the silence; the first one then wakes up and is refused by the hosts."""
+    """Who comes takes over after the silence; the first one then wakes up and is refused by the hosts."""
     shop = headway.shop
     first, second = shop.release("one", SLOW), shop.release("two", SLOW)
     process = headway.start("deploy", "production", "--release", first.id)
     wait_until(lambda: reached(shop, "web1", first, "activate", "begin"), process)
     process.send_signal(signal.SIGSTOP)
     try:
-        # Another laptop: shares neither the machine nor the database.
+        # Another laptop, or somebody else's data folder: shares no database.
         import headway.engine.host_lock as host_lock
         import headway.engine.ownership as ownership
         from headway.store.database import open_database
 
-        monkeypatch.setattr(ownership, "_machine", lambda: "another")
+        if machine == "another":
+            monkeypatch.setattr(ownership, "_machine", lambda: "another")
         monkeypatch.setattr(host_lock, "SILENCE", 1.0)
         monkeypatch.setattr(host_lock, "_LOOK_AGAIN", 0.2)
         shop.database = open_database(f"sqlite:///{shop.folder}/other.db")
@@ -243,7 +252,9 @@ async def test_stopped_owner_that_wakes_up_changes_nothing(
             result = await deployments.deploy(Wish("production", second))
             notes = deployments.world.watcher
         assert isinstance(notes, Noting)
-        assert any("watching for" in line for line in notes.lines)
+        (named,) = [line for line in notes.lines if "watching for" in line]
+        assert f"deploys {first.id}" in named
+        assert (f"process {process.pid} is stopped" in named) == (machine == "the same")
         assert result.deployment is not None
         assert result.deployment.state is DeploymentState.SUCCEEDED
     finally:
@@ -259,6 +270,35 @@ async def test_stopped_owner_that_wakes_up_changes_nothing(
         lines = shop.journal(name)
         taken = next(index for index, line in enumerate(lines) if line["release"] == second.id)
         assert all(line["epoch"] == 2 for line in lines[taken:])
+
+
+async def test_who_waits_for_a_stopped_process_is_told_so_and_goes_on_when_its_lease_is_over(
+    shop: Shop,
+) -> None:
+    """By the database, before any host is asked."""
+    clock = HandClock()
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        other.send_signal(signal.SIGSTOP)
+        identity = processes.identity(other.pid)
+        assert identity is not None
+        wait_until(lambda: processes.is_stopped(identity))
+        owner = replace(this_process("eve@laptop"), pid=identity.pid, start_time=str(identity.start_time))
+        claimed = shop.database.transact(
+            lambda tx: owners.claim(
+                tx, KIND, "shop/production", owner, clock.now(), LEASE, reason="deploys x"
+            )
+        )
+        async with shop.world(clock=clock) as world:
+            hold = Hold(world, "shop", "production", "deploys y", shop.database)
+            with pytest.raises(EnvironmentHeld, match=rf"eve@laptop \(process {other.pid}, stopped\)"):
+                await hold.claim(wait=False)
+            await hold.claim(wait=True)
+        assert claimed is not None
+        assert hold.token == claimed + 1
+    finally:
+        other.kill()
+        other.wait()
 
 
 @pytest.mark.slow
