@@ -9,7 +9,7 @@ from headway.base.errors import Held
 from headway.deploy.host_states import HostState
 from headway.deploy.plan import Plan, from_json, to_json
 from headway.deploy.record import predecessor
-from headway.deploy.rollout import what_stands
+from headway.deploy.rollout import Asked, what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
 from headway.domain.release import Release
 from headway.drivers.artifacts import ArtifactStore
@@ -20,7 +20,7 @@ from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_plan import with_predecessors
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
-from headway.engine.host_link import HostLink, look_at_all, refuse_in_the_way
+from headway.engine.host_link import HostLink, look_at_all, refuse_in_the_way, require_all
 from headway.engine.releases import hold_release
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
@@ -43,9 +43,7 @@ _PATIENCE_GOING_BACK = 10.0
 async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
     """Whether every host says what the database says: this release, finished by this deployment, and nothing open."""
     links = world.links(plan.hosts)
-    unreachable = await look_at_all(links)
-    if unreachable:
-        raise next(iter(unreachable.values()))
+    require_all(await look_at_all(links, world.watcher.note))
     return all(
         link.record.live_release == live.release
         and link.record.deployed is not None
@@ -55,11 +53,18 @@ async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
 
 
 async def resume(hold: Hold, unfinished: Deployment) -> Begun:
-    """Takes its hosts and its rows. What runs there is followed by the actions that go on with it."""
+    """Takes its hosts and its rows. What runs there is followed by the actions that go on with it.
+
+    On its way back, or asked to go back, more than half of the hosts are enough; of the others it is told at the end.
+    """
     assert hold.database is not None
     plan = from_json(unfinished.plan)
     links = hold.world.links(plan.hosts)
-    back = unfinished.state is DeploymentState.ROLLING_BACK or unfinished.kind is DeploymentKind.ROLLBACK
+    back = (
+        unfinished.state is DeploymentState.ROLLING_BACK
+        or unfinished.kind is DeploymentKind.ROLLBACK
+        or hold.world.interruption.asked is Asked.BACK
+    )
     lock = await hold.take_hosts(links, unfinished.id, majority=back)
 
     def work(tx: Transaction) -> tuple[Deployment | None, list[HostRow]]:

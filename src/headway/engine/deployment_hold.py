@@ -9,6 +9,7 @@ from headway.base.errors import HeadwayError, Held
 from headway.deploy.plan import HostPlan, Plan
 from headway.domain.deployment import Deployment, HostRow
 from headway.drivers.ssh.connections import Connections
+from headway.drivers.ssh.errors import SshError
 from headway.engine.deployment_books import KIND, LEASE
 from headway.engine.deployment_drive import Interruption, Watcher
 from headway.engine.host_link import HostLink
@@ -36,6 +37,8 @@ class World:
     interruption: Interruption = field(default_factory=Interruption)
     #: Wait for whoever holds the environment, instead of saying so.
     wait: bool = False
+    #: Hosts that were tried and did not answer: going back does not try them once more.
+    given_up: dict[str, SshError] = field(default_factory=dict)
 
     def links(self, hosts: Sequence[HostPlan]) -> list[HostLink]:
         return [HostLink(host.spec.name, host.spec, host.root, self.connections) for host in hosts]
@@ -106,6 +109,8 @@ class Hold:
         since = f"{world.clock.now():%Y-%m-%d %H:%M:%S} UTC"
         owner = new_owner(world.settings.user, self.reason, deployment, since)
         self.lock = HostsLock(links, owner, world.clock, world.watcher.note)
+        if majority:
+            self.lock.unreachable = dict(world.given_up)
         await self.lock.acquire(majority=majority, wait=world.wait)
         return self.lock
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from headway.base.errors import Held, WrongUse
 from headway.deploy.history import Live, before_live, good_history, in_the_way
 from headway.deploy.plan import from_json
+from headway.deploy.strategy import has_majority
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_plan import environment_of
@@ -59,8 +60,11 @@ async def rollback(
     if to is None:
         await database.fetch(lambda tx: _require_ours(tx, service, environment))
     links = _links(deployments, environment)
-    unreachable = await look_at_all(links)
-    reached = [link for link in links if link.name not in unreachable]
+    world = deployments.world
+    world.given_up |= await look_at_all(
+        links, world.watcher.note, enough=lambda answered: has_majority(answered, len(links))
+    )
+    reached = [link for link in links if link.name not in world.given_up]
     adopted = await adopt(
         database,
         deployments.world.clock.now(),

@@ -1,6 +1,7 @@
 """One host of an environment as a deployment reaches it: its session, its root, the last look at it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ from headway.deploy.record import HostRecord, read_record
 from headway.domain.contract import HostSpec
 from headway.drivers.runner.over_session import SessionRunner
 from headway.drivers.ssh.connections import Connections
-from headway.drivers.ssh.errors import ConnectionLost, SshError
+from headway.drivers.ssh.errors import ConnectionLost, HostUnreachable, SshError
 from headway.drivers.ssh.session import HostSession, Reply
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ T = TypeVar("T")
 _TRIES = 4
 #: Headway's own scripts take milliseconds; a host that needs longer hangs.
 CALL_TIMEOUT = 60.0
+#: Seconds after which it is said which hosts have not answered yet; how many more they get once others are enough.
+_SAY_AFTER, _GRACE = 1.0, 4.0
 
 
 class HostRefused(Errored):
@@ -114,16 +117,92 @@ def refuse_in_the_way(links: Sequence[HostLink]) -> None:
         raise HostRefused("; ".join(found), hint=MOVE_AWAY)
 
 
-async def look_at_all(links: Sequence[HostLink]) -> dict[str, SshError]:
-    """Looks at every host at once. The answer: those that cannot be reached, each with why."""
-    import asyncio
+async def look_at_all(
+    links: Sequence[HostLink],
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    enough: Callable[[int], bool] | None = None,
+) -> dict[str, SshError]:
+    """Looks at every host at once. The answer: those that cannot be reached, each with why.
 
-    async def look(link: HostLink) -> SshError | None:
-        try:
-            await link.look()
-        except SshError as error:
-            return error
-        return None
+    What is still tried after a moment is told. `enough` says of how many have answered whether one can do without the
+    rest: they get a few seconds more, and no longer.
+    """
+    if not links:
+        return {}
+    asked = {link.name: asyncio.create_task(_look(link), name=f"look at {link.name}") for link in links}
+    try:
+        await asyncio.wait(asked.values(), timeout=_SAY_AFTER)
+        if late := [link for link in links if not asked[link.name].done()]:
+            tell(_tries(late))
+        await _until_enough(asked, enough)
+        for link in links:
+            if not asked[link.name].done():
+                asked[link.name].cancel()
+        await asyncio.wait(asked.values())
+        found: dict[str, SshError] = {}
+        for link in links:
+            task = asked[link.name]
+            error = _silent(link) if task.cancelled() else task.result()
+            if error is not None:
+                found[link.name] = error
+        return found
+    finally:
+        for task in asked.values():
+            task.cancel()
+        await asyncio.gather(*asked.values(), return_exceptions=True)
 
-    errors = await asyncio.gather(*(look(link) for link in links))
-    return {link.name: error for link, error in zip(links, errors, strict=True) if error is not None}
+
+def require_all(unreachable: Mapping[str, SshError]) -> None:
+    """Raises SshError with all of them, and the way to go on without."""
+    if unreachable:
+        first = next(iter(unreachable.values()))
+        without = " ".join(f"--without {name}" for name in unreachable)
+        raise SshError(
+            first.host,
+            "; ".join(error.message for error in unreachable.values()),
+            hint=f"{first.hint or 'mend it'}; or go on without it: {without}",
+        )
+
+
+async def _look(link: HostLink) -> SshError | None:
+    try:
+        await link.look()
+    except SshError as error:
+        return error
+    return None
+
+
+async def _until_enough(
+    asked: Mapping[str, "asyncio.Task[SshError | None]"], enough: Callable[[int], bool] | None
+) -> None:
+    """Until all have answered or were given up; or enough have, and the others had their time."""
+    until: float | None = None
+    while waiting := [task for task in asked.values() if not task.done()]:
+        ended = [task for task in asked.values() if task.done()]
+        if any(task.exception() for task in ended):
+            return
+        if until is None and enough is not None and enough(sum(task.result() is None for task in ended)):
+            until = asyncio.get_running_loop().time() + _GRACE
+        left = None if until is None else until - asyncio.get_running_loop().time()
+        if left is not None and left <= 0:
+            return
+        await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _tries(late: Sequence[HostLink]) -> str:
+    within = late[0].connections.settings.connect_within
+    told = []
+    for link in late:
+        trying = link.connections.trying(link.name)
+        told.append(f"{link.name} ({trying.place}: {trying.cause})" if trying else link.name)
+    return f"trying to reach {', '.join(told)}, for {within:g}s at most"
+
+
+def _silent(link: HostLink) -> SshError:
+    trying = link.connections.trying(link.name)
+    if trying is not None:
+        return HostUnreachable(link.name, trying.place, trying.cause, trying.attempts)
+    return SshError(
+        link.name, f"{link.name} ({link.spec.address}) has not answered for {_SAY_AFTER + _GRACE:g}s"
+    )

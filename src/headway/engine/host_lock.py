@@ -25,7 +25,7 @@ from headway.deploy.hostside import (
 from headway.deploy.lock import Holder, LockOwner, holders, next_token, stale_on, told
 from headway.deploy.strategy import has_majority
 from headway.drivers.ssh.errors import SshError
-from headway.engine.host_link import HostLink, HostRefused, look_at_all
+from headway.engine.host_link import HostLink, HostRefused, look_at_all, require_all
 from headway.engine.ownership import is_alive, is_stopped, this_process
 from headway.store.owners import Owner
 
@@ -36,6 +36,8 @@ BEAT = 10.0
 #: … and is given up when owner and counter were the same for this long.
 SILENCE = 30.0
 _LOOK_AGAIN = 2.0
+#: Seconds for a host to be let go: one that is away holds up nobody who is done.
+_LET_GO_WITHIN = 10.0
 #: Ids of the owners that this very process drives. A taking whose drive has died here is dead, although we live.
 _DRIVEN: set[str] = set()
 
@@ -77,6 +79,7 @@ class HostsLock:
     #: Set with the reason when a host was taken from us.
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_because: str = ""
+    _told: str = ""
     #: One task a host: a host that does not answer holds up no other one's beat.
     _hearts: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
 
@@ -130,14 +133,24 @@ class HostsLock:
             link.end_aside()
 
     async def _look(self, majority: bool) -> None:
-        self.unreachable = await look_at_all(self.links)
-        if self.unreachable and not majority:
-            raise next(iter(self.unreachable.values()))
-        if not has_majority(len(self._reachable()), len(self.links)):
+        """With `majority`, a host that was given up stays so: each further look would wait for it anew."""
+        if not majority:
+            self.unreachable = await look_at_all(self.links, self.tell)
+            require_all(self.unreachable)
+            return
+        total = len(self.links)
+        self.unreachable |= await look_at_all(
+            self._reachable(), self.tell, enough=lambda answered: has_majority(answered, total)
+        )
+        why = "; ".join(error.message for error in self.unreachable.values())
+        if not has_majority(len(self._reachable()), total):
             raise Errored(
-                f"only {len(self._reachable())} of {len(self.links)} hosts can be reached, more than half are needed: "
-                + "; ".join(error.message for error in self.unreachable.values())
+                f"only {len(self._reachable())} of {total} hosts can be reached, more than half are needed: {why}",
+                hint="leave those out by name that are gone for good: --without HOST",
             )
+        if why and why != self._told:
+            self._told = why
+            self.tell(f"goes on without {', '.join(self.unreachable)}: {why}")
 
     def _reachable(self) -> list[HostLink]:
         return [link for link in self.links if link.name not in self.unreachable]
@@ -215,9 +228,11 @@ class HostsLock:
 
     async def _quietly(self, link: HostLink, script: str) -> None:
         try:
-            await link.call(script)
-        except SshError as error:
-            self.tell(f"{link.name} could not be let go: {error.message}; the next one takes it over")
+            async with asyncio.timeout(_LET_GO_WITHIN):
+                await link.call(script)
+        except (SshError, TimeoutError) as error:
+            why = error.message if isinstance(error, SshError) else "it does not answer"
+            self.tell(f"{link.name} could not be let go: {why}; the next one takes it over")
 
     async def _beat(self, link: HostLink) -> None:
         """Until it is ended, or the host is another owner's. By a session of its own: a step that takes long does not
@@ -234,6 +249,11 @@ class HostsLock:
             if reply.exit_code == LOST:
                 self._lose(link)
                 return
+
+    def out_of_reach(self, host: str) -> str:
+        """Why nothing can be done on this host under this lock; empty where something can."""
+        error = self.unreachable.get(host)
+        return error.message if error is not None else ""
 
     async def is_ours(self, link: HostLink) -> bool:
         """Asked after a failure: is it the host's, or has another owner closed our epoch? Unknown counts as ours."""

@@ -19,6 +19,7 @@ from headway.domain.release import Artifact
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.runner.masking import mask_text
+from headway.drivers.ssh.errors import HostUnreachable
 from headway.engine.host_health import Health
 from headway.engine.host_jobs import HostJobs, JobEnd
 from headway.engine.host_link import HostLink
@@ -59,8 +60,13 @@ class HostWork:
 
     async def act(self, action: ActionKind, *, due_at: datetime | None = None) -> Outcome:
         """Does it, or goes on with it. Never raises for what a host or the user's commands do: that is the outcome."""
+        if why := self.lock.out_of_reach(self.link.name):
+            return Outcome(False, why)
         try:
             outcome = await self._act(action, due_at)
+        except HostUnreachable as error:
+            # Who owns it can as little be asked: that would only wait for it once more.
+            return Outcome(False, mask_text(error.message, self.jobs.secrets))
         except HeadwayError as error:
             outcome = Outcome(False, error.message)
         if not outcome.good and not await self.lock.is_ours(self.link):

@@ -5,7 +5,8 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +20,8 @@ from headway.drivers.ssh.trimmed import asyncssh
 
 _FIRST_PAUSE = 0.15
 _LONGEST_PAUSE = 3.0
+#: A start that takes longer waits for an answer and costs nothing here: others may begin.
+_START_TAKES = 1.0
 _Key = tuple[object, ...]
 
 
@@ -37,6 +40,16 @@ class _Client(asyncssh.SSHClient):
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A host that is tried again and again, and has not answered yet."""
+
+    place: str
+    #: Why the last attempt failed.
+    cause: str
+    attempts: int
+
+
 class Connections:
     """All connections of one command. An async context manager; leaving it closes them all.
 
@@ -48,7 +61,9 @@ class Connections:
         self._resolver = Resolver(settings)
         self._open: dict[_Key, asyncssh.SSHClientConnection] = {}
         self._dropped: list[asyncssh.SSHClientConnection] = []
-        self._doors: dict[_Key, asyncio.Lock] = {}
+        #: What is being connected: one task a host, whoever waits for it.
+        self._making: dict[_Key, asyncio.Task[asyncssh.SSHClientConnection]] = {}
+        self._trying: dict[str, Trying] = {}
         self._sessions: dict[_Key, HostSession] = {}
         self._starts = asyncio.Semaphore(settings.starts)
         self._starts_to: dict[str, asyncio.Semaphore] = {}
@@ -82,8 +97,15 @@ class Connections:
         Raises HostUnreachable, UnknownHostKey, ChangedHostKey, AuthenticationRefused or SshConfigFault.
         """
         key = host_key(host)
-        async with self._doors.setdefault(key, asyncio.Lock()):
-            return self._standing(key) or await self._connect(await self._resolver.way(host))
+
+        async def make() -> asyncssh.SSHClientConnection:
+            return await self._connect(await self._resolver.way(host))
+
+        return await self._once(key, make)
+
+    def trying(self, host: str) -> Trying | None:
+        """How it stands with a host that does not answer; None when nobody tries, or the first attempt still goes on."""
+        return self._trying.get(host)
 
     def drop(self, connection: asyncssh.SSHClientConnection) -> None:
         """Cuts a connection off; whoever asks next gets another."""
@@ -102,6 +124,10 @@ class Connections:
         """Ends the sessions and connections, after unfinished clean-up; at most a few seconds."""
         if self._cleanups:
             await asyncio.wait(set(self._cleanups), timeout=8)
+        making = list(self._making.values())
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
         for session in self._sessions.values():
             session.forget()
         connections, self._open = list(self._open.values()), {}
@@ -117,21 +143,47 @@ class Connections:
         await self.packed.close()
 
     async def _connect(self, way: Way) -> asyncssh.SSHClientConnection:
-        # The door to `way` is held; those before it are others, since no way leads back to itself.
+        # Those before it are others, since no way leads back to itself.
         tunnel = None if way.behind is None else await self._jump(way.behind)
         made = self._open[way.key] = await self._try_again(way.target, tunnel)
         return made
 
     async def _jump(self, way: Way) -> asyncssh.SSHClientConnection:
         """Each jump is a host like any other: its key is checked, its connection shared."""
-        async with self._doors.setdefault(way.key, asyncio.Lock()):
-            return self._standing(way.key) or await self._connect(way)
+        return await self._once(way.key, lambda: self._connect(way))
+
+    async def _once(
+        self, key: _Key, make: Callable[[], Coroutine[Any, Any, asyncssh.SSHClientConnection]]
+    ) -> asyncssh.SSHClientConnection:
+        """The one that stands, or that is being made; only then a new one. All who wait for a host that is away hear of
+        it at the same time, and one that gives up waiting takes it from nobody."""
+        if (found := self._standing(key)) is not None:
+            return found
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.create_task(make())
+            making.add_done_callback(lambda task: self._made(key, task))
+        return await asyncio.shield(making)
+
+    def _made(self, key: _Key, task: "asyncio.Task[asyncssh.SSHClientConnection]") -> None:
+        self._making.pop(key, None)
+        if not task.cancelled():
+            # Told to all who wait; there may be none any more.
+            task.exception()
 
     def _standing(self, key: _Key) -> asyncssh.SSHClientConnection | None:
         found = self._open.get(key)
         return None if found is None or found.is_closed() else found
 
     async def _try_again(
+        self, target: Target, tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.SSHClientConnection:
+        try:
+            return await self._until_it_answers(target, tunnel)
+        finally:
+            self._trying.pop(target.name, None)
+
+    async def _until_it_answers(
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
         loop = asyncio.get_running_loop()
@@ -144,6 +196,7 @@ class Connections:
                     return await self._attempt(target, tunnel)
             except (OSError, asyncssh.Error, TimeoutError) as error:
                 cause, final = _cause(error, self.settings)
+                self._trying[target.name] = Trying(target.place, cause, attempts)
                 left = until - loop.time()
                 if final or left <= 0:
                     raise HostUnreachable(
@@ -164,8 +217,23 @@ class Connections:
         # One sshd counts its own: what listens on another port is another one.
         place = f"{id(tunnel)} {target.address} {target.port}"
         per_server = self._starts_to.setdefault(place, asyncio.Semaphore(self.settings.starts_per_server))
-        async with per_server, self._starts:
-            yield
+        async with per_server:
+            await self._starts.acquire()
+            held = True
+
+            def let_go() -> None:
+                nonlocal held
+                if held:
+                    held = False
+                    self._starts.release()
+
+            # Hosts that do not answer hold up none that do.
+            timer = asyncio.get_running_loop().call_later(_START_TAKES, let_go)
+            try:
+                yield
+            finally:
+                timer.cancel()
+                let_go()
 
     async def _attempt(
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None

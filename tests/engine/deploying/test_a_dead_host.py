@@ -1,0 +1,212 @@
+"""One host is away: it is told what is tried, it holds up no other one, and going back needs it not."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headway.domain.deployment import DeploymentState
+from headway.drivers.ssh.connections import Connections
+from headway.drivers.ssh.errors import SshError
+from headway.engine import host_link, host_lock
+from headway.engine.deployment_rollback import rollback
+from headway.engine.deployments import Deployments, Wish
+from headway.engine.host_link import HostLink
+from headway.store import deployments as rows
+from headway.store.database import Database
+from headway.wire.contract import read_contract
+from tests.support.deploying import Noting, Shop
+from tests.support.sshd import Sshd, needs_sshd
+
+pytestmark = needs_sshd
+_roots = itertools.count(1)
+HELD_UP = {
+    "bin/activate": 'cp VERSION "$HEADWAY_ROOT/serving"; '
+    'while [ -e "$HEADWAY_ROOT/shared/wait" ]; do sleep 0.05; done'
+}
+
+
+@pytest.fixture
+def shop(servers: list[Sshd], sqlite: Database, tmp_path: Path) -> Shop:
+    return Shop(tmp_path, servers, sqlite, f"apps/dead {next(_roots)}")
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says a word, as a host whose kernel lives and nothing else does."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        yield listening.getsockname()[1]
+
+
+@asynccontextmanager
+async def without_web3(shop: Shop, port: int) -> AsyncIterator[Deployments]:
+    """As if web3 were at `port`."""
+    text = shop.text().replace(f"port = {shop.servers[2].port}", f"port = {port}")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=read_contract(text, "headway.toml"))
+        yield deployments
+
+
+def notes(deployments: Deployments) -> list[str]:
+    assert isinstance(deployments.world.watcher, Noting)
+    return deployments.world.watcher.lines
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+async def put(shop: Shop, *versions: str) -> None:
+    for version in versions:
+        async with shop.deployments() as deployments:
+            await deployments.deploy(Wish("production", shop.release(version)))
+
+
+async def test_a_rollback_takes_back_the_hosts_that_answer_and_says_what_is_left(
+    shop: Shop, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_link, "_SAY_AFTER", 0.2)
+    monkeypatch.setattr(host_link, "_GRACE", 0.3)
+    await put(shop, "one", "two")
+    async with without_web3(shop, silent) as deployments:
+        result = await rollback(deployments, "production", to=None)
+        told = notes(deployments)
+    # Once: what was given up is not tried a second time by the next question.
+    assert sum(line.startswith("trying to reach") and "web3" in line for line in told) == 1
+    assert any(line.startswith("goes on without web3: web3 (127.0.0.1) has not answered") for line in told)
+    assert result.deployment is not None
+    assert result.deployment.state is DeploymentState.FAILED
+    assert "web3 (127.0.0.1) has not answered" in result.deployment.reason
+    assert [row.state for row in result.hosts] == ["finished", "finished", "left_out"]
+    assert shop.serving() == ["one", "one", "two"]
+
+
+async def test_what_was_left_is_taken_back_although_a_host_is_gone_meanwhile(shop: Shop) -> None:
+    """The deployment was left half-way, its host web3 with it."""
+    await put(shop, "one")
+    shop.strategy = '{ kind = "rolling", batch = "100%" }'
+    for name in shop.names:
+        gate = shop.place(name) / "shared" / "wait"
+        gate.parent.mkdir(exist_ok=True)
+        gate.touch()
+    async with shop.deployments() as deployments:
+        going = asyncio.create_task(deployments.deploy(Wish("production", shop.release("two", HELD_UP))))
+        await until(lambda: shop.serving() == ["two"] * 3)
+        going.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await going
+    for name in shop.names:
+        (shop.place(name) / "shared" / "wait").unlink()
+    # A plan names the hosts as they were; so web3 itself is away now.
+    [left] = shop.database.read(lambda tx: rows.unfinished(tx, "shop"))
+    plan = json.loads(left.plan)
+    plan["hosts"][2]["spec"]["port"] = 1
+    shop.database.transact(
+        lambda tx: tx.execute("UPDATE deployments SET plan = :plan", plan=json.dumps(plan))
+    )
+    async with without_web3(shop, 1) as deployments:
+        result = await rollback(deployments, "production", to=None)
+    assert result.deployment is not None
+    assert result.deployment.state is DeploymentState.FAILED
+    assert [row.state for row in result.hosts] == ["reverted", "reverted", "stuck"]
+    assert "127.0.0.1:1) cannot be reached" in result.deployment.reason
+    assert shop.serving() == ["one", "one", "two"]
+
+
+async def test_a_deployment_names_every_host_that_is_away_and_the_way_without_them(shop: Shop) -> None:
+    text = shop.text()
+    for port, server in enumerate(shop.servers[1:], 1):
+        text = text.replace(f"port = {server.port}", f"port = {port}")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=read_contract(text, "headway.toml"))
+        with pytest.raises(
+            SshError, match=r"web2 .*cannot be reached.*; web3 .*cannot be reached"
+        ) as refused:
+            await deployments.deploy(Wish("production", shop.release("one")))
+    assert "--without web2 --without web3" in (refused.value.hint or "")
+    assert shop.serving() == [None] * 3
+    assert shop.is_free()
+
+
+async def test_a_host_that_does_not_answer_holds_up_no_beat_of_the_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_lock, "BEAT", 0.02)
+    usual = HostLink.call_aside
+
+    async def call_aside(link: HostLink, script: str, **more: float) -> object:
+        if link.name == "web2":
+            await asyncio.Event().wait()
+        return await usual(link, script, **more)
+
+    monkeypatch.setattr(HostLink, "call_aside", call_aside)
+    gate = shop.place("web1") / "shared" / "wait"
+    gate.parent.mkdir(parents=True)
+    gate.touch()
+
+    def beats(host: str) -> int:
+        return int((shop.place(host) / "epochs" / "1" / "beat").read_text() or 0)
+
+    async with shop.deployments() as deployments:
+        going = asyncio.create_task(deployments.deploy(Wish("production", shop.release("one", HELD_UP))))
+        await until((shop.place("web3") / "epochs" / "1" / "beat").exists)
+        await until(lambda: beats("web1") > 5 and beats("web3") > 5)
+        assert beats("web2") == 0
+        gate.unlink()
+        await going
+    assert shop.is_free()
+
+
+async def test_a_step_that_takes_long_holds_up_no_beat(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headway's own steps need the host's one session; the beat has a shell of its own."""
+    monkeypatch.setattr(host_lock, "BEAT", 0.02)
+    async with shop.world() as world:
+        from headway.engine.deployment_hold import Hold
+        from headway.engine.deployment_plan import environment_of, host_plans
+
+        contract = shop.contract()
+        links = world.links(host_plans(contract, environment_of(contract, "production")))
+        hold = Hold(world, "shop", "production", "tests", None)
+        lock = await hold.take_hosts(links, "dep-1")
+        beat = f'cat "{shop.place("web1")}/epochs/{lock.token}/beat"'
+        reply = await links[0].call(
+            f"n=$({beat}); i=0; while [ $i -lt 600 ] && [ $(($({beat}) - n)) -lt 5 ]; do sleep 0.05; i=$((i + 1)); done;"
+            f" [ $i -lt 600 ]"
+        )
+        await hold.let_go()
+    assert reply.exit_code == 0
+
+
+async def test_all_who_wait_for_a_host_share_one_attempt(shop: Shop, silent: int) -> None:
+    settings = replace(shop.settings.ssh, connect_within=0.2, attempt_timeout=0.2)
+    host = replace(shop.servers[0].host(), port=silent)
+    made = 0
+    async with Connections(settings) as connections:
+        usual = connections._attempt
+
+        async def attempt(*words: object) -> object:
+            nonlocal made
+            made += 1
+            return await usual(*words)  # type: ignore[arg-type]
+
+        connections._attempt = attempt  # type: ignore[method-assign,assignment]
+        first = asyncio.create_task(connections.connection(host))
+        others = [asyncio.create_task(connections.connection(host)) for _ in range(5)]
+        await asyncio.sleep(0)
+        # Who gives up takes it from nobody.
+        first.cancel()
+        errors = await asyncio.gather(*others, return_exceptions=True)
+        assert all(isinstance(error, SshError) for error in errors)
+        attempts = {getattr(error, "attempts", None) for error in errors}
+        assert attempts == {made}
