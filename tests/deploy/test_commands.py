@@ -1,14 +1,24 @@
 """What is run on hosts, compared whole: dry run prints exactly this."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 from headway.deploy.commands import Group, commands, settings_of, settings_text
-from headway.domain.contract import DeployKind, ProcessSpec
+from headway.deploy.own_files import Found, OwnFile, with_own_files
+from headway.deploy.plan import HostPlan, Plan
+from headway.deploy.record import readme
+from headway.domain.contract import DeployKind, DeploySpec, Drain, ProcessSpec
 from headway.domain.deployment import Command
-from tests.deploy.examples import deploy_spec, host, plan
+from tests.deploy.examples import BEFORE, deploy_spec, host, plan
 
-NEW = {"directory": "releases/rel-b", "settings": "settings/dep-2.env"}
-OLD = {"directory": "releases/rel-a", "settings": "settings/dep-1.env"}
+NEW: dict[str, Any] = {
+    "env": {"HEADWAY_STOP_WITHIN": "30"},
+    "directory": "releases/rel-b",
+    "settings": "settings/dep-2.env",
+    "stop_within": timedelta(seconds=30),
+}
+OLD = {**NEW, "directory": "releases/rel-a", "settings": "settings/dep-1.env"}
 
 SWITCH = """\
 rm -f "$HEADWAY_EPOCH/settings" "$HEADWAY_EPOCH/current"
@@ -30,7 +40,7 @@ done"""
 
 def test_switching_a_host() -> None:
     assert commands(plan(), host("web1"), Group.SWITCH) == (
-        Command("web1", "drain", DRAIN, **OLD),
+        Command("web1", "drain", DRAIN, limit=timedelta(minutes=10, seconds=20), **OLD),
         Command("web1", "switch", SWITCH),
         Command("web1", "activate", "systemctl restart shop", **NEW),
         Command("web1", "activate:worker", "systemctl restart worker", **NEW),
@@ -108,6 +118,133 @@ def test_kind_script_runs_the_users_command_for_both_ways() -> None:
     assert commands(undone, host("web1"), Group.SWITCH)[0].script == "./release.sh rel-b web1"
     asked_for = replace(undone, rollback=True)
     assert commands(asked_for, host("web1"), Group.SWITCH)[0].script == "./undo.sh rel-b"
+
+
+def file(word: str, *processes: str, **changes: object) -> DeploySpec:
+    """A headway.toml whose every command tells that it is its own."""
+    specs = tuple(
+        ProcessSpec(
+            name,
+            f"{word}-activate {name}",
+            deactivate=f"{word}-deactivate {name}",
+            drain=Drain(f"{word}-drain {name}"),
+            undrain=f"{word}-undrain {name}",
+            stop_within=timedelta(seconds=5 if word == "old" else 50),
+        )
+        for name in processes
+    )
+    return deploy_spec(processes=specs, prepare=f"{word}-prepare", once=None, shared=(), **changes)
+
+
+def between(old: DeploySpec, new: DeploySpec, **changes: object) -> tuple[Plan, HostPlan]:
+    """A deployment from a release with one file to a release with another."""
+    names = tuple(process.name for process in new.processes)
+    whole = plan(replace(host("web1"), processes=names), deploy=new, **changes)
+    own = OwnFile(old, tuple(process.name for process in old.processes))
+    whole = with_own_files(whole, {"web1": Found(BEFORE, None, own)}, {})
+    return whole, whole.hosts[0]
+
+
+def said(whole: Plan, on: HostPlan, group: Group) -> list[str]:
+    """What is said, without the frame that Headway puts round a drain and round what may fail."""
+    found = []
+    for command in commands(whole, on, group):
+        word = next((w for w in command.script.replace("'", " ").split() if w[:4] in ("old-", "new-")), "")
+        found.append(f"{command.step} {word}".strip())
+    return found
+
+
+def test_every_command_comes_from_the_file_of_the_release_that_it_acts_on() -> None:
+    whole, on = between(file("old", "main"), file("new", "main"))
+    assert said(whole, on, Group.PREPARE) == ["unpack", "prepare new-prepare"]
+    assert said(whole, on, Group.SWITCH) == ["drain old-drain", "switch", "activate new-activate"]
+    assert said(whole, on, Group.UNDRAIN) == ["undrain new-undrain"]
+    assert said(whole, on, Group.BACK) == [
+        "back-drain new-drain",
+        "back-switch",
+        "back-activate old-activate",
+    ]
+    assert said(whole, on, Group.READMIT) == ["back-undrain old-undrain"]
+    stops = {c.step: c.env["HEADWAY_STOP_WITHIN"] for c in commands(whole, on, Group.BACK) if c.env}
+    assert stops == {"back-drain": "50", "back-activate": "5"}
+
+
+def test_a_process_that_the_release_does_not_have_is_stopped_by_the_file_that_has_it() -> None:
+    whole, on = between(file("old", "main", "mailer"), file("new", "main", "worker"))
+    assert said(whole, on, Group.SWITCH) == [
+        "drain old-drain",
+        "drain:mailer old-drain",
+        "switch",
+        "deactivate:mailer old-deactivate",
+        "activate new-activate",
+        "activate:worker new-activate",
+    ]
+    stop = commands(whole, on, Group.SWITCH)[3]
+    assert (stop.script, stop.directory, stop.settings) == (
+        "old-deactivate mailer",
+        "releases/rel-a",
+        "settings/dep-1.env",
+    )
+    assert said(whole, on, Group.BACK) == [
+        "back-drain new-drain",
+        "back-drain:worker new-drain",
+        "back-switch",
+        "back-deactivate:worker new-deactivate",
+        "back-activate old-activate",
+        "back-activate:mailer old-activate",
+    ]
+    # That a process of the bad release does not stop is told, once what should serve serves again.
+    assert said(whole, on, Group.READMIT) == [
+        "back-undrain old-undrain",
+        "back-undrain:mailer old-undrain",
+        "back-stopped:worker",
+    ]
+
+
+def test_a_process_that_nobody_knows_how_to_stop_is_told() -> None:
+    old = file("old", "main", "mailer")
+    silent = replace(old, processes=(old.processes[0], replace(old.processes[1], deactivate=None)))
+    whole, on = between(silent, file("new", "main"))
+    stop = next(c for c in commands(whole, on, Group.SWITCH) if c.step == "deactivate:mailer")
+    assert (
+        "mailer is no longer a process of this host, and no `deactivate` of it says how it stops"
+        in stop.script
+    )
+
+
+def test_what_was_left_half_way_is_drained_and_stopped_by_its_own_file() -> None:
+    left = replace(BEFORE, release="rel-x", deployment="dep-x")
+    whole = plan(replace(host("web1"), processes=("main",)), deploy=file("new", "main"))
+    old = OwnFile(file("old", "main"), ("main",))
+    half = OwnFile(file("new", "main", "worker"), ("main", "worker"))
+    whole = with_own_files(whole, {"web1": Found(BEFORE, left, old, half)}, {})
+    switch = commands(whole, whole.hosts[0], Group.SWITCH)
+    assert [(c.step, c.directory) for c in switch if c.settings] == [
+        ("drain", "releases/rel-x"),
+        ("drain:worker", "releases/rel-x"),
+        ("deactivate:worker", "releases/rel-x"),
+        ("activate", "releases/rel-b"),
+    ]
+    assert said(whole, whole.hosts[0], Group.BACK)[-1] == "back-activate old-activate"
+
+
+def test_a_rollback_script_is_that_of_the_release_gone_back_to() -> None:
+    script = {"kind": DeployKind.SCRIPT, "artifact": None}
+    old = file("old", "main", run="old-run", rollback="old-rollback", **script)
+    whole, on = between(old, file("new", "main", run="new-run", **script), artifact=None)
+    assert said(whole, on, Group.SWITCH)[1] == "run new-run"
+    assert said(whole, on, Group.BACK)[1] == "back-run old-rollback"
+
+
+def test_the_readme_goes_back_by_the_file_of_the_release_before() -> None:
+    whole, on = between(file("old", "main", "mailer"), file("new", "main", "worker"))
+    _, line = (line for line in readme(whole, on).splitlines() if line.startswith(("  cd ", "  export ")))
+    assert [word for word in line.replace("'", " ").split() if word[:4] in ("old-", "new-")] == [
+        "new-deactivate",
+        "old-activate",
+        "old-activate",
+    ]
+    assert line.index("releases/rel-b") < line.index("new-deactivate") < line.index("releases/rel-a")
 
 
 def test_settings_hold_what_the_platform_promises() -> None:

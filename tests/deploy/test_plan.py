@@ -1,12 +1,18 @@
 from dataclasses import replace
 
+from headway.deploy.own_files import Found, OwnFile, with_own_files
 from headway.deploy.plan import differences, fingerprint, from_json, to_json
-from tests.deploy.examples import deploy_spec, host, plan
+from tests.deploy.examples import BEFORE, deploy_spec, host, plan
 
 
 def test_comes_back_from_json_as_it_was() -> None:
     whole = fingerprint(plan(host("web1"), host("web2", 1, None)), {"TOKEN": "very secret"})
     assert from_json(to_json(whole)) == whole
+    own = OwnFile(deploy_spec(prepare="./bin/of-then"), ("main",))
+    known = with_own_files(whole, {"web1": Found(BEFORE, BEFORE, own, own, own)}, {})
+    assert from_json(to_json(known)) == known
+    # However many hosts: each file once.
+    assert known.files == (own.deploy,)
     assert "very secret" not in to_json(whole)
 
 

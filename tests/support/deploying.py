@@ -119,6 +119,8 @@ class Shop:
     within: str = "2s"
     extra_deploy: str = ""
     extra_environment: str = ""
+    #: Words of the file -> what stands in their place, as another version of the service has it.
+    edits: dict[str, str] = field(default_factory=dict)
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +148,11 @@ class Shop:
             )
             for name, server in zip(self.names, self.servers, strict=True)
         )
-        return CONTRACT.format(
+        text = CONTRACT
+        for old, new in self.edits.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return text.format(
             root=self.root,
             strategy=self.strategy,
             within=self.within,

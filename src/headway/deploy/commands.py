@@ -3,19 +3,23 @@
 Each command is one step of a job on a host. Its script is read by `sh -eu` in `directory` (relative to the
 environment's root there), after `settings`, with $HEADWAY_ROOT and $HEADWAY_EPOCH (the owner's own directory) set.
 What it puts in place it builds in $HEADWAY_EPOCH and then renames: the rename fails once another owner has come.
+
+Whatever acts on a release comes from that release's own file: what runs is drained and stopped by its file, what comes
+is activated by its own, and going back to a release uses that one's.
 """
 
 import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
-from headway.deploy.layout import prepared_marker, release_directory, settings_file
-from headway.deploy.placeholders import Values, fill_command
-from headway.deploy.plan import HostPlan, Plan
+from headway.deploy.layout import STOP_GRACE, prepared_marker, release_directory, settings_file
+from headway.deploy.placeholders import fill_command
+from headway.deploy.plan import HostPlan, Plan, Standing
 from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
-from headway.domain.contract import DeployKind, Drain, ProcessSpec
+from headway.domain.contract import DeployKind, DeploySpec, Drain, ProcessSpec
 from headway.domain.deployment import Command
 
 
@@ -57,33 +61,70 @@ def settings_text(settings: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
 
 
+def by_hand(plan: Plan, host: HostPlan) -> str:
+    """What follows the switch when a person goes back on the host itself, as one line for a shell in $HEADWAY_ROOT."""
+    new, old = _Maker(plan, host, plan.new(host)), plan.old(host)
+    assert old is not None
+    back = _Maker(plan, host, old)
+    gone = [
+        new.user("", process.deactivate)
+        for process in _gone(new.standing, old)
+        if process.deactivate is not None
+    ]
+    stops = [f"{_line(command)} || echo 'not stopped'" for command in gone]
+    starts = [*_run_back(back), *_activate(back, "back-activate")]
+    return "; ".join([*stops, " && ".join(map(_line, starts)) or ":"])
+
+
+def _line(command: Command) -> str:
+    """A user's command with all that it finds when Headway runs it, in a shell of its own."""
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())
+    return (
+        f'(cd "$HEADWAY_ROOT/{command.directory}" && set -a && . "$HEADWAY_ROOT/{command.settings}" && set +a'
+        f" && {words} sh -eu -c {shlex.quote(command.script)})"
+    )
+
+
 def _named(step: str, process: ProcessSpec) -> str:
     return step if process.name == "main" else f"{step}:{process.name}"
 
 
 class _Maker:
-    """Commands of one host for one release: the new one going forward, the one before going back."""
+    """Commands of one release on one host."""
 
-    def __init__(self, plan: Plan, host: HostPlan, release: str, deployment: str) -> None:
+    def __init__(self, plan: Plan, host: HostPlan, standing: Standing) -> None:
         self.host = host.spec.name
-        self.values: Values = plan.values(host, release)
-        self.directory = release_directory(release)
-        self.settings = settings_file(deployment)
+        self.standing = standing
+        self.values = plan.values(host, standing.release)
+        self._place = {
+            "directory": release_directory(standing.release),
+            "settings": settings_file(standing.deployment),
+        }
 
-    def user(self, step: str, text: str) -> Command:
+    def user(self, step: str, text: str, process: ProcessSpec | None = None) -> Command:
         """What the user wrote, in the release's directory, with its settings."""
+        return self.framed(step, fill_command(text, self.values), process)
+
+    def framed(
+        self, step: str, script: str, process: ProcessSpec | None = None, *, more: timedelta = timedelta()
+    ) -> Command:
+        """A script of ours round what the user wrote; it may take `more` than a step may."""
+        several = (process,) if process else self.standing.deploy.processes
+        stop = max((one.stop_within for one in several), default=STOP_GRACE)
         return Command(
             self.host,
             step,
-            fill_command(text, self.values),
-            directory=self.directory,
-            settings=self.settings,
+            script,
+            env={"HEADWAY_STOP_WITHIN": str(round(stop.total_seconds()))},
+            limit=self.standing.deploy.timeout + more,
+            stop_within=stop,
+            **self._place,
         )
 
     def own(self, step: str, script: str) -> Command:
-        return Command(self.host, step, script)
+        return Command(self.host, step, script, limit=self.standing.deploy.timeout)
 
-    def drain(self, step: str, drain: Drain, *, must: bool) -> Command:
+    def drain(self, step: str, process: ProcessSpec, drain: Drain, *, must: bool) -> Command:
         """`must`: a host that does not drain fails; on the way back it goes on, because what runs there is bad anyway."""
         script = _drain_script(
             fill_command(drain.run, self.values),
@@ -94,82 +135,127 @@ class _Maker:
             script = (
                 f"sh -eu -c {shlex.quote(script)} || echo 'not drained, going on: it is being taken back'"
             )
-        return Command(self.host, step, script, directory=self.directory, settings=self.settings)
+        return self.framed(step, script, process, more=drain.within)
 
 
-def _new(plan: Plan, host: HostPlan) -> _Maker:
-    return _Maker(plan, host, plan.release, plan.deployment)
-
-
-def _old(plan: Plan, host: HostPlan) -> _Maker | None:
-    before = host.predecessor
-    return _Maker(plan, host, before.release, before.deployment) if before else None
+def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
+    new = _Maker(plan, host, plan.new(host))
+    yield new.own("verify", verify_script(plan, new.standing.deploy))
 
 
 def _prepare(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    new = _new(plan, host)
-    yield new.own("unpack", unpack_script(plan))
+    new = _Maker(plan, host, plan.new(host))
+    deploy = new.standing.deploy
+    yield new.own("unpack", unpack_script(plan, deploy))
     if plan.settings_of is not None:
         yield new.own("settings", _take_over_settings(plan.settings_of, plan.deployment))
-    if plan.deploy.prepare:
-        script = _prepare_script(plan, fill_command(plan.deploy.prepare, new.values))
-        yield Command(new.host, "prepare", script, directory=new.directory, settings=new.settings)
+    if deploy.prepare:
+        yield new.framed(
+            "prepare", _prepare_script(plan.release, deploy, fill_command(deploy.prepare, new.values))
+        )
 
 
 def _once(plan: Plan, host: HostPlan) -> Iterator[Command]:
     if plan.deploy.once and not plan.rollback and host is plan.hosts[0]:
-        yield _new(plan, host).user("once", plan.deploy.once.run)
+        yield _Maker(plan, host, plan.new(host)).user("once", plan.deploy.once.run)
 
 
 def _switch(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    new, old = _new(plan, host), _old(plan, host)
-    processes = plan.processes(host)
-    for process in processes:
-        # What never ran here needs no draining.
-        if process.drain and old:
-            yield old.drain(_named("drain", process), process.drain, must=True)
+    new, before = _Maker(plan, host, plan.new(host)), plan.running(host)
+    running = _Maker(plan, host, before) if before else None
+    if running:
+        yield from _drain(running, "drain", must=True)
     # A person's rollback goes forward through the hosts, but back in releases.
-    text = (plan.deploy.rollback if plan.rollback else None) or plan.deploy.run
-    if plan.deploy.kind is DeployKind.SCRIPT and text:
-        yield new.user("run", text)
+    if plan.rollback:
+        yield from _run_back(new, "run")
+    elif new.standing.deploy.kind is DeployKind.SCRIPT and new.standing.deploy.run:
+        yield new.user("run", new.standing.deploy.run)
     yield new.own("switch", _switch_script(plan.release, plan.deployment))
-    for process in processes:
-        if process.activate:
-            yield new.user(_named("activate", process), process.activate)
+    if running:
+        for process in _gone(running.standing, new.standing):
+            yield _stop(running, _named("deactivate", process), process)
+    yield from _activate(new, "activate")
 
 
 def _undrain(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    for process in plan.processes(host):
-        if process.undrain:
-            yield _new(plan, host).user(_named("undrain", process), process.undrain)
+    yield from _readmitted(_Maker(plan, host, plan.new(host)), "undrain")
 
 
 def _back(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    new, old = _new(plan, host), _old(plan, host)
-    processes = plan.processes(host)
-    for process in processes:
-        if process.drain:
-            yield new.drain(_named("back-drain", process), process.drain, must=False)
-    if old is None:
+    new, before = _Maker(plan, host, plan.new(host)), plan.old(host)
+    yield from _drain(new, "back-drain", must=False)
+    if before is None:
         yield new.own("back-switch", _remove_script())
-        for process in processes:
+        for process in new.standing.processes:
             if process.deactivate:
-                yield new.user(_named("back-deactivate", process), process.deactivate)
+                yield new.user(_named("back-deactivate", process), process.deactivate, process)
         return
-    if plan.deploy.kind is DeployKind.SCRIPT and (text := plan.deploy.rollback or plan.deploy.run):
-        yield old.user("back-run", text)
-    yield old.own("back-switch", _switch_script(old.values.release, host.predecessor.deployment))  # type: ignore[union-attr]
-    for process in processes:
-        if process.activate:
-            yield old.user(_named("back-activate", process), process.activate)
+    old = _Maker(plan, host, before)
+    yield from _run_back(old)
+    yield old.own("back-switch", _switch_script(before.release, before.deployment))
+    for process in _gone(new.standing, before):
+        stop = _stop(new, _named("back-deactivate", process), process)
+        # What should serve again does not wait for it; it is told once that serves.
+        yield replace(stop, script=f'{_tried(stop.script)} || : > "$HEADWAY_EPOCH/{_not_stopped(process)}"')
+    yield from _activate(old, "back-activate")
 
 
 def _readmit(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    if (old := _old(plan, host)) is None:
+    if (before := plan.old(host)) is None:
         return
-    for process in plan.processes(host):
+    old = _Maker(plan, host, before)
+    yield from _readmitted(old, "back-undrain")
+    for process in _gone(plan.new(host), before):
+        told = f"{process.name} of {plan.release} could not be stopped: see back-deactivate:{process.name}"
+        script = (
+            f'[ ! -e "$HEADWAY_EPOCH/{_not_stopped(process)}" ] || {{ echo {shlex.quote(told)}; exit 1; }}'
+        )
+        yield old.own(_named("back-stopped", process), script)
+
+
+def _drain(maker: _Maker, step: str, *, must: bool) -> Iterator[Command]:
+    for process in maker.standing.processes:
+        if process.drain:
+            yield maker.drain(_named(step, process), process, process.drain, must=must)
+
+
+def _activate(maker: _Maker, step: str) -> Iterator[Command]:
+    for process in maker.standing.processes:
+        if process.activate:
+            yield maker.user(_named(step, process), process.activate, process)
+
+
+def _readmitted(maker: _Maker, step: str) -> Iterator[Command]:
+    for process in maker.standing.processes:
         if process.undrain:
-            yield old.user(_named("back-undrain", process), process.undrain)
+            yield maker.user(_named(step, process), process.undrain, process)
+
+
+def _run_back(old: _Maker, step: str = "back-run") -> Iterator[Command]:
+    deploy = old.standing.deploy
+    if deploy.kind is DeployKind.SCRIPT and (text := deploy.rollback or deploy.run):
+        yield old.user(step, text)
+
+
+def _gone(left: Standing, comes: Standing) -> list[ProcessSpec]:
+    """Processes that run on this host by the file of the release that is left, and not by that of the one that comes."""
+    stay = {process.name for process in comes.processes}
+    return [process for process in left.processes if process.name not in stay]
+
+
+def _stop(maker: _Maker, step: str, process: ProcessSpec) -> Command:
+    if process.deactivate:
+        return maker.user(step, process.deactivate, process)
+    told = f"{process.name} is no longer a process of this host, and no `deactivate` of it says how it stops: it is left"
+    return maker.own(step, f"echo {shlex.quote(told)}")
+
+
+def _tried(script: str) -> str:
+    return f"sh -eu -c {shlex.quote(script)}"
+
+
+def _not_stopped(process: ProcessSpec) -> str:
+    return f"not-stopped-{process.name}"
 
 
 def _drain_script(run: str, until: str | None, within: timedelta) -> str:
@@ -215,27 +301,23 @@ else
 fi"""
 
 
-def prepare_mark(plan: Plan) -> str:
+def prepare_mark(deploy: DeploySpec) -> str:
     """What a host remembers of the `prepare` that was run in a release's directory."""
-    return hashlib.sha256((plan.deploy.prepare or "").encode()).hexdigest()[:16]
+    return hashlib.sha256((deploy.prepare or "").encode()).hexdigest()[:16]
 
 
-def _prepare_script(plan: Plan, text: str) -> str:
+def _prepare_script(release: str, deploy: DeploySpec, text: str) -> str:
     """Once per release's directory, whichever deployment comes: going back to one that stands there costs nothing."""
-    mark = prepare_mark(plan)
-    marker = prepared_marker(plan.release)
+    mark = prepare_mark(deploy)
+    marker = prepared_marker(release)
     return f"""\
 if [ "$(cat "$HEADWAY_ROOT/{marker}" 2>/dev/null)" = {mark} ]; then
   echo "this release was prepared before"; exit 0
 fi
 sh -eu -c {shlex.quote(text)}
-{after_prepare(plan.release)}
+{after_prepare(release)}
 echo {mark} > "$HEADWAY_EPOCH/prepared"
 mv -T "$HEADWAY_EPOCH/prepared" "$HEADWAY_ROOT/{marker}\""""
-
-
-def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    yield _new(plan, host).own("verify", verify_script(plan))
 
 
 _MADE: Mapping[Group, Callable[[Plan, HostPlan], Iterator[Command]]] = {

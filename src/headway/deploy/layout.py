@@ -6,6 +6,7 @@ unpacked/<release>      its marker: what it was unpacked from, and each file's S
 prepared/<release>      the checksum of the `prepare` that was run in it
 shared/                 what outlives releases
 settings/<deployment>.env (0600), settings/current.env -> the live one
+settings/<deployment>.json (0600): what the release's own headway.toml says of this host
 uploads/                archives on their way to releases/
 bin/                    Headway's frame of a step, named by its content
 epochs/<n>/             one number an owner: owner.json, beat, steps/<deployment>.<host>.<group>.<attempt>/
@@ -48,6 +49,10 @@ def settings_file(deployment: str) -> str:
 
 def unpacked_marker(release: str) -> str:
     return f"unpacked/{release}"
+
+
+def own_file(deployment: str) -> str:
+    return f"settings/{deployment}.json"
 
 
 def prepared_marker(release: str) -> str:

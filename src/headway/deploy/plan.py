@@ -24,11 +24,15 @@ _ROUNDS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """What a host had when the deployment began: what it goes back to."""
+    """A release that a host had when the deployment began."""
 
     release: str
     commit: str
     deployment: str
+    #: Which of the plan's `files` is its own; None when nobody knows it any more, then the plan's `deploy` stands for it.
+    file: int | None = None
+    #: Names of the processes that its own file has on this host.
+    processes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,23 @@ class HostPlan:
     processes: tuple[str, ...]
     #: Absolute, or relative to the home of the user that SSH signs in as.
     root: str
+    #: What it goes back to: what was finished there last.
     predecessor: Predecessor | None = None
+    #: What runs there, where that is another one: a deployment was left half-way.
+    running: Predecessor | None = None
+    #: Which of the plan's `files` says how the plan's release is run here; None: the plan's `deploy`.
+    file: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A release on a host: under which deployment's settings it stands there, and what its own file says of it."""
+
+    release: str
+    deployment: str
+    deploy: DeploySpec
+    #: Those that run on this host, in the order of the file.
+    processes: tuple[ProcessSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +83,35 @@ class Plan:
     fingerprints: Mapping[str, str] | None = None
     #: The service's, whose secrets the environment may name.
     team: str | None = None
+    #: Names of secrets that what ran before may print, besides those of the environment.
+    masked: tuple[str, ...] = ()
+    #: What the own files of other releases say, each once: every command belongs to the file of its release.
+    files: tuple[DeploySpec, ...] = ()
 
     def host(self, name: str) -> HostPlan:
         return next(host for host in self.hosts if host.spec.name == name)
 
-    def processes(self, host: HostPlan) -> tuple[ProcessSpec, ...]:
-        return tuple(process for process in self.deploy.processes if process.name in host.processes)
+    def new(self, host: HostPlan) -> Standing:
+        """The plan's release on this host."""
+        return self._standing(self.release, self.deployment, host.file, host.processes)
+
+    def old(self, host: HostPlan) -> Standing | None:
+        """What this host goes back to."""
+        return self._before(host, host.predecessor)
+
+    def running(self, host: HostPlan) -> Standing | None:
+        """What runs on this host until the switch."""
+        return self._before(host, host.running or host.predecessor)
+
+    def _before(self, host: HostPlan, before: Predecessor | None) -> Standing | None:
+        if before is None:
+            return None
+        names = host.processes if before.file is None else before.processes
+        return self._standing(before.release, before.deployment, before.file, names)
+
+    def _standing(self, release: str, deployment: str, file: int | None, names: tuple[str, ...]) -> Standing:
+        deploy = self.deploy if file is None else self.files[file]
+        return Standing(release, deployment, deploy, tuple(p for p in deploy.processes if p.name in names))
 
     def values(self, host: HostPlan, release: str | None = None) -> Values:
         """What the placeholders stand for on this host."""
@@ -138,7 +181,10 @@ def to_plain(value: object) -> object:
 
 
 def from_plain(kind: type[T], value: Any) -> T:
-    """What `to_plain` made of a `kind`. A field that an older version of Headway didn't know gets its default."""
+    """What `to_plain` made of a `kind`. A field that an older version of Headway didn't know gets its default.
+
+    Raises ValueError, TypeError, KeyError or AttributeError for what is none.
+    """
     built: T = _build(kind, value)
     return built
 
@@ -161,4 +207,8 @@ def _build(kind: Any, value: Any) -> Any:
 def _build_leaf(kind: Any, value: Any) -> Any:
     if kind is timedelta:
         return timedelta(seconds=value)
-    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    if kind in (str, int, bool) and not isinstance(value, kind):
+        raise ValueError(f"{kind.__name__} expected, not {type(value).__name__}")
+    return value

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headway.deploy.commands import Group, commands
-from headway.deploy.layout import group_and_attempt, release_directory, settings_file
+from headway.deploy.commands import by_hand
+from headway.deploy.layout import group_and_attempt, release_directory
 from headway.deploy.plan import HostPlan, Plan, Predecessor
-from headway.domain.contract import DeployKind
 
 #: Ids of releases, commits and deployments as hosts tell them. They are put into scripts as they are, and those of
 #: one host (what most would go back to) into scripts for another: whoever owns one host must not own the others.
@@ -163,6 +162,15 @@ def predecessor(record: HostRecord) -> Predecessor | None:
     return _predecessor(deployed)
 
 
+def running(record: HostRecord) -> Predecessor | None:
+    """What stands on the host now, by its links alone; its commit is not known."""
+    settings, end = record.current_settings, ".env"
+    if not (_is_id(record.live_release) and settings and settings.endswith(end)):
+        return None
+    deployment = settings.removesuffix(end)
+    return Predecessor(str(record.live_release), "", deployment) if _is_id(deployment) else None
+
+
 def _predecessor(value: Mapping[str, Any]) -> Predecessor | None:
     release, commit, deployment = (value.get(key) for key in ("release", "commit", "deployment"))
     if not (isinstance(release, str) and isinstance(deployment, str)):
@@ -216,6 +224,7 @@ mv -T "$HEADWAY_EPOCH/readme.done" README.txt
 def _throw_away(plan: Plan, host: HostPlan) -> str:
     """Keeps the live release, the one before, and the last `keep` others; settings as long; a few closed epochs."""
     before = host.predecessor
+    keep = plan.new(host).deploy.keep
     kept = [plan.release, *([before.release] if before else [])]
     kept_settings = [plan.deployment, *([before.deployment] if before else [])]
     return f"""\
@@ -224,13 +233,13 @@ count=0
 for r in $(cd releases && ls -1dt rel-* 2>/dev/null); do
   case " {" ".join(kept)} " in *" $r "*) continue ;; esac
   count=$((count + 1))
-  if [ $count -gt {plan.deploy.keep} ]; then rm -f "unpacked/$r" "prepared/$r"; rm -rf "releases/$r"; fi
+  if [ $count -gt {keep} ]; then rm -f "unpacked/$r" "prepared/$r"; rm -rf "releases/$r"; fi
 done
 count=0
 for s in $(cd settings && ls -1t dep-*.env 2>/dev/null); do
   case " {" ".join(f"{name}.env" for name in kept_settings)} " in *" $s "*) continue ;; esac
   count=$((count + 1))
-  if [ $count -gt {2 * plan.deploy.keep} ]; then rm -f "settings/$s"; fi
+  if [ $count -gt {2 * keep} ]; then rm -f "settings/$s" "settings/${{s%.env}}.json"; fi
 done
 find uploads -type f -mtime +1 -exec rm -f -- {{}} + 2>/dev/null || :
 own=${{HEADWAY_EPOCH##*/}}
@@ -260,7 +269,7 @@ def readme(plan: Plan, host: HostPlan) -> str:
             f'  cd "@ROOT@" && ln -s {release_directory(before.release)} back && mv -T back current'
             f" && ln -s {before.deployment}.env settings/back && mv -T settings/back settings/current.env",
             "",
-            f"  {_by_hand(plan, host, before)}",
+            f'  export HEADWAY_ROOT="@ROOT@"; {by_hand(plan, host)}',
             "",
             "From anywhere with SSH, without Headway's database, on all hosts:",
             "",
@@ -273,18 +282,3 @@ def readme(plan: Plan, host: HostPlan) -> str:
         "current        the live release; its settings are settings/current.env",
     ]
     return "\n".join(lines)
-
-
-def _by_hand(plan: Plan, host: HostPlan, before: Predecessor) -> str:
-    """The commands that activate the release before, as one line for a shell."""
-    wanted = {"back-activate", "back-run"} if plan.deploy.kind is DeployKind.SCRIPT else {"back-activate"}
-    scripts = [
-        f"sh -eu -c {shlex.quote(command.script)}"
-        for command in commands(plan, host, Group.BACK)
-        if command.step.partition(":")[0] in wanted
-    ]
-    start = (
-        f'export HEADWAY_ROOT="@ROOT@" && cd "$HEADWAY_ROOT/{release_directory(before.release)}"'
-        f' && set -a && . "$HEADWAY_ROOT/{settings_file(before.deployment)}" && set +a'
-    )
-    return " && ".join([start, *scripts])

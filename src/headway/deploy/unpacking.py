@@ -19,7 +19,7 @@ from headway.deploy.layout import (
     upload_path,
 )
 from headway.deploy.plan import Plan
-from headway.domain.contract import DeployKind
+from headway.domain.contract import DeployKind, DeploySpec
 from headway.domain.release import Artifact
 
 #: What the marker names when a release brings no archive.
@@ -65,7 +65,7 @@ failed() {
 """
 
 
-def verify_script(plan: Plan) -> str:
+def verify_script(plan: Plan, deploy: DeploySpec) -> str:
     """Whether each file is as it was unpacked. A folder that is not loses its marker, and is unpacked anew.
 
     What serves stays as it is: a file that the service has changed is said. Where nothing is at hand to unpack it
@@ -75,7 +75,7 @@ def verify_script(plan: Plan) -> str:
     otherwise = (
         f'echo "{plan.release} is not as it was unpacked ($changed): it is unpacked anew"\n'
         f'mv -T {marker} "$HEADWAY_EPOCH/damaged"'
-        if _can_bring(plan)
+        if _can_bring(plan, deploy)
         else f'echo "{plan.release} on this host is not as it was unpacked: $changed; there is nothing to unpack it from"; exit 1'
     )
     return f"""{_FUNCTIONS}\
@@ -89,19 +89,19 @@ fi
 {otherwise}"""
 
 
-def unpack_script(plan: Plan) -> str:
+def unpack_script(plan: Plan, deploy: DeploySpec) -> str:
     """The release's folder with its marker, or nothing: what fails takes along what it began, and the archive."""
     release, directory = plan.release, release_directory(plan.release)
     marker, prepared = unpacked_marker(release), prepared_marker(release)
     artifact = plan.artifact
-    if not _can_bring(plan):
+    if not _can_bring(plan, deploy):
         return (
             f'[ -d "$HEADWAY_ROOT/{directory}" ] && [ -s "$HEADWAY_ROOT/{marker}" ] || '
             f'{{ echo "{release} is not on this host, or not whole, and there is nothing to bring"; exit 1; }}'
         )
     source = artifact.sha256 if artifact else NOTHING
     # What a `prepare` left half-done is not built upon.
-    ready = f" && [ -f {prepared} ]" if plan.deploy.prepare else ""
+    ready = f" && [ -f {prepared} ]" if deploy.prepare else ""
     archive = upload_path(artifact.sha256, artifact.path) if artifact else ""
     lines = [
         f"{_FUNCTIONS.strip()}\nrelease={release}{_DISK.rstrip()}",
@@ -117,7 +117,7 @@ def unpack_script(plan: Plan) -> str:
         f"""trap 'code=$?; [ $code = 0 ] || rm -rf "$new"{f" {archive}" if archive else ""}' EXIT""",
         'mkdir "$new"',
         *(_lay(artifact, archive) if artifact else ()),
-        *(line for path in plan.deploy.shared for line in _share(path)),
+        *(line for path in deploy.shared for line in _share(path)),
         f'mark "$new" {source}',
         f'mv -T "$new" {directory}',
         f'mv -T "$HEADWAY_EPOCH/marker" {marker}',
@@ -127,8 +127,8 @@ def unpack_script(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _can_bring(plan: Plan) -> bool:
-    return plan.artifact is not None or plan.deploy.kind is not DeployKind.FILES
+def _can_bring(plan: Plan, deploy: DeploySpec) -> bool:
+    return plan.artifact is not None or deploy.kind is not DeployKind.FILES
 
 
 def _adopt() -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -133,3 +133,6 @@ class Command:
     directory: str = "."
     #: The file of settings that is read first, relative to the root; None for Headway's own steps.
     settings: str | None = None
+    #: Longest time it may take, and between TERM and KILL when it took longer.
+    limit: timedelta = timedelta(minutes=10)
+    stop_within: timedelta = timedelta(seconds=10)

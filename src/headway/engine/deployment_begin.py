@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from headway.base.errors import Held
 from headway.deploy.host_states import HostState
+from headway.deploy.own_files import OwnFile
 from headway.deploy.plan import Plan, from_json, to_json
-from headway.deploy.record import predecessor
 from headway.deploy.rollout import Asked, what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
 from headway.domain.release import Release
 from headway.drivers.artifacts import ArtifactStore
 from headway.engine.deployment_adopt import adopt
+from headway.engine.deployment_files import by_own_files
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_news import tell_deployment, tell_request
-from headway.engine.deployment_plan import with_predecessors
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_link import HostLink, look_at_all, refuse_in_the_way, require_all
@@ -89,10 +89,12 @@ async def begin(
     repository: str,
     permission: Permission | None,
     brought: Release | None,
+    here: Mapping[str, OwnFile],
     request: str | None = None,
 ) -> Begun:
     """Takes the hosts, ends what is at hand there, stores the deployment with its hosts and commits.
 
+    `here` is what the file at hand says of each host, for what stands there and nobody knows the file of.
     `brought` is the release whose bytes it may need; None when going back, which lives of what stands on the hosts.
     Raises ReleaseGone when retention let it go meanwhile, RequestOver when the request was taken back.
     """
@@ -106,7 +108,7 @@ async def begin(
     ours = [link for link in links if link.name not in lock.unreachable]
     refuse_in_the_way(ours)
     await settle(hold, plan, ours, _PATIENCE_GOING_BACK if back else None)
-    plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
+    plan = await by_own_files(plan, ours, hold.database, here, hold.world.watcher.note)
     await adopt(
         hold.database,
         hold.world.clock.now(),

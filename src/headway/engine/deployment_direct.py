@@ -14,8 +14,9 @@ from headway.deploy.record import journal_entries, predecessor
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.release import Release
 from headway.engine.deployment_begin import first_rows, settle
+from headway.engine.deployment_files import at_hand, by_own_files
 from headway.engine.deployment_hold import Begun, Hold, World
-from headway.engine.deployment_plan import compose, environment_of, host_plans, with_predecessors
+from headway.engine.deployment_plan import compose, environment_of, host_plans
 from headway.engine.deployment_rollback import NothingBefore, choose, require_on_all
 from headway.engine.deployments import Result, drive_to_end
 from headway.engine.host_link import HostLink, refuse_in_the_way
@@ -62,7 +63,7 @@ async def rollback_direct(
             bring=False,
         )
         await settle(hold, plan, ours, _PATIENCE)
-        plan = with_predecessors(plan, {link.name: predecessor(link.record) for link in ours})
+        plan = await by_own_files(plan, ours, None, at_hand(project.contract, spec), world.watcher.note)
         begun = _begun(
             world, project, plan, links, {name: error.message for name, error in lock.unreachable.items()}
         )

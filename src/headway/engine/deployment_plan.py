@@ -1,12 +1,12 @@
 """From a contract, a release and what the hosts say: the plan of a deployment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from headway.base.errors import WrongUse
 from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values
-from headway.deploy.plan import HostPlan, Plan, Predecessor
+from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.strategy import batches
 from headway.domain.contract import (
     Amount,
@@ -61,13 +61,21 @@ def compose(
     requested_by: str,
     rollback: bool = False,
     settings_of: str | None = None,
+    own: Plan | None = None,
     bring: bool = True,
 ) -> Plan:
     """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere.
 
-    `bring=False`: there are no artifacts here, the release has to stand on the hosts.
+    `own` is how the release was deployed there when its settings were those of `settings_of`: where its hosts are the
+    contract says, how it is run on them its own file. `bring=False`: there are no artifacts here, the release has to
+    stand on the hosts.
     """
-    deploy = deploy_of(contract)
+    deploy = own.deploy if own else deploy_of(contract)
+    hosts = host_plans(contract, environment, strategy=HALF_AT_ONCE if rollback else None)
+    masked = environment.secrets
+    if own is not None:
+        environment = replace(environment, env=own.environment.env, secrets=own.environment.secrets)
+        hosts = tuple(replace(host, processes=_own_processes(own, host)) for host in hosts)
     return Plan(
         service=contract.service.name,
         environment=environment,
@@ -76,12 +84,20 @@ def compose(
         deployment=deployment,
         requested_by=requested_by,
         deploy=deploy,
-        hosts=host_plans(contract, environment, strategy=HALF_AT_ONCE if rollback else None),
+        hosts=hosts,
         artifact=_artifact(deploy, release) if bring else None,
         settings_of=settings_of,
         rollback=rollback,
         team=contract.service.team,
+        masked=tuple(name for name in masked if name not in environment.secrets),
     )
+
+
+def _own_processes(own: Plan, host: HostPlan) -> tuple[str, ...]:
+    """Those that the release had on this host; on one that it never met, those that it has of today's."""
+    known = next((one for one in own.hosts if one.spec.name == host.spec.name), None)
+    names = known.processes if known else host.processes
+    return tuple(process.name for process in own.deploy.processes if process.name in names)
 
 
 def host_plans(
@@ -124,12 +140,6 @@ def processes_by_host(
             f"{environment.name} has no hosts", hint=f"name them in [environments.{environment.name}]"
         )
     return [(spec, tuple(names)) for spec, names in found.values()]
-
-
-def with_predecessors(plan: Plan, predecessors: Mapping[str, Predecessor | None]) -> Plan:
-    return replace(
-        plan, hosts=tuple(replace(host, predecessor=predecessors.get(host.spec.name)) for host in plan.hosts)
-    )
 
 
 def _artifact(deploy: DeploySpec, release: Release) -> Artifact | None:

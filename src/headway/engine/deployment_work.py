@@ -1,6 +1,7 @@
 """Puts the parts together with which a deployment is driven."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 
 from headway.base.secret import Secret
@@ -36,6 +37,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
         interruption=world.interruption,
     )
     secrets = _secrets_of(world, plan, begun.deployment.repository)
+    maskable = _maskable(world.settings, plan, begun.deployment.repository)
     sources = Sources(ArtifactStore(world.settings.artifacts))
     drive.work = {
         link.name: HostWork(
@@ -44,7 +46,7 @@ def make_drive(hold: Hold, begun: Begun) -> Drive:
             host=plan.host(link.name),
             link=link,
             lock=lock,
-            jobs=HostJobs(link, plan, lock.token, world.clock, _known(secrets), drive.on_steps),
+            jobs=HostJobs(link, plan, lock.token, world.clock, maskable, drive.on_steps),
             clock=world.clock,
             sources=sources,
             secrets=secrets,
@@ -73,10 +75,13 @@ def _secrets_of(world: World, plan: Plan, repository: str) -> Callable[[], Seque
     return load
 
 
-def secrets_of(settings: Settings, plan: Plan, repository: str) -> tuple[Secret, ...]:
-    """The environment's, for code of this repository. Raises the errors of `engine.secrets` and `engine.vault`."""
+def secrets_of(
+    settings: Settings, plan: Plan, repository: str, *, names: Sequence[str] | None = None
+) -> tuple[Secret, ...]:
+    """The environment's, or those of `names`, for code of this repository. Raises the errors of `engine.secrets` and
+    `engine.vault`."""
     return load_secrets(
-        plan.environment.secrets,
+        plan.environment.secrets if names is None else names,
         plan.service,
         plan.environment.name,
         settings,
@@ -85,9 +90,13 @@ def secrets_of(settings: Settings, plan: Plan, repository: str) -> tuple[Secret,
     )
 
 
-def _known(secrets: Callable[[], Sequence[Secret]]) -> Sequence[Secret]:
-    """Those that can be masked. Going back needs no secret of today: the hosts have the settings of then."""
-    try:
-        return secrets()
-    except SecretsError:
-        return ()
+def _maskable(settings: Settings, plan: Plan, repository: str) -> tuple[Secret, ...]:
+    """Those that outputs may hold, of the release and of what ran before, as far as they are known.
+
+    Going back needs no secret of today: the hosts have the settings of then.
+    """
+    found: list[Secret] = []
+    for name in (*plan.environment.secrets, *plan.masked):
+        with suppress(SecretsError):
+            found += secrets_of(settings, plan, repository, names=(name,))
+    return tuple(found)

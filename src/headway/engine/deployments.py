@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headway.base.ids import new_id
+from headway.deploy.own_files import Found, with_own_files
 from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, from_json
 from headway.deploy.rollout import Asked
 from headway.domain.deployment import Deployment, DeploymentKind, HostRow
 from headway.domain.release import Release
 from headway.engine.deployment_begin import begin, is_live, resume
 from headway.engine.deployment_drive import Drive
+from headway.engine.deployment_files import at_hand, own_file_of, plan_of
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
-from headway.engine.deployment_plan import compose, environment_of, with_predecessors
+from headway.engine.deployment_plan import compose, environment_of
 from headway.engine.deployment_work import make_drive, secrets_of
 from headway.store import deployments as rows
-from headway.store.database import Database
+from headway.store.database import Database, Transaction
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
@@ -87,7 +89,10 @@ class Deployments:
                 approve=self.approve,
                 going_back=going_back,
             )
-        plan = _compose(self.project, wish, new_id("dep", self.world.clock.now()), self.world.settings.user)
+        own = await self.database.fetch(lambda tx: _own(tx, self.service, wish))
+        plan = _compose(
+            self.project, wish, new_id("dep", self.world.clock.now()), self.world.settings.user, own
+        )
         settings = await asyncio.to_thread(self._settings, plan)
         plan = await asyncio.to_thread(fingerprint, plan, settings)
         hold = Hold(self.world, self.service, wish.environment, f"deploys {wish.release.id}", self.database)
@@ -115,6 +120,7 @@ class Deployments:
             repository=str(self.project.root),
             permission=permission,
             brought=None if going_back else wish.release,
+            here=at_hand(self.project.contract, environment),
             request=wish.request,
         )
         result = await _drive(hold, _or_let_go(hold, begun))
@@ -190,13 +196,27 @@ async def _or_let_go(hold: Hold, beginning: Coroutine[Any, Any, Any]) -> Any:
 
 def dry_run(database: Database, project: "Project", wish: Wish, user: str) -> Plan:
     """What would be done, as far as the database knows what the hosts have. Touches nothing, asks nobody."""
-    plan = _compose(project, wish, "dep-new", user)
+    plan = _compose(project, wish, "dep-new", user, None)
     live = database.read(lambda tx: rows.last_succeeded(tx, plan.service, wish.environment))
-    before = Predecessor(live.release, live.commit, live.id) if live else None
-    return with_predecessors(plan, {host.spec.name: before for host in plan.hosts})
+    if live is None:
+        return plan
+    before, ran = (
+        Predecessor(live.release, live.commit, live.id),
+        plan_of(live, plan.service, wish.environment),
+    )
+    names = [host.spec.name for host in plan.hosts]
+    found = {name: Found(before, None, own_file_of(ran, name)) for name in names}
+    return with_own_files(plan, found, at_hand(project.contract, plan.environment))
 
 
-def _compose(project: "Project", wish: Wish, deployment: str, user: str) -> Plan:
+def _own(tx: Transaction, service: str, wish: Wish) -> Plan | None:
+    """How the release ran that is gone back to."""
+    if wish.settings_of is None:
+        return None
+    return plan_of(rows.get_deployment(tx, wish.settings_of), service, wish.environment)
+
+
+def _compose(project: "Project", wish: Wish, deployment: str, user: str, own: Plan | None) -> Plan:
     return compose(
         project.contract,
         environment_of(project.contract, wish.environment),
@@ -205,6 +225,7 @@ def _compose(project: "Project", wish: Wish, deployment: str, user: str) -> Plan
         requested_by=user,
         rollback=wish.kind is DeploymentKind.ROLLBACK,
         settings_of=wish.settings_of,
+        own=own,
     )
 
 

@@ -10,8 +10,8 @@ from headway.base.durations import format_duration
 from headway.deploy.host_states import Outcome
 from headway.deploy.layout import release_directory, settings_file
 from headway.deploy.placeholders import fill_command, fill_url
-from headway.deploy.plan import HostPlan, Plan
-from headway.domain.contract import HealthCheck, HealthFrom, HealthKind, ProcessSpec
+from headway.deploy.plan import HostPlan, Plan, Standing
+from headway.domain.contract import HealthCheck, HealthFrom, HealthKind
 from headway.drivers.health import probe
 from headway.engine.host_link import HostLink
 
@@ -26,21 +26,22 @@ class Health:
     link: HostLink
     clock: Clock
 
-    async def settle(self, release: str, deployment: str) -> Outcome:
-        """Asks all checks at once until each was good `successes` times in a row; the first that fails decides."""
-        checks = self._checks(release, deployment)
+    async def settle(self, standing: Standing) -> Outcome:
+        """Asks all checks of that release's own file at once until each was good `successes` times in a row; the
+        first that fails decides."""
+        checks = self._checks(standing)
         found = await asyncio.gather(
             *(self._until_good(name, check, target) for name, check, target in checks)
         )
         bad = [outcome for outcome in found if not outcome.good]
         return bad[0] if bad else Outcome(True)
 
-    async def watch(self, release: str, deployment: str, until: datetime) -> Outcome:
+    async def watch(self, standing: Standing, until: datetime) -> Outcome:
         """Goes on asking until `until`, and until an answer was good; bad after several bad answers in a row.
 
         Late (whoever watched was killed, and the time is over): one good answer is enough.
         """
-        checks = self._checks(release, deployment)
+        checks = self._checks(standing)
         # From here on by the monotonic clock: a wall clock that jumps does not prolong the watch, whenever it does.
         whole = self.plan.environment.strategy.watch.total_seconds()
         left = min(whole, max(0.0, (until - self.clock.now()).total_seconds()))
@@ -54,18 +55,15 @@ class Health:
         bad = [outcome for outcome in found if not outcome.good]
         return bad[0] if bad else Outcome(True)
 
-    def _checks(self, release: str, deployment: str) -> list[tuple[str, HealthCheck, str]]:
+    def _checks(self, standing: Standing) -> list[tuple[str, HealthCheck, str]]:
         return [
-            (process.name, check, self._target(check, release, deployment))
-            for process in self._processes()
+            (process.name, check, self._target(check, standing))
+            for process in standing.processes
             for check in process.health
         ]
 
-    def _processes(self) -> tuple[ProcessSpec, ...]:
-        return self.plan.processes(self.host)
-
-    def _target(self, check: HealthCheck, release: str, deployment: str) -> str:
-        values = self.plan.values(self.host, release)
+    def _target(self, check: HealthCheck, standing: Standing) -> str:
+        values = self.plan.values(self.host, standing.release)
         if check.kind is not HealthKind.COMMAND:
             return fill_url(check.target, values)
         command = fill_command(check.target, values)
@@ -74,9 +72,9 @@ class Health:
         # As everything of the release: in its directory, with its settings.
         root = self.link.root
         return (
-            f"cd {shlex.quote(f'{root}/{release_directory(release)}')} || exit 1\n"
+            f"cd {shlex.quote(f'{root}/{release_directory(standing.release)}')} || exit 1\n"
             f"HEADWAY_ROOT={shlex.quote(root)}; export HEADWAY_ROOT\n"
-            f"set -a; . {shlex.quote(f'{root}/{settings_file(deployment)}')}; set +a\n"
+            f"set -a; . {shlex.quote(f'{root}/{settings_file(standing.deployment)}')}; set +a\n"
             f"sh -eu -c {shlex.quote(command)}"
         )
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from headway.base.clock import Clock
 from headway.base.secret import Secret
 from headway.deploy.hostside import STEP_SCRIPT_PATH, framed_script, journal_key, journal_more
-from headway.deploy.layout import STOP_GRACE, epoch_directory, step_directory
+from headway.deploy.layout import epoch_directory, step_directory
 from headway.deploy.plan import Plan
 from headway.domain.deployment import Command, DeploymentStep
 from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
@@ -235,14 +235,12 @@ def job_spec(
     plan: Plan, commands: Sequence[Command], *, root: str, directory: str, token: int, attempt: int
 ) -> JobSpec:
     """The runner's job of these commands: each in Headway's frame, in its directory, with its settings."""
-    processes = plan.deploy.processes
-    drains = sum((process.drain.within for process in processes if process.drain), timedelta())
     return JobSpec(
         directory=directory,
         working_directory=root,
         steps=tuple(_step(plan, command, root, token, attempt) for command in commands),
-        timeout=plan.deploy.timeout * len(commands) + drains,
-        stop_within=max((process.stop_within for process in processes), default=STOP_GRACE),
+        timeout=sum((command.limit for command in commands), timedelta()),
+        stop_within=max(command.stop_within for command in commands),
         keep_background=True,
     )
 
@@ -261,11 +259,6 @@ def _step(plan: Plan, command: Command, root: str, token: int, attempt: int) -> 
         name=command.step,
         script=command.script,
         shell=frame,
-        env=_environment(plan, command),
+        env=command.env,
         working_directory=f"{root}/{command.directory}" if command.directory != "." else None,
     )
-
-
-def _environment(plan: Plan, command: Command) -> Mapping[str, str]:
-    seconds = max((round(p.stop_within.total_seconds()) for p in plan.deploy.processes), default=30)
-    return {**command.env, "HEADWAY_STOP_WITHIN": str(seconds)}

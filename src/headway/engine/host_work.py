@@ -11,7 +11,8 @@ from headway.base.errors import HeadwayError
 from headway.base.secret import Secret
 from headway.deploy.commands import Group, commands, prepare_mark, settings_of, settings_text
 from headway.deploy.host_states import ActionKind, Outcome
-from headway.deploy.layout import settings_file, upload_path
+from headway.deploy.layout import own_file, settings_file, upload_path
+from headway.deploy.own_files import own_file_text
 from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.record import Job, finish_script
 from headway.domain.deployment import Command, Deployment
@@ -79,11 +80,11 @@ class HostWork:
             return _outcome(await self._run(_GROUPS[action]))
         if action is A.WATCH:
             assert due_at is not None
-            return await self._health().watch(self.plan.release, self.plan.deployment, due_at)
+            return await self._health().watch(self.plan.new(self.host), due_at)
         others: dict[ActionKind, Callable[[], Awaitable[Outcome]]] = {
             A.PREPARE: self._prepare,
             A.SWITCH: self._switch,
-            A.CHECK: lambda: self._health().settle(self.plan.release, self.plan.deployment),
+            A.CHECK: lambda: self._health().settle(self.plan.new(self.host)),
             A.FINISH: self._finish,
             A.REVERT: self._revert,
             A.RECHECK: self._recheck,
@@ -123,9 +124,9 @@ class HostWork:
 
     def _stands(self) -> bool:
         """The release is on the host, whole, and this `prepare` was run in it to its end."""
-        record, plan = self.link.record, self.plan
-        prepared = f"{plan.release} {prepare_mark(plan)}" in record.prepared
-        return self._counts() and (prepared or not plan.deploy.prepare)
+        record, plan, deploy = self.link.record, self.plan, self.plan.new(self.host).deploy
+        prepared = f"{plan.release} {prepare_mark(deploy)}" in record.prepared
+        return self._counts() and (prepared or not deploy.prepare)
 
     async def _bring(self) -> None:
         """The archive, unless the release stands here; the settings, unless they are taken over from an older deployment."""
@@ -139,16 +140,19 @@ class HostWork:
                 return await (await self.link.session()).upload(source, artifact.sha256, destination)
 
             await self.link.persist(upload)
+        await self._upload(own_file_text(plan.new(self.host)).encode(), own_file(plan.deployment))
         if plan.settings_of is not None and f"{plan.settings_of}.env" in record.settings:
             return
         environment = {**plan.environment.env, **{secret.name: secret.reveal() for secret in self.secrets()}}
-        text = settings_text(settings_of(plan, self.host, environment)).encode()
+        text = settings_text(settings_of(plan, self.host, environment))
+        await self._upload(text.encode(), settings_file(plan.deployment))
 
-        async def upload_settings() -> None:
+    async def _upload(self, data: bytes, path: str) -> None:
+        async def upload() -> None:
             session = await self.link.session()
-            await session.upload_bytes(text, f"{root}/{settings_file(plan.deployment)}", mode=0o600)
+            await session.upload_bytes(data, f"{self.link.root}/{path}", mode=0o600)
 
-        await self.link.persist(upload_settings)
+        await self.link.persist(upload)
 
     async def _switch(self) -> Outcome:
         end = await self._run(Group.SWITCH)
@@ -184,10 +188,10 @@ class HostWork:
         return Outcome(end.state is State.SUCCEEDED, end.reason, switched=switched)
 
     async def _recheck(self) -> Outcome:
-        before = self.host.predecessor
+        before = self.plan.old(self.host)
         if before is None:
             return Outcome(True, "removed: there was nothing before")
-        return await self._health().settle(before.release, before.deployment)
+        return await self._health().settle(before)
 
     def _known_jobs(self) -> tuple[Job, ...]:
         return self.link.record.jobs(self.plan.deployment, self.link.name)

@@ -1,0 +1,118 @@
+"""By which headway.toml the releases on a host are run: the database's plans know, else the host itself."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from headway.deploy.own_files import (
+    Found,
+    OwnFile,
+    checks_of,
+    own_files_script,
+    read_own_files,
+    with_own_files,
+)
+from headway.deploy.plan import Plan, from_json
+from headway.deploy.record import predecessor, running
+from headway.domain.contract import Contract, EnvironmentSpec
+from headway.domain.deployment import Deployment
+from headway.engine.deployment_plan import deploy_of, host_plans
+from headway.engine.host_link import HostLink
+from headway.store import deployments as rows
+from headway.store.database import Database, Transaction
+
+
+def at_hand(contract: Contract, environment: EnvironmentSpec) -> dict[str, OwnFile]:
+    """What the file here says of each host: for what stands there and nobody knows the file of."""
+    deploy = deploy_of(contract)
+    return {host.spec.name: OwnFile(deploy, host.processes) for host in host_plans(contract, environment)}
+
+
+def plan_of(found: Deployment | None, service: str, environment: str) -> Plan | None:
+    """How a deployment of this service to this environment was done; None when that is not known here."""
+    if found is None or not found.has_plan or (found.service, found.environment) != (service, environment):
+        return None
+    try:
+        return from_json(found.plan)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Of a version of Headway that wrote other plans.
+        return None
+
+
+def own_file_of(plan: Plan | None, host: str) -> OwnFile | None:
+    """What a plan says of its own release on a host."""
+    found = next((one for one in plan.hosts if one.spec.name == host), None) if plan else None
+    if plan is None or found is None:
+        return None
+    standing = plan.new(found)
+    return OwnFile(standing.deploy, tuple(process.name for process in standing.processes))
+
+
+async def by_own_files(
+    plan: Plan,
+    links: Sequence[HostLink],
+    database: Database | None,
+    here: Mapping[str, OwnFile],
+    note: Callable[[str], None],
+) -> Plan:
+    """The plan with what each of `links` has, looked at under the lock, and by which file that is run.
+
+    `here` is the file at hand, by host. Without a database the hosts alone are asked.
+    """
+    wanted = {plan.settings_of} if plan.settings_of else set()
+    for link in links:
+        for one in (predecessor(link.record), running(link.record)):
+            wanted |= {one.deployment} if one else set()
+    known = await _known(database, plan, wanted)
+    found = await asyncio.gather(*(_on_host(plan, link, known, here.get(link.name)) for link in links))
+    unknown = [link.name for link, (_, complete) in zip(links, found, strict=True) if not complete]
+    if unknown:
+        note(
+            f"{', '.join(unknown)}: nobody knows any more by which headway.toml the release there is run; "
+            "the commands of the one here are used"
+        )
+    return with_own_files(plan, {link.name: one for link, (one, _) in zip(links, found, strict=True)}, here)
+
+
+async def _known(
+    database: Database | None, plan: Plan, wanted: Iterable[str]
+) -> dict[str, tuple[Deployment, Plan]]:
+    if database is None:
+        return {}
+
+    def work(tx: Transaction) -> dict[str, tuple[Deployment, Plan]]:
+        found = {}
+        for one in wanted:
+            deployment = rows.get_deployment(tx, one)
+            read = plan_of(deployment, plan.service, plan.environment.name)
+            if deployment is not None and read is not None:
+                found[one] = (deployment, read)
+        return found
+
+    return await database.fetch(work)
+
+
+async def _on_host(
+    plan: Plan, link: HostLink, known: Mapping[str, tuple[Deployment, Plan]], here: OwnFile | None
+) -> tuple[Found, bool]:
+    """What is known of a host, and whether that is all that was asked for."""
+    before, now = predecessor(link.record), running(link.record)
+    if before is not None and now is not None and before.deployment == now.deployment:
+        now = None
+    asked = {one.deployment for one in (before, now) if one} | (
+        {plan.settings_of} if plan.settings_of else set()
+    )
+    files = {one: own for one in asked if one in known and (own := own_file_of(known[one][1], link.name))}
+    if missing := asked - files.keys():
+        reply = await link.call(own_files_script(link.root, missing))
+        files |= read_own_files(reply.output, checks_of(here.deploy) if here else ())
+    new = files.get(plan.settings_of) if plan.settings_of else None
+    if new is not None and new.deploy == plan.deploy and new.processes == plan.host(link.name).processes:
+        new = None
+    found = Found(
+        before,
+        now,
+        files.get(before.deployment) if before else None,
+        files.get(now.deployment) if now else None,
+        new,
+    )
+    return found, asked <= files.keys()

@@ -1,0 +1,76 @@
+"""What a host keeps of a release's own file comes back as it was, and is believed only as far as it can harm nobody else."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headway.deploy.own_files import (
+    Found,
+    OwnFile,
+    checks_of,
+    own_file_text,
+    own_files_script,
+    read_own_files,
+    with_own_files,
+)
+from headway.domain.contract import DeploySpec, HealthCheck, HealthFrom, HealthKind
+from tests.deploy.examples import BEFORE, deploy_spec, host, plan
+
+HERE = HealthCheck(HealthKind.COMMAND, "./look", source=HealthFrom.HERE)
+
+
+def kept(deploy: DeploySpec) -> str:
+    return own_file_text(plan(deploy=deploy).new(host("web1")))
+
+
+def test_a_host_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "dep-1.json").write_text(kept(deploy_spec()))
+    script = own_files_script(str(tmp_path), ["dep-1", "dep-none"])
+    output = subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout
+    assert read_own_files(output, ()) == {"dep-1": OwnFile(deploy_spec(), ("main", "worker"))}
+
+
+def test_what_a_host_says_is_never_run_on_headways_own_machine() -> None:
+    spec = deploy_spec()
+    main = replace(spec.processes[0], health=(*spec.processes[0].health, HERE))
+    line = b"dep-1 " + kept(replace(spec, processes=(main,))).encode()
+    assert checks_of(read_own_files(line, ())["dep-1"].deploy) == checks_of(deploy_spec())[:1]
+    # What the file at hand says too, somebody here has written.
+    assert HERE in checks_of(read_own_files(line, [HERE])["dep-1"].deploy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("keep", "5; id"), ("prepare", 7), ("timeout", "long"), ("kind", "other"), ("processes", 1)],
+)
+def test_what_is_no_file_is_left_out(key: str, value: object) -> None:
+    told = json.loads(kept(deploy_spec()))
+    told["deploy"][key] = value
+    assert read_own_files(f"dep-1 {json.dumps(told)}".encode(), ()) == {}
+
+
+def test_whatever_a_host_prints_can_be_read() -> None:
+    spec = deploy_spec()
+    hostile = replace(spec, processes=(replace(spec.processes[0], name="x; id"),))
+    for line in (
+        b"",
+        b"dep-1",
+        b"dep-1 {",
+        b"dep-1 []",
+        b"dep-1 null",
+        b"\xff",
+        b"dep-1 " + kept(hostile).encode(),
+    ):
+        assert read_own_files(line, ()) == {}
+
+
+def test_the_file_at_hand_stands_for_one_that_nobody_knows() -> None:
+    today = OwnFile(deploy_spec(prepare="./bin/today"), ("main",))
+    whole = with_own_files(plan(), {"web1": Found(BEFORE, None)}, {"web1": today})
+    old = whole.old(whole.hosts[0])
+    assert old is not None
+    assert (old.deploy, [process.name for process in old.processes]) == (today.deploy, ["main"])
