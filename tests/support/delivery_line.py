@@ -22,6 +22,7 @@ from headway.drivers.git import Git
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.release_projects import ReleaseProjects
 from headway.engine.releases import release_id
+from headway.engine.request_gate import team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import Requests
 from headway.engine.settings import Settings
@@ -139,7 +140,11 @@ class Line:
             self.settings,
             self.clock,
             Git(self.settings.environment, self.settings.mirrors),
-            ReleaseProjects(self.settings.environment, lambda: self.org),
+            ReleaseProjects(
+                self.settings.environment,
+                lambda service: self.database.read(lambda tx: team_of(tx, service)),
+                lambda: self.org,
+            ),
             lambda: self.org,
         )
 

@@ -18,7 +18,9 @@ async def main(folder: Path, url: str, config: Path) -> None:
     environment = {**ENVIRONMENT, "HOME": str(folder)}
     settings = Settings(folder / "data", url, "headway@server", environment, ssh_config=config)
     git = Git(environment, settings.mirrors)
-    tools = RequestTools(open_database(url), settings, SystemClock(), git, ReleaseProjects(environment))
+    tools = RequestTools(
+        open_database(url), settings, SystemClock(), git, ReleaseProjects(environment, lambda service: None)
+    )
     duty = DeploymentsDuty(tools)
     while True:
         await duty.tick(SystemClock().now())

@@ -56,7 +56,12 @@ def make_server(
     tools = open_tools(settings, clock=clock or StoppedClock())
     database, vault, org = tools.database, Vault([new_key()]), OrgKeeper(data / "org.toml", tools.clock)
     wishes = RequestTools(
-        database, settings, tools.clock, tools.git, ReleaseProjects(settings.environment), lambda: org.current
+        database,
+        settings,
+        tools.clock,
+        tools.git,
+        ReleaseProjects(settings.environment, lambda service: None),
+        lambda: org.current,
     )
     return SimpleNamespace(
         tools=tools,

@@ -8,11 +8,12 @@ from pathlib import Path
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind, PullRequest, Repository
 from headway.domain.people import Actor, Role
 from headway.domain.run import Job, Run
-from headway.engine.runs import open_tools
+from headway.engine.runs import Tools, open_tools
 from headway.engine.server import Server
+from headway.engine.server_place import ServerPlace
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
-from headway.engine.vault import open_vault, stored_secrets
+from headway.engine.vault import Vault, open_vault, stored_secrets
 from headway.main.build import Parts
 from headway.store import jobs, repositories, runs
 from headway.store.arrivals import StoredArrival, latest_arrivals, repositories_with_news
@@ -41,7 +42,12 @@ class Serving:
         vault = open_vault(self.settings, create=True)
         tools = open_tools(self.settings)
         settings = replace(self.settings, stored_secrets=stored_secrets(vault, tools.database))
-        self.parts = Parts(replace(tools, settings=settings), self.options, "http://headway.test", vault)
+        self.parts = self._parts(replace(tools, settings=settings), vault)
+
+    def _parts(self, tools: Tools, vault: Vault) -> Parts:
+        url = "http://headway.test"
+        place = ServerPlace(tools.database, tools.clock, tools.owner, url, is_alive=tools.is_alive)
+        return Parts(tools, self.options, url, vault, place)
 
     @property
     def server(self) -> Server:
@@ -57,8 +63,7 @@ class Serving:
             owner=replace(dead, pid=dead.pid, start_time=dead.start_time + "1"),
             is_alive=lambda owner: owner.start_time != dead.start_time,
         )
-        settings = tools.settings
-        self.parts = Parts(tools, self.options, "http://headway.test", open_vault(settings))
+        self.parts = self._parts(tools, open_vault(tools.settings))
         old.database.close()
 
     def close(self) -> None:

@@ -238,6 +238,8 @@ class HostSpec:
     port: int | None = None
     user: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: Why the service at hand may not reach it, as the end of a sentence that its name begins; empty: it may.
+    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,8 @@ class Org:
     people: Mapping[str, OrgPerson] = field(default_factory=dict)
     teams: Mapping[str, Team] = field(default_factory=dict)
     hosts: Mapping[str, HostSpec] = field(default_factory=dict)
+    #: Host -> the teams whose services alone may reach it; a host that is not here is everybody's.
+    host_teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     floors: tuple[Floor, ...] = ()
     freezes: tuple[Freeze, ...] = ()

@@ -1,10 +1,15 @@
-"""Hosts and groups of two files: a service's headway.toml and the server's org.toml. A name in both is an error."""
+"""Hosts and groups of two files: a service's headway.toml and the server's org.toml. A name in both is an error.
+
+What org.toml gives to a team is reached by that team's services only. An address can be written in many ways, so as soon
+as one host belongs to a team, a headway.toml names no addresses of its own any more.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from headway.base.errors import WrongUse
 from headway.domain.contract import Contract, HostSpec
+from headway.domain.org import Org
 from headway.domain.selection import Places
 
 
@@ -34,12 +39,31 @@ def places(contract: Places, org: Places) -> tuple[AllPlaces, tuple[str, ...]]:
     return AllPlaces({**contract.hosts, **org.hosts}, {**contract.groups, **org.groups}), faults
 
 
-def with_places(contract: Contract, org: Places) -> Contract:
-    """The contract with the hosts and groups of org.toml as well. Raises SameName."""
+def with_places(contract: Contract, org: Org, team: str | None) -> Contract:
+    """The contract with the hosts and groups of org.toml as well, those closed that a service of `team` may not reach.
+
+    Raises SameName.
+    """
     found, faults = places(contract, org)
     if faults:
         raise SameName(
             f"{'; '.join(faults)}: which of them is meant cannot be told",
             hint="take it out of one of the two, or rename it",
         )
-    return replace(contract, hosts=found.hosts, groups=found.groups)
+    hosts = {name: replace(host, closed=_closed(name, org, team)) for name, host in found.hosts.items()}
+    return replace(contract, hosts=hosts, groups=found.groups)
+
+
+def owns_hosts(org: Org, team: str | None) -> bool:
+    """Whether org.toml gives a host to this team: then no file may claim to be of it."""
+    return any(team in owners for owners in org.host_teams.values())
+
+
+def _closed(name: str, org: Org, team: str | None) -> str:
+    owners = org.host_teams.get(name, ())
+    if owners and team not in owners:
+        ours = f"this service is of the team {team}" if team else "this service is of no team"
+        return f"belongs to the team {' and '.join(owners)}, and {ours}"
+    if org.host_teams and name not in org.hosts:
+        return "stands in headway.toml alone, and on this server hosts belong to teams: they are named in org.toml"
+    return ""

@@ -22,10 +22,15 @@ class NoSuchHosts(WrongUse):
     """A selector that means nothing in this headway.toml."""
 
 
+class HostsOfOthers(NoSuchHosts):
+    """A selector that names a host which the service may not reach."""
+
+
 def select_hosts(places: Places, selectors: Sequence[str]) -> tuple[HostSpec, ...]:
     """The hosts that any of the selectors means: each once, in the selectors' order, in a group in the group's.
 
-    Raises NoSuchHosts for the first selector that means no host, with the near word where there is one.
+    A label means the hosts that may be reached. Raises NoSuchHosts for the first selector that means no host, with
+    the near word where there is one, HostsOfOthers for one that names another team's.
     """
     found: dict[str, HostSpec] = {}
     for selector in selectors:
@@ -33,6 +38,8 @@ def select_hosts(places: Places, selectors: Sequence[str]) -> tuple[HostSpec, ..
             host = places.hosts.get(name)
             if host is None:
                 raise _unknown("host", name, places.hosts)
+            if host.closed:
+                raise _closed(host)
             found.setdefault(name, host)
     return tuple(found.values())
 
@@ -60,9 +67,10 @@ def _with_label(places: Places, text: str) -> Iterable[str]:
     label, equals, value = text.partition("=")
     if not equals:
         raise NoSuchHosts(f"'label:{text}' has no value", hint=f"write label:{text}=VALUE")
-    names = [name for name, host in places.hosts.items() if host.labels.get(label) == value]
-    if names:
-        return names
+    labelled = [host for host in places.hosts.values() if host.labels.get(label) == value]
+    if labelled:
+        # Of nothing but others' hosts the first one says why.
+        return [host.name for host in labelled if not host.closed] or [labelled[0].name]
     values = sorted({host.labels[label] for host in places.hosts.values() if label in host.labels})
     if values:
         near = _near(value, values)
@@ -72,6 +80,13 @@ def _with_label(places: Places, text: str) -> Iterable[str]:
         )
     labels = {label: None for host in places.hosts.values() for label in host.labels}
     raise _unknown("label", label, labels, prefix="label:")
+
+
+def _closed(host: HostSpec) -> HostsOfOthers:
+    return HostsOfOthers(
+        f"{host.name} {host.closed}",
+        hint="an administrator says in org.toml whose a host is, and with headway repository give whose a service is",
+    )
 
 
 def _unknown(kind: str, name: str, known: Mapping[str, object], prefix: str = "") -> NoSuchHosts:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from headway.base.secret import Secret
 from headway.domain.contract import Contract, HostSpec
 from headway.domain.org import Org
 from headway.domain.people import Actor
-from headway.domain.selection import select_hosts
+from headway.domain.selection import NoSuchHosts, select_hosts
 from headway.engine.audit import record
 from headway.engine.host_book import HostBook, book_of
 from headway.engine.permissions import Action, NotAllowed, allows, require
@@ -60,7 +61,7 @@ async def exec_call(
     """On a service's own hosts, or (without one, and for who may so everywhere) on any of org.toml. Writes down who
     asked for what.
 
-    Raises NotAllowed, UnknownService, NoHosts, and what `select_hosts` raises.
+    Raises NotAllowed, UnknownService, NoHosts, and what `select_hosts` raises (HostsOfOthers among it).
     """
     if service is None:
         require(actor, Action.HOST_EXEC, team=None)
@@ -92,9 +93,11 @@ def _require_own(contract: Contract, org: Org, hosts: Sequence[HostSpec]) -> Non
     for environment in contract.environments.values():
         selectors += environment.hosts
         selectors += [selector for several in environment.processes.values() for selector in several]
-    own = {host.name for host in select_hosts(contract, selectors)} | (
-        contract.hosts.keys() - org.hosts.keys()
-    )
+    own = set(contract.hosts.keys() - org.hosts.keys())
+    for selector in selectors:
+        # What it names in vain is no host of its own, and no reason to be kept from the others.
+        with suppress(NoSuchHosts):
+            own |= {host.name for host in select_hosts(contract, [selector])}
     for host in hosts:
         if host.name not in own:
             raise NotAllowed(

@@ -8,8 +8,9 @@ from headway.base.errors import HeadwayError
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import Arrival, ArrivalKind, Repository
+from headway.domain.org import Org
+from headway.domain.places import owns_hosts
 from headway.domain.run import FileFault
-from headway.domain.selection import Places
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.projects import CONTRACT_FILE, decode_contract
@@ -37,6 +38,8 @@ class CommitFile:
     service: str = ""
     #: It is the default branch's.
     is_default: bool = False
+    #: The team that its word may make the repository's: none that owns hosts, for that an administrator says.
+    team: str | None = None
 
 
 #: Brings refs (whole names) and ids of a repository into its folder. Raises the errors of `drivers.git.remote`.
@@ -49,7 +52,7 @@ class Reader:
     folder: Callable[[str], Path]
     fetch: Fetch
     #: The hosts and groups of org.toml, which files may name.
-    places: Callable[[], Places | None] = lambda: None
+    places: Callable[[], Org | None] = lambda: None
     environment: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     def bare(self, repository: Repository) -> Bare:
@@ -164,7 +167,7 @@ def read_file(
     commit: Commit,
     *,
     is_default: bool = False,
-    elsewhere: Places | None = None,
+    elsewhere: Org | None = None,
 ) -> CommitFile:
     """The headway.toml of this commit. `elsewhere` are the hosts and groups of org.toml."""
     folder = str(bare.folder)
@@ -188,4 +191,6 @@ def read_file(
             for fault in error.faults[:_MOST_FAULTS]
         )
         return CommitFile(folder, commit, text=text, faults=faults, service=known)
-    return CommitFile(folder, commit, contract, text, service=contract.service.name, is_default=is_default)
+    service = contract.service
+    team = None if elsewhere is not None and owns_hosts(elsewhere, service.team) else service.team
+    return CommitFile(folder, commit, contract, text, service=service.name, is_default=is_default, team=team)

@@ -210,7 +210,7 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))
     # The first word about the team counts, and after it an administrator's: whoever may push would else give themselves
     # another team's secrets and operators.
-    team = repository.team or contract.service.team
+    team = repository.team or file.team
     if (repository.service, repository.team, repository.default_branch) == (
         contract.service.name,
         team,

@@ -29,17 +29,24 @@ class NotThisService(WrongUse):
 class ReleaseProjects:
     """Reads and keeps the newest. Reading blocks (0.2 s for a large file); threads may share it."""
 
-    def __init__(self, environment: Mapping[str, str], org: Callable[[], Org] = Org) -> None:
-        """`org` is org.toml as it is in force now."""
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        team_of: Callable[[str], str | None],
+        org: Callable[[], Org] = Org,
+    ) -> None:
+        """`team_of` a service as the server knows it, whatever the commit's file says; `org` is org.toml as it is in
+        force now."""
         self._environment = environment
+        self._team_of = team_of
         self._org = org
         self._kept: OrderedDict[tuple[str, str, str], Project] = OrderedDict()
         self._lock = Lock()
 
     def of(self, repository: str, commit: str, service: str) -> Project:
-        """With the hosts and groups of org.toml. Raises NotThisService, ContractInvalid, UnknownCommit, SameName."""
+        """With the hosts and groups of org.toml, others' closed. Raises NotThisService, ContractInvalid, UnknownCommit, SameName."""
         found = self.declared(repository, commit, service)
-        return replace(found, contract=with_places(found.contract, self._org()))
+        return replace(found, contract=with_places(found.contract, self._org(), self._team_of(service)))
 
     def declared(self, repository: str, commit: str, service: str) -> Project:
         """What the commit itself says, without the hosts of org.toml."""

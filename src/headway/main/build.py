@@ -30,6 +30,7 @@ from headway.engine.people import People
 from headway.engine.release_projects import ReleaseProjects
 from headway.engine.release_triggers import ReleaseTriggers
 from headway.engine.repositories import Repositories
+from headway.engine.request_gate import team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.run_news import RunNews
 from headway.engine.runs import Tools, open_tools
@@ -114,7 +115,11 @@ class Parts:
                 settings,
                 clock,
                 tools.git,
-                ReleaseProjects(settings.environment, lambda: self.org.current),
+                ReleaseProjects(
+                    settings.environment,
+                    lambda service: database.read(lambda tx: team_of(tx, service)),
+                    lambda: self.org.current,
+                ),
                 lambda: self.org.current,
             )
         )

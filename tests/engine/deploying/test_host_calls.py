@@ -8,6 +8,7 @@ import pytest
 
 from headway.domain.contract import HostSpec
 from headway.domain.people import Actor, Role
+from headway.domain.selection import HostsOfOthers
 from headway.engine.audit import list_entries
 from headway.engine.host_calls import exec_call
 from headway.engine.permissions import NotAllowed
@@ -34,6 +35,24 @@ async def hosts_of(line: Line, by: Actor, selectors: Sequence[str]) -> list[str]
 
 async def test_a_role_in_the_team_reaches_the_hosts_of_its_service(line: Line) -> None:
     assert await hosts_of(line, OF_THE_TEAM, ["group:stages", "web1"]) == ["stage9", "web1"]
+
+
+async def test_a_pushed_file_reaches_no_host_of_another_team(line: Line) -> None:
+    """Nor does an operator everywhere through it; he asks for org.toml's hosts themselves."""
+    line.org = replace(line.org, host_teams={"stage9": ("books",)})
+    for by in (OF_THE_TEAM, EVE):
+        with pytest.raises(
+            HostsOfOthers,
+            match="stage9 belongs to the team books, and this service is of the team storefront",
+        ):
+            await hosts_of(line, by, ["group:stages"])
+    with pytest.raises(HostsOfOthers, match=r"web1 stands in headway\.toml alone"):
+        await hosts_of(line, EVE, ["web1"])
+    assert not line.database.read(list_entries).entries, "nothing was asked for"
+    call = await exec_call(line.tools, EVE, service=None, selectors=["stage9"], words=["uptime"], user=None)
+    assert [task.host.name for task in call.tasks] == ["stage9"]
+    line.org = replace(line.org, host_teams={"stage9": ("storefront",)})
+    assert await hosts_of(line, OF_THE_TEAM, ["group:stages"]) == ["stage9"]
 
 
 @pytest.mark.parametrize("selector", ["books1", "group:books"])

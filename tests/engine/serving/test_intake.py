@@ -355,6 +355,24 @@ async def test_one_repository_with_a_thousand_waiting_keeps_no_other_from_its_tu
     await serving.parts.intake.stop()
 
 
+async def test_no_push_makes_itself_of_a_team_that_has_hosts(serving: Serving) -> None:
+    """Not by the first word of a new repository either: else it would reach the team's hosts."""
+    serving.options.org_file.write_text(
+        '[people.ada]\n[teams.payments]\nmembers = { ada = "operator" }\n[hosts.till1]\nteams = ["payments"]\n'
+    )
+    serving.parts.org.reload()
+    working = serving.working()
+    working.commit({"headway.toml": HEAD.format(name="shop") + 'team = "payments"\n[jobs.a]\nrun = "true"\n'})
+    shop = await serving.add()
+    await serving.look()
+    serving.server.repositories.forget(shop.id)
+    found = await serving.server.repositories.by_id(shop.id)
+    assert found is not None
+    assert (found.service, found.team) == ("shop", None)
+    given = await serving.server.repositories.give_to(ADA, shop, "payments")
+    assert given.team == "payments"
+
+
 async def test_a_push_names_the_team_once_and_an_administrator_afterwards(serving: Serving) -> None:
     """Else whoever may push would give themselves another team's secrets and operators."""
 

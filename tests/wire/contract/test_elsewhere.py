@@ -1,11 +1,13 @@
 """Hosts that stand in the org.toml of a server, and what a headway.toml may say of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from headway.domain.contract import HostSpec
 from headway.domain.org import Org
 from headway.domain.places import SameName, places, with_places
-from headway.domain.selection import select_hosts
+from headway.domain.selection import HostsOfOthers, select_hosts
 from headway.wire.contract import ContractInvalid, read_contract
 from headway.wire.contract.notes import needs_server
 from tests.wire.contract.examples import SHORT, WHOLE, faults
@@ -73,7 +75,7 @@ def test_a_name_in_both_files_is_an_error_at_its_place() -> None:
 def test_selectors_choose_from_both() -> None:
     contract = read_contract(SHORT + "[hosts.own]\n[groups]\nall = ['own', 'web2']\n", elsewhere=ORG)
     assert list(contract.hosts) == ["own"]
-    joined = with_places(contract, ORG)
+    joined = with_places(contract, ORG, None)
     assert [host.name for host in select_hosts(joined, ["group:all", "group:web"])] == ["own", "web2", "web1"]
     assert joined.service == contract.service
 
@@ -88,4 +90,43 @@ def test_a_name_that_came_into_both_later() -> None:
     )
     assert found.hosts["front1"].address == "elsewhere"
     with pytest.raises(SameName, match="which of them is meant cannot be told"):
-        with_places(contract, later)
+        with_places(contract, later, None)
+
+
+OWNED = replace(ORG, host_teams={"web1": ("storefront",), "web2": ("payments", "storefront")})
+
+
+@pytest.mark.parametrize(
+    ("team", "selectors", "names"),
+    [
+        ("storefront", ["group:web"], ["web1", "web2"]),
+        ("payments", ["web2"], ["web2"]),
+        ("payments", ["web1"], "web1 belongs to the team storefront, and this service is of the team payments"),
+        ("payments", ["group:web"], "web1 belongs to the team storefront, and this service is of the team payments"),
+        ("payments", ["label:zone=north"], "web1 belongs to the team storefront"),
+        (None, ["web2"], "web2 belongs to the team payments and storefront, and this service is of no team"),
+        ("storefront", ["web1", "own"], "own stands in headway.toml alone, and on this server hosts belong to teams"),
+    ],
+)  # fmt: skip
+def test_a_teams_hosts_are_reached_by_its_services_alone(
+    team: str | None, selectors: list[str], names: list[str] | str
+) -> None:
+    """Whatever the file says of its team, and however it writes the address of somebody's host."""
+    text = SHORT + "team = 'storefront'\n[hosts.own]\naddress = '10.0.0.1'\n"
+    joined = with_places(read_contract(text, elsewhere=OWNED), OWNED, team)
+    if isinstance(names, str):
+        with pytest.raises(HostsOfOthers, match=names):
+            select_hosts(joined, selectors)
+    else:
+        assert [host.name for host in select_hosts(joined, selectors)] == names
+
+
+def test_a_label_means_the_hosts_that_may_be_reached() -> None:
+    both = {name: replace(host, labels={"zone": "north"}) for name, host in ORG.hosts.items()}
+    joined = with_places(read_contract(SHORT), replace(OWNED, hosts=both), "payments")
+    assert [host.name for host in select_hosts(joined, ["label:zone=north"])] == ["web2"]
+
+
+def test_without_teams_of_hosts_all_is_as_before() -> None:
+    joined = with_places(read_contract(SHORT + "[hosts.own]\n", elsewhere=ORG), ORG, None)
+    assert [host.name for host in select_hosts(joined, ["own", "web1"])] == ["own", "web1"]

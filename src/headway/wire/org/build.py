@@ -23,6 +23,7 @@ def build_org(file: shape.OrgFile, spans_of: Callable[[str, str], tuple[Span, ..
             for name, table in file.teams.items()
         },
         hosts={name: build_host(name, host) for name, host in file.hosts.items()},
+        host_teams={name: tuple(host.teams) for name, host in file.hosts.items() if host.teams},
         groups={name: tuple(members) for name, members in file.groups.items()},
         floors=tuple(_floor(table) for table in file.floors),
         freezes=tuple(_freeze(table, spans_of) for table in file.freezes),

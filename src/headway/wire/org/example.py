@@ -24,6 +24,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("people.linus", {"role": "viewer"}),
     ("teams.box-office", {"members": {"ada": "operator", "grace": "developer"}}),
     ("hosts.front1", {"address": "10.0.0.11", "port": 22, "user": "deploy", "labels": {"zone": "north"}}),
+    ("hosts.till1", {"address": "10.0.0.21", "teams": ["box-office"]}),
     ("hosts.front2", {"address": "10.0.0.12", "labels": {"zone": "south"}}),
     ("groups", {"front": ["front1", "front2"]}),
     (

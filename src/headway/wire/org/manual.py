@@ -2,15 +2,22 @@
 
 from typing import Any
 
-from headway.wire.contract.shape_delivery import Host
 from headway.wire.org.calendars import AHEAD
-from headway.wire.org.shape import Approvals, FloorTable, FreezeTable, OrgFile, PersonTable, TeamTable
+from headway.wire.org.shape import (
+    Approvals,
+    FloorTable,
+    FreezeTable,
+    OrgFile,
+    OrgHost,
+    PersonTable,
+    TeamTable,
+)
 from headway.wire.strict.pages import Sections, key_lines, section_lines
 
 SECTIONS: Sections = (
     ("[people.NAME]", PersonTable, ()),
     ("[teams.NAME]", TeamTable, ()),
-    ("[hosts.NAME]", Host, ()),
+    ("[hosts.NAME]", OrgHost, ()),
     ("[[floors]]", FloorTable, (("approvals", Approvals),)),
     ("[[freezes]]", FreezeTable, ()),
 )
@@ -38,6 +45,13 @@ never read a good one does not start with a bad one.
 ## Hosts in two files
 With a server, hosts and groups may stand here, for all services, or in a service's headway.toml, for that one. A name in
 both is an error. A pull request's file never decides hosts: deployments read the file of the release that they deploy.
+
+## Hosts and teams
+A host with `teams` is reached by the services of these teams alone: by deployments and rollbacks, by `headway exec` and
+`headway tail`. Which team a service is of is what the server knows ([people](people.md)), whatever a file says; and of a team
+that has hosts no file makes itself: `headway repository give shop box-office` does. As soon as one host has a team,
+a headway.toml names no addresses of its own, for an address can be written in many ways: all hosts stand here then. A label selects among the hosts that the
+service may reach. A host without `teams` is open to every service; an operator everywhere reaches all with `headway exec` without a service.
 
 ## Floors
 A floor matches services and environments by globs; all floors that match count, and what headway.toml asks for counts

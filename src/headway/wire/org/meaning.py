@@ -21,6 +21,11 @@ def problems_of_meaning(document: Table, check_calendar: CheckCalendar) -> Itera
         for member in table(held, "members"):
             yield from _known_person(document, ("teams", team, "members", member), member, at_key=True)
     yield from host_problems(document)
+    for host, held in tables(document, "hosts").items():
+        path = ("hosts", host, "teams")
+        yield from twice(held.get("teams"), path)
+        for place, team in texts(held.get("teams"), path):
+            yield from _known_team(document, place, team)
     yield from _floors(document)
     yield from _freezes(document, check_calendar)
 
@@ -57,9 +62,14 @@ def _known_people(document: Table, value: object, path: Path) -> Iterator[Proble
         kind, colon, name = named.partition(":")
         if not colon:
             yield from _known_person(document, place, named)
-        elif kind == "team" and name not in table(document, "teams"):
-            none = f"there is no team; write [teams.{name}]"
-            yield unknown(place, name, "no team", table(document, "teams"), none=none)
+        elif kind == "team":
+            yield from _known_team(document, place, name)
+
+
+def _known_team(document: Table, path: Path, name: str) -> Iterator[Problem]:
+    if name not in table(document, "teams"):
+        none = f"there is no team; write [teams.{name}]"
+        yield unknown(path, name, "no team", table(document, "teams"), none=none)
 
 
 def _listed(document: Table, key: str) -> Iterator[tuple[Path, Table]]:

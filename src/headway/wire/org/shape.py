@@ -159,13 +159,24 @@ class FreezeTable(Model):
     )
 
 
+class OrgHost(Host):
+    """A machine that is reached by SSH."""
+
+    teams: list[Name] = Field(
+        [],
+        description="The teams whose services alone may reach it, by deployments, `headway exec` and `headway tail`; every "
+        "service's if absent. As soon as one host has a team, a headway.toml names no addresses of its own any more.",
+        examples=[["box-office"]],
+    )
+
+
 class OrgFile(Model):
     """org.toml: the organisation beside a server's data."""
 
     org: Literal[1] = Field(1, description="The number of this format; always 1.", examples=[1])
     people: dict[Name, PersonTable] = Field({}, description="People by handle.")
     teams: dict[Name, TeamTable] = Field({}, description="Teams by name.")
-    hosts: dict[Name, Host] = Field({}, description="Hosts by name.")
+    hosts: dict[Name, OrgHost] = Field({}, description="Hosts by name.")
     groups: dict[Name, Annotated[list[Text], Field(min_length=1)]] = Field(
         {},
         description="Names for sets of hosts: `group:NAME` stands for them.",
