@@ -69,6 +69,15 @@ class PullRequest:
     fork: bool
     url: str = ""
 
+    @property
+    def branch(self) -> str:
+        """The branch of its runs. A stranger's `main` is not ours: it is `mallory:main`, which is no name of a branch."""
+        if not self.fork:
+            return self.head
+        path = self.head_url.rpartition("://")[2].removesuffix("/").rpartition("/")[0]
+        owner = path.rpartition("/")[2].rpartition(":")[2]
+        return f"{owner or 'fork'}:{self.head}"
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:

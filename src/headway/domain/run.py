@@ -81,6 +81,8 @@ class Trigger:
     #: Runs of one group wait for each other; None: in no group.
     group: str | None = None
     group_limit: int = 1
+    #: Where the ref was before the oldest push that this run stands for: what has changed is counted from there.
+    changed_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,36 +1,37 @@
 """Intake: what arrived becomes runs, each thing once, in order for each branch.
 
-Several pushes to one branch that lie here together are judged together: by the headway.toml of the newest, the others
-are collapsed into it if that file says so. A repository that cannot be reached keeps all of its arrivals, in order,
+Several pushes to one branch that lie here together are judged together (`pipeline.news`): by the headway.toml of the
+newest that runs, the others are collapsed into it if that file says so. A repository that cannot be reached keeps all of its arrivals, in order,
 until it can. Late: nothing is lost, runs begin later. Killed between any two lines: an arrival and all that came of it
-are one transaction, so it either has its run or is still waiting.
+are one transaction, so it either has its run or is still waiting. One at which the server dies three times is set aside.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
 from headway.base.errors import HeadwayError
 from headway.domain.commit import Commit
-from headway.domain.intake import Arrival, ArrivalKind, Repository
+from headway.domain.intake import ArrivalKind, Repository
 from headway.domain.run import Run
-from headway.engine.intake_read import CommitFile, Reader
-from headway.engine.intake_store import Intent, Taken, store_group
+from headway.engine.intake_judge import Judgement
+from headway.engine.intake_read import Reader
+from headway.engine.intake_store import Judged, Taken, set_aside, store_group
 from headway.engine.repositories import Repositories
 from headway.engine.run_drive import Observer
-from headway.pipeline.triggers import decide
 from headway.store.arrivals import (
     StoredArrival,
+    begin_arrivals,
     due_arrivals,
+    leave_arrivals,
     next_arrival,
     repositories_with_news,
     try_again,
 )
-from headway.store.database import Database
-from headway.store.repositories import ref_of
+from headway.store.database import Database, Transaction
 
 log = logging.getLogger("headway.intake")
 
@@ -38,6 +39,9 @@ log = logging.getLogger("headway.intake")
 _SIDE_BY_SIDE = 4
 #: So many of one repository at once are a flood, and seconds between two rounds of one.
 _A_FLOOD, _LONGEST_REST = 20, 0.5
+#: How often a server may die while it works on one.
+MOST_DEATHS = 3
+SET_ASIDE = f"set aside: the server died {MOST_DEATHS} times while it worked on this; push again, or begin a run by hand"
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 
 
@@ -68,6 +72,16 @@ def groups_of(arrivals: Sequence[StoredArrival]) -> list[Group]:
             found.append(group)
         group.append(stored)
     return [Group(tuple(group)) for group in found]
+
+
+def in_turn(waiting: Sequence[StoredArrival]) -> tuple[list[StoredArrival], list[StoredArrival]]:
+    """(to be set aside, to be worked on now) of what waits of one repository, in its order.
+
+    After a death nobody knows whose fault it was, so each is then worked on alone until all those suspects are done.
+    """
+    aside = [stored for stored in waiting if stored.begun >= MOST_DEATHS]
+    others = [stored for stored in waiting if stored.begun < MOST_DEATHS]
+    return aside, others[:1] if any(stored.begun for stored in others) else others
 
 
 class IntakeDuty:
@@ -143,93 +157,62 @@ class IntakeDuty:
             if went_well:
                 self.wake()
 
-    async def _repository(self, repository: Repository, arrivals: list[StoredArrival]) -> None:
+    async def _repository(self, repository: Repository, waiting: list[StoredArrival]) -> None:
+        arrivals = await self._without_deadly(repository, waiting)
+        numbers = [stored.number for stored in arrivals]
+        await self._database.perform(lambda tx: begin_arrivals(tx, numbers))
         try:
             told = [stored.arrival for stored in arrivals]
             await asyncio.to_thread(self._reader.bring, repository, told)
             commits = await asyncio.to_thread(self._reader.commits, repository, told)
             for group in groups_of(arrivals):
-                await self._group(repository, group, commits)
+                if not await self._group(repository, group, commits):
+                    await self._database.perform(lambda tx: leave_arrivals(tx, numbers))
+                    return
+        except asyncio.CancelledError:
+            # We are told to stop, which is no fault of theirs.
+            await asyncio.shield(self._database.perform(lambda tx: leave_arrivals(tx, numbers)))
+            raise
         except HeadwayError as error:
             await self._later(repository, arrivals, error.message)
         except Exception as error:
             log.exception("what %s told cannot be worked on", repository.name)
             await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
 
-    async def _group(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> None:
-        """Read, decide, store: one transaction for all of the group."""
-        intents = await asyncio.to_thread(self._judge, repository, group, commits)
+    async def _without_deadly(
+        self, repository: Repository, waiting: Sequence[StoredArrival]
+    ) -> list[StoredArrival]:
+        """Those to work on now; one at which the server died again and again is set aside, and the others go on."""
+        aside, now_due = in_turn(waiting)
+        if aside:
+            log.error("%s: %d arrivals are set aside: %s", repository.name, len(aside), SET_ASIDE)
+            now = self._clock.now()
+
+            def work(tx: Transaction) -> None:
+                for stored in aside:
+                    set_aside(tx, repository, stored, SET_ASIDE, now)
+
+            await self._database.perform(work)
+        return now_due
+
+    async def _group(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> bool:
+        """Read, decide, plan, then store: one transaction for all of the group. False: another server was faster."""
+        judged = await asyncio.to_thread(self._judge, repository, group, commits)
         now = self._clock.now()
-        taken: Taken = await self._database.perform(
-            lambda tx: store_group(tx, repository, intents, now, self._observer)
+        taken: Taken | None = await self._database.perform(
+            lambda tx: store_group(tx, repository, judged, now, self._observer)
         )
+        if taken is None:
+            return False
         if taken.described:
             self._repositories.forget(repository.id)
         if taken.runs:
             self.on_runs(taken.runs)
+        return True
 
-    def _judge(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> list[Intent]:
+    def _judge(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> Judged:
         """What is to become of each. Blocks."""
-        file = self._reader.read(repository, group.newest.arrival, commits)
-        intents = [self._intent(repository, group, stored, file, commits) for stored in group.arrivals]
-        ref = group.newest.arrival.ref
-        known = self._database.read(lambda tx: ref_of(tx, repository.id, ref))
-        return intents if known is None else self._with_late_ones(repository, intents, known)
-
-    def _with_late_ones(self, repository: Repository, intents: list[Intent], known: str) -> list[Intent]:
-        """A forge's word that comes after a look has seen what came later: it gets its run, and moves nothing back."""
-        places: set[str | None] = {known}
-        found = []
-        for intent in intents:
-            arrival = intent.stored.arrival
-            follows = arrival.before in places or arrival.after in places
-            is_odd = arrival.kind is ArrivalKind.PUSH and not follows
-            if is_odd and arrival.after and self._reader.is_behind(repository, arrival.after, known):
-                intent = replace(intent, behind=known)
-            found.append(intent)
-            places.add(arrival.after or "")
-        return found
-
-    def _intent(
-        self,
-        repository: Repository,
-        group: Group,
-        stored: StoredArrival,
-        file: CommitFile,
-        commits: Mapping[str, Commit],
-    ) -> Intent:
-        arrival = stored.arrival
-        if arrival.kind is ArrivalKind.DELETE:
-            return Intent(stored, ignored="deleted: there is nothing to run")
-        is_newest = stored is group.newest
-        collapses = file.contract is not None and file.contract.pipeline.superseded == "collapse"
-        own = file if is_newest or collapses else self._reader.read(repository, arrival, commits)
-        if own.missing:
-            return Intent(stored, ignored=own.missing)
-        commit = own.commit
-        if own is file and not is_newest:
-            commit = self._reader.commit(repository, arrival, commits)
-        if own.contract is None:
-            return Intent(stored, file=own, commit=commit)
-        changed = self._reader.changed(repository, arrival, own.contract, alone=len(group.arrivals) == 1)
-        arrival = self._with_message(repository, arrival, commit is not None)
-        decision = decide(own.contract.triggers, arrival, changed=changed)
-        if not decision.run:
-            return Intent(stored, file=own, commit=commit, ignored=decision.reason)
-        return Intent(
-            stored,
-            file=own,
-            commit=commit,
-            changed=changed,
-            held_for=decision.held_for,
-            overtaken=not is_newest and collapses,
-        )
-
-    def _with_message(self, repository: Repository, arrival: Arrival, is_here: bool) -> Arrival:
-        """The whole message decides on `[skip ci]`; who looked at refs alone did not have it."""
-        if arrival.message or not is_here:
-            return arrival
-        return replace(arrival, message=self._reader.message(repository, arrival))
+        return Judgement(self._database, self._reader, repository, group.arrivals, commits).all()
 
     async def _later(self, repository: Repository, arrivals: Sequence[StoredArrival], why: str) -> None:
         now = self._clock.now()

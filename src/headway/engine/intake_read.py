@@ -1,7 +1,7 @@
 """What intake reads of a repository: the commits that arrived, their headway.toml, the paths that changed. Blocks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headway.base.errors import HeadwayError
@@ -14,10 +14,13 @@ from headway.domain.run import FileFault
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.projects import CONTRACT_FILE, decode_contract
+from headway.pipeline.strangers import as_stranger
 from headway.wire.contract import ContractInvalid, read_contract
 
 #: A headway.toml of more bytes than this is somebody's mistake.
 _MOST_BYTES = 1 << 20
+#: Pairs of a path and a glob that one file may ask about (some seconds' work), and characters of all paths.
+_MOST_COMPARED, _MOST_CHARACTERS = 1_000_000, 8 << 20
 _NONE: Mapping[str, Commit] = {}
 #: Faults shown of one file.
 _MOST_FAULTS = 50
@@ -92,7 +95,11 @@ class Reader:
         is_default = arrival.ref.startswith("refs/heads/") and name == (
             repository.default_branch or bare.default_branch
         )
-        return read_file(repository, bare, commit, is_default=is_default, elsewhere=self.places())
+        file = read_file(repository, bare, commit, is_default=is_default, elsewhere=self.places())
+        asked = arrival.pull_request
+        if file.contract is not None and asked is not None and asked.fork:
+            return replace(file, contract=as_stranger(file.contract, asked.number))
+        return file
 
     def commit(
         self, repository: Repository, arrival: Arrival, commits: Mapping[str, Commit] = _NONE
@@ -122,19 +129,15 @@ class Reader:
         commit = self.commit(repository, arrival)
         return self.bare(repository).message(commit.sha) if commit else ""
 
-    def changed(
-        self, repository: Repository, arrival: Arrival, contract: Contract, *, alone: bool
-    ) -> tuple[str, ...] | None:
-        """Paths that the arrival touches; None where nobody asks, or where it cannot be told (then all count)."""
-        if not asks_for_paths(contract):
-            return None
-        # Pushes that are judged together would each have to know what the others touched.
-        if not alone or arrival.after is None or arrival.kind is ArrivalKind.TAG:
+    def changed(self, repository: Repository, arrival: Arrival, contract: Contract) -> tuple[str, ...] | None:
+        """Paths that differ between what the arrival found and what it brings; None where nobody asks, or where it
+        cannot be told (then all count)."""
+        if not asks_for_paths(contract) or arrival.after is None or arrival.kind is ArrivalKind.TAG:
             return None
         bare = self.bare(repository)
         try:
             base = self._base(bare, repository, arrival)
-            return None if base is None else bare.changed_paths(base, arrival.after)
+            return None if base is None else few_enough(contract, bare.changed_paths(base, arrival.after))
         except HeadwayError:
             return None
 
@@ -159,6 +162,15 @@ def asks_for_paths(contract: Contract) -> bool:
     if push is not None and push.paths:
         return True
     return any(job.when and "changed" in job.when for job in contract.jobs.values())
+
+
+def few_enough(contract: Contract, paths: tuple[str, ...]) -> tuple[str, ...] | None:
+    """None where holding all paths against all globs of the file would take long: a job too many is better."""
+    whens = [job.when for job in contract.jobs.values() if job.when and "changed" in job.when]
+    globs = sum((when.count("'") + when.count('"')) // 2 for when in whens)
+    globs += len(contract.triggers.push.paths) if contract.triggers.push else 0
+    is_much = len(paths) * globs > _MOST_COMPARED or sum(map(len, paths)) > _MOST_CHARACTERS
+    return None if is_much else paths
 
 
 def read_file(

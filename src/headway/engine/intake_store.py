@@ -13,16 +13,16 @@ from headway.engine.audit import HEADWAY, record
 from headway.engine.intake_read import CommitFile
 from headway.engine.projects import CONTRACT_FILE
 from headway.engine.run_drive import Observer
-from headway.engine.run_order import Order, group_of, store_order
+from headway.engine.run_order import Order, Prepared, group_of, store_order
 from headway.pipeline.collapse import collapse
 from headway.pipeline.cron import next_due
 from headway.pipeline.parameters import check_parameters
 from headway.store import repositories, runs
-from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival, taken_before
+from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival
 from headway.store.database import Transaction
 from headway.store.events import add_event
 
-_EVENTS = {
+EVENTS = {
     ArrivalKind.PUSH: TriggerEvent.PUSH,
     ArrivalKind.TAG: TriggerEvent.TAG,
     ArrivalKind.PULL_REQUEST: TriggerEvent.PULL_REQUEST,
@@ -34,18 +34,35 @@ class Intent:
     """What is to become of one arrival."""
 
     stored: StoredArrival
+    #: Where its ref is afterwards; None (no move) for what tells nothing new, or is known to be old news.
+    moves: "Move | None" = None
     #: The headway.toml it is judged by; None where there is none to read.
     file: CommitFile | None = None
-    #: None where the commit is not here any more.
-    commit: Commit | None = None
-    changed: tuple[str, ...] | None = None
+    #: That file is its own commit's, and the newest that is known: the repository is what it says.
+    describes: bool = False
     #: Why nothing is run; empty: something is.
     ignored: str = ""
-    held_for: str = ""
+    #: Its run, planned.
+    prepared: Prepared | None = None
     #: A newer one of the same branch lies beside it.
     overtaken: bool = False
-    #: Where the ref is known to be, when that is newer: a look was faster than who told of this.
-    behind: str | None = None
+    #: It comes after what is known of the ref: it may take the place of runs that wait.
+    is_newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is to become of one branch's arrivals, as long as the branch is where it was seen."""
+
+    intents: tuple[Intent, ...]
+    #: None for a pull request: where its head was before is not always told.
+    ref: str | None = None
+    seen_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,131 +73,129 @@ class Taken:
 
 
 def store_group(
-    tx: Transaction, repository: Repository, intents: Sequence[Intent], now: datetime, observer: Observer
-) -> Taken:
-    """All of one branch, oldest first."""
-    # What another server has ended meanwhile says nothing any more of where the branch is now.
-    intents = [intent for intent in intents if hold_arrival(tx, intent.stored.number)]
-    if not intents:
-        return Taken()
-    made: list[Run] = []
-    for intent in intents:
+    tx: Transaction, repository: Repository, judged: Judged, now: datetime, observer: Observer
+) -> Taken | None:
+    """All of one branch, oldest first. None: it was judged by what is no longer so, and nothing is stored."""
+    # Another server has ended some meanwhile, or moved the branch.
+    if not all(hold_arrival(tx, intent.stored.number) for intent in judged.intents):
+        return None
+    if judged.ref is not None and repositories.ref_of(tx, repository.id, judged.ref) != judged.seen_at:
+        return None
+    made: list[tuple[Intent, Run]] = []
+    for intent in judged.intents:
         run = _store(tx, repository, intent, now, observer)
         if run is not None:
-            made.append(run)
-    _collapse(tx, intents, made, now, observer)
-    described = any(_describe(tx, repository, intent, now) for intent in intents)
-    return Taken(tuple(made), described)
+            made.append((intent, run))
+    _collapse(tx, made, now, observer)
+    described = [_describe(tx, repository, intent, now) for intent in judged.intents]
+    return Taken(tuple(run for _, run in made), any(described))
 
 
 def _store(
     tx: Transaction, repository: Repository, intent: Intent, now: datetime, observer: Observer
 ) -> Run | None:
     stored, arrival = intent.stored, intent.stored.arrival
-    after = _after(intent)
-    known = _known(tx, repository, stored, after)
-    if arrival.kind is not ArrivalKind.PULL_REQUEST and not known and not _is_behind(tx, repository, intent):
-        repositories.move_refs(tx, repository.id, {arrival.ref: after}, now)
-    if known or intent.ignored:
-        end_arrival(tx, stored.number, "ignored", note=known or intent.ignored)
+    if intent.moves is not None:
+        repositories.move_refs(tx, repository.id, {arrival.ref: intent.moves.to}, now)
+    if intent.ignored or intent.prepared is None:
+        end_arrival(tx, stored.number, "ignored", note=intent.ignored)
         return None
-    assert intent.file is not None
-    order = _order(repository, replace(intent, file=_own(tx, repository, intent.file)))
-    ordered = store_order(tx, order, now, observer)
+    ordered = store_order(tx, _own_order(tx, repository, intent.prepared), now, observer)
     end_arrival(tx, stored.number, "done", note=f"run {ordered.run.number}", run=ordered.run.id)
     return ordered.run if ordered.is_new else None
 
 
-def _after(intent: Intent) -> str | None:
-    """A tag counts by its commit, whether it was told by that or by its own id."""
-    arrival = intent.stored.arrival
-    is_tag = arrival.kind is ArrivalKind.TAG
-    return intent.commit.sha if is_tag and intent.commit else arrival.after
+def set_aside(
+    tx: Transaction, repository: Repository, stored: StoredArrival, why: str, now: datetime
+) -> None:
+    """It is not worked on again, and whoever looks at the branch does not tell of it anew."""
+    arrival = stored.arrival
+    if end_arrival(tx, stored.number, "failed", note=why) and arrival.kind is not ArrivalKind.PULL_REQUEST:
+        repositories.move_refs(tx, repository.id, {arrival.ref: arrival.after}, now)
 
 
-def _is_behind(tx: Transaction, repository: Repository, intent: Intent) -> bool:
-    ref = intent.stored.arrival.ref
-    return intent.behind is not None and repositories.ref_of(tx, repository.id, ref) == intent.behind
+def _own_order(tx: Transaction, repository: Repository, prepared: Prepared) -> Prepared:
+    """A service belongs to the repository that declared it first: another one's file may not speak in its name."""
+    order = prepared.order
+    if order.contract is None or (claimed := _claimed(tx, repository, order.contract)) is None:
+        return prepared
+    plain = replace(order.trigger, faults=(claimed,), held_for="", priority=0, group=None)
+    name = repository.service or f"{repository.name.replace('/', '-')}"
+    return Prepared(replace(order, service=name, contract=None, trigger=plain))
 
 
-def _own(tx: Transaction, repository: Repository, file: CommitFile) -> CommitFile:
-    """A service belongs to the repository that declared it first: another one's file may not speak in its name.
+def _claimed(tx: Transaction, repository: Repository, contract: Contract) -> FileFault | None:
+    """The fault of a file that names another repository's service.
 
     Else whoever may push somewhere could get the secrets of another team's service, and deploy in its place.
     """
-    if file.contract is None:
-        return file
-    owner = repositories.repository_of_service(tx, file.contract.service.name)
+    owner = repositories.repository_of_service(tx, contract.service.name)
     if owner is None or owner.id == repository.id:
-        return file
-    claimed = f"the service '{file.contract.service.name}' belongs to the repository {owner.name}"
-    fault = FileFault(CONTRACT_FILE, "service.name", 0, 0, claimed)
-    name = repository.service or f"{repository.name.replace('/', '-')}"
-    return replace(file, contract=None, faults=(fault,), service=name, is_default=False)
+        return None
+    claimed = f"the service '{contract.service.name}' belongs to the repository {owner.name}"
+    return FileFault(CONTRACT_FILE, "service.name", 0, 0, claimed)
 
 
-def _known(tx: Transaction, repository: Repository, stored: StoredArrival, after: str | None) -> str:
-    """Why it is nothing new; empty when it is. Two tellers (a webhook and a look) tell the same thing differently."""
-    arrival = stored.arrival
-    if arrival.kind is not ArrivalKind.PULL_REQUEST:
-        now_at = repositories.ref_of(tx, repository.id, arrival.ref)
-        if now_at == after:
-            return "known already"
-        if now_at == arrival.before:
-            return ""
-    return "known already" if taken_before(tx, repository.id, arrival, stored.number) else ""
-
-
-def _order(repository: Repository, intent: Intent) -> Order:
-    arrival, file = intent.stored.arrival, intent.file
-    assert file is not None
-    asked, contract = arrival.pull_request, file.contract
-    # Of a pull request the branch is where it comes from; what it may see is decided by what it is.
-    branch = asked.head if asked else arrival.ref.removeprefix("refs/heads/")
+def order_of(
+    repository: Repository,
+    stored: StoredArrival,
+    file: CommitFile,
+    commit: Commit | None,
+    *,
+    held_for: str = "",
+    overtaken: bool = False,
+    changed: tuple[str, ...] | None = None,
+    changed_since: str | None = None,
+) -> Order:
+    """The run that an arrival begins."""
+    arrival, contract = stored.arrival, file.contract
+    asked = arrival.pull_request
     trigger = Trigger(
-        event=_EVENTS[arrival.kind],
-        key=f"arrival:{intent.stored.number}",
+        event=EVENTS[arrival.kind],
+        key=f"arrival:{stored.number}",
         repository=repository.id,
         ref=arrival.ref,
         priority=contract.pipeline.priority if contract else 0,
-        held_for="" if intent.overtaken else intent.held_for,
+        held_for="" if overtaken else held_for,
         fork=asked.fork if asked else False,
         pull_request=asked.number if asked else None,
         faults=file.faults,
+        changed_since=changed_since,
     )
     if contract is not None:
         values, _ = check_parameters(contract.parameters, {})
         trigger = replace(trigger, parameters=values, **group_of(contract))  # type: ignore[arg-type]
     is_tag = arrival.kind is ArrivalKind.TAG
+    branch = asked.branch if asked else arrival.ref.removeprefix("refs/heads/")
     return Order(
         service=file.service,
         repository=file.folder,
-        commit=intent.commit,
-        sha=intent.commit.sha if intent.commit else arrival.after or "",
+        commit=commit,
+        sha=commit.sha if commit else arrival.after or "",
         branch=None if is_tag else branch,
         tag=arrival.ref.removeprefix("refs/tags/") if is_tag else None,
         trigger=trigger,
         requested_by=arrival.sender or arrival.author or "unknown",
         contract=contract,
-        changed=intent.changed,
-        superseded="superseded by a newer push" if intent.overtaken else "",
+        changed=changed,
+        superseded="superseded by a newer push" if overtaken else "",
     )
 
 
-def _collapse(
-    tx: Transaction, intents: Sequence[Intent], made: Sequence[Run], now: datetime, observer: Observer
-) -> None:
+def _collapse(tx: Transaction, made: Sequence[tuple[Intent, Run]], now: datetime, observer: Observer) -> None:
     """The newest run takes the place of those of its branch that have not begun, as its file says."""
-    newest = next((run for run in reversed(made) if run.state is State.QUEUED), None)
-    file = intents[-1].file
-    if newest is None or file is None or file.contract is None:
+    found = next(((intent, run) for intent, run in reversed(made) if intent.is_newest), None)
+    if found is None:
         return
-    for run in made:
-        if run is not newest and run.state is State.CANCELLED:
+    newest, contract = found[1], found[0].prepared.order.contract if found[0].prepared else None
+    for intent, run in made:
+        if intent.overtaken:
             runs.supersede(tx, run.id, newest.id)
+    if newest.state is not State.QUEUED or contract is None:
+        return
     assert newest.trigger is not None
     unfinished = runs.unfinished_of_ref(tx, newest.service, newest.trigger.ref)
-    answer = collapse(unfinished, file.contract.pipeline)
+    answer = collapse(unfinished, contract.pipeline)
     by_id = {run.id: run for run in unfinished}
     reason = f"superseded by run {newest.number}, a newer push"
     for run_id in answer.superseded:
@@ -196,10 +211,9 @@ def _collapse(
 def _describe(tx: Transaction, repository: Repository, intent: Intent, now: datetime) -> bool:
     """The default branch says what the repository is: its service, its team, its cron triggers."""
     file, arrival = intent.file, intent.stored.arrival
-    if file is None or not file.is_default or arrival.kind is not ArrivalKind.PUSH:
+    if file is None or not file.is_default or not intent.describes or arrival.kind is not ArrivalKind.PUSH:
         return False
-    file = _own(tx, repository, file)
-    if file.contract is None:
+    if file.contract is None or _claimed(tx, repository, file.contract) is not None:
         return False
     # As it is now: while the commit was read an administrator may have given it to a team, or removed it.
     known = repositories.repository_by_id(tx, repository.id)

@@ -14,7 +14,7 @@ from headway.domain.intake import Repository
 from headway.domain.run import Run, Trigger, TriggerEvent
 from headway.engine.intake_read import Reader, read_file
 from headway.engine.run_drive import Observer
-from headway.engine.run_order import Order, store_order
+from headway.engine.run_order import Prepared, store_order
 from headway.engine.schedules import order_of_branch
 from headway.pipeline.triggers import decide_release
 from headway.store import repositories, runs
@@ -38,14 +38,14 @@ class ReleaseTriggers:
             begun += await self._store(run, orders, now)
         return begun
 
-    async def _store(self, run: Run, orders: Sequence[Order], now: datetime) -> int:
+    async def _store(self, run: Run, orders: Sequence[Prepared], now: datetime) -> int:
         def work(tx: Transaction) -> int:
             runs.note_spread(tx, run.id, now)
             return sum(store_order(tx, order, now, self._observer).is_new for order in orders)
 
         return await self._database.perform(work)
 
-    def _orders(self, run: Run, known: Sequence[Repository]) -> list[Order]:
+    def _orders(self, run: Run, known: Sequence[Repository]) -> list[Prepared]:
         """Blocks. A file that cannot be read asks for nothing."""
         found = []
         own = next((one for one in known if run.trigger and one.id == run.trigger.repository), None)
@@ -71,7 +71,7 @@ class ReleaseTriggers:
         return found
 
 
-def _order(reader: Reader, repository: Repository, run: Run) -> Order | None:
+def _order(reader: Reader, repository: Repository, run: Run) -> Prepared | None:
     bare = reader.bare(repository)
     branch = repository.default_branch or bare.default_branch
     ref = f"refs/heads/{branch}"

@@ -96,8 +96,10 @@ def lay_out(tools: Tools, run: Run, directory: Path, artifacts: Iterable[Artifac
     if work.exists():
         return ()
     shutil.rmtree(unfinished, ignore_errors=True)
+    # A stranger's branch is none of this repository: its copy stands on no branch.
+    branch = None if run.trigger and run.trigger.fork else run.branch
     warnings = tools.git.checkout(
-        run.repository, commit=run.commit, tree=run.tree, branch=run.branch, destination=unfinished
+        run.repository, commit=run.commit, tree=run.tree, branch=branch, destination=unfinished
     )
     for artifact in artifacts:
         tools.artifacts.lay(artifact, unfinished)

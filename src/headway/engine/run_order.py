@@ -4,13 +4,13 @@ Nobody drives it yet; `engine.runs_duty` takes what is stored. Two orders of one
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from headway.base.ids import new_id
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
-from headway.domain.run import FileFault, Run, Trigger
+from headway.domain.run import FileFault, Job, Run, Trigger
 from headway.domain.states import State
 from headway.engine.run_drive import Observer
 from headway.engine.run_plan import RunPlan, to_json
@@ -54,31 +54,50 @@ class Ordered:
     is_new: bool
 
 
-def store_order(tx: Transaction, order: Order, now: datetime, observer: Observer) -> Ordered:
-    """The run's rows, and its first event. Faults of the plan make it a failed run that shows them."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An order with its plan; the order's faults are those of the file and of the plan."""
+
+    order: Order
+    jobs: tuple[PlannedJob, ...] = ()
+    plan: RunPlan = field(default_factory=RunPlan)
+
+    def rows(self, run: Run, now: datetime) -> tuple[Job, ...]:
+        contract = self.order.contract
+        if contract is None:
+            return ()
+        return tuple(job_of(run, job, contract.jobs[job.definition], now) for job in self.jobs)
+
+
+def prepare(order: Order) -> Prepared:
+    """Plan it: outside of any transaction, for what a repository wrote is held against what it told.
+
+    Faults of the plan make it a failed run that shows them. What a person has to let start is planned when they do.
+    """
+    if order.contract is None or order.superseded or order.trigger.held_for:
+        return Prepared(order)
+    facts = WhenFacts(branch=order.branch, tag=order.tag, dirty=order.dirty, changed=order.changed)
+    made = plan(order.contract.jobs, facts, order.only)
+    faults = tuple(FileFault("headway.toml", fault.place, 0, 0, fault.message) for fault in made.faults)
+    trigger = replace(order.trigger, faults=order.trigger.faults + faults)
+    run_plan = plan_of_run(order.contract, made.jobs, fail_fast=order.fail_fast)
+    return Prepared(replace(order, trigger=trigger), made.jobs, run_plan)
+
+
+def store_order(tx: Transaction, prepared: Prepared, now: datetime, observer: Observer) -> Ordered:
+    """The run's rows, and its first event."""
+    order = prepared.order
     if (known := runs.run_by_trigger(tx, order.trigger.key)) is not None:
         return Ordered(known, is_new=False)
-    planned: tuple[PlannedJob, ...] = ()
-    run_plan, faults = RunPlan(), order.trigger.faults
-    if order.contract is not None and not order.superseded:
-        facts = WhenFacts(branch=order.branch, tag=order.tag, dirty=order.dirty, changed=order.changed)
-        made = plan(order.contract.jobs, facts, order.only)
-        planned = made.jobs
-        faults += tuple(FileFault("headway.toml", fault.place, 0, 0, fault.message) for fault in made.faults)
-        run_plan = plan_of_run(order.contract, planned, fail_fast=order.fail_fast)
-    run = _run(tx, replace(order, trigger=replace(order.trigger, faults=faults)), now)
+    run = _run(tx, order, now)
     # Nobody holds it: whoever claims it first gets a token above this one.
-    if not runs.add_run(tx, run, plan=to_json(run_plan), token=0):
+    if not runs.add_run(tx, run, plan=to_json(prepared.plan), token=0):
         other = runs.run_by_trigger(tx, order.trigger.key)
         assert other is not None
         return Ordered(other, is_new=False)
     if order.commit is not None:
         commits.add_commit(tx, order.repository, order.commit)
-    rows = (
-        tuple(job_of(run, job, order.contract.jobs[job.definition], now) for job in planned)
-        if order.contract
-        else ()
-    )
+    rows = prepared.rows(run, now)
     jobs.add_jobs(tx, rows)
     observer.changed(tx, run, rows, now, run_changed=True)
     return Ordered(run, is_new=True)
@@ -89,7 +108,7 @@ def _run(tx: Transaction, order: Order, now: datetime) -> Run:
     if order.superseded:
         state, reason = State.CANCELLED, order.superseded
     elif order.trigger.faults:
-        state, reason = State.FAILED, _faults(order.trigger.faults)
+        state, reason = State.FAILED, reason_of(order.trigger.faults)
     return Run(
         id=new_id("run", now),
         number=next_number(tx, order.service, "run"),
@@ -111,7 +130,8 @@ def _run(tx: Transaction, order: Order, now: datetime) -> Run:
     )
 
 
-def _faults(faults: Sequence[FileFault]) -> str:
+def reason_of(faults: Sequence[FileFault]) -> str:
+    """Why a run with these faults failed."""
     first = faults[0]
     place = f"{first.file}:{first.line}: " if first.line else f"{first.key}: " if first.key else ""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

@@ -11,6 +11,7 @@ RunControlError       2
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from headway.base.errors import WrongUse
 from headway.base.ids import new_id
@@ -22,12 +23,15 @@ from headway.domain.states import State
 from headway.drivers.git.bare import Bare, create_bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.audit import record
-from headway.engine.intake_read import CommitFile, read_file
+from headway.engine.intake_read import CommitFile, Reader, read_file
 from headway.engine.permissions import Action, require
-from headway.engine.run_order import Order, group_of, store_order
+from headway.engine.run_order import Order, Prepared, group_of, prepare, reason_of, store_order
+from headway.engine.run_plan import to_json
 from headway.engine.server import Server
 from headway.pipeline.parameters import check_parameters
+from headway.pipeline.strangers import as_stranger
 from headway.store import jobs, repositories, runs
+from headway.store.arrivals import arrival_of_run
 from headway.store.database import Transaction
 
 #: What people ask for goes before what arrives by itself.
@@ -97,7 +101,7 @@ async def cancel_run(server: Server, actor: Actor, run: Run) -> Run:
 async def approve_run(server: Server, actor: Actor, run: Run, comment: str = "") -> Run:
     """A stranger's pull request may see a builder. Raises NotAllowed, RunNotHeld."""
     require(actor, Action.RUN_APPROVE, team=await team_of(server, run.service))
-    now = server.now()
+    prepared, now = await _planned_late(server, run), server.now()
 
     def work(tx: Transaction) -> Run:
         held = run.trigger.held_for if run.trigger else ""
@@ -105,14 +109,74 @@ async def approve_run(server: Server, actor: Actor, run: Run, comment: str = "")
             raise RunNotHeld(f"nothing holds run {run.number} of {run.service}")
         after = {"held_for": held, "comment": comment[:1000]}
         record(tx, actor, "run.approve", f"{run.service} {run.number}", None, after, now)
+        rows = _let_in(tx, run, prepared, now) if prepared else ()
         fresh = runs.run_by_id(tx, run.id)
         assert fresh is not None
-        server.observer.changed(tx, fresh, (), now, run_changed=True)
+        server.observer.changed(tx, fresh, rows, now, run_changed=True)
         return fresh
 
     answer = await server.database.perform(work)
     server.duties.wake("runs")
     return answer
+
+
+async def _planned_late(server: Server, run: Run) -> Prepared | None:
+    """What a held run would do: nothing of a stranger's file is held against anything before somebody lets it in.
+
+    None where it was planned already. Raises UnknownService, UnknownBranch where it cannot be read any more.
+    """
+    trigger = run.trigger
+    if trigger is None or not run.is_held:
+        return None
+    planned, stored = await server.database.fetch(
+        lambda tx: (bool(jobs.jobs_of(tx, run.id)), arrival_of_run(tx, run.id))
+    )
+    if planned:
+        return None
+    repository = await _repository_of(server, run)
+    bare = await _bare(server, repository)
+    reader = Reader(
+        server.repositories.folder,
+        server.repositories.fetch,
+        lambda: server.org.current,
+        server.settings.environment,
+    )
+
+    def work() -> Prepared:
+        file = _file_at(server, repository, bare, run.commit)
+        contract, changed = file.contract, None
+        if contract is not None and trigger.fork:
+            contract = as_stranger(contract, trigger.pull_request)
+        if contract is not None and stored is not None:
+            changed = reader.changed(repository, stored.arrival, contract)
+        order = Order(
+            service=run.service,
+            repository=file.folder,
+            commit=file.commit,
+            sha=run.commit,
+            branch=run.branch,
+            tag=run.tag,
+            trigger=replace(trigger, held_for="", faults=file.faults),
+            requested_by=run.requested_by,
+            contract=contract,
+            only=run.selection,
+            changed=changed,
+        )
+        return prepare(order)
+
+    return await asyncio.to_thread(work)
+
+
+def _let_in(tx: Transaction, run: Run, prepared: Prepared, now: datetime) -> tuple[Job, ...]:
+    """The jobs that it has from now on; a plan with faults ends it."""
+    if faults := prepared.order.trigger.faults:
+        runs.put_faults(tx, run.id, faults)
+        runs.end_undriven(tx, run.id, state=State.FAILED, reason=reason_of(faults), now=now)
+        return ()
+    runs.put_plan(tx, run.id, to_json(prepared.plan))
+    rows = prepared.rows(run, now)
+    jobs.add_jobs(tx, rows)
+    return rows
 
 
 async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, key: str | None = None) -> Run:
@@ -136,6 +200,8 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     bare = await _bare(server, repository)
     file = await asyncio.to_thread(_file_at, server, repository, bare, run.commit)
     before = run.trigger
+    if file.contract is not None and before is not None and before.fork:
+        file = replace(file, contract=as_stranger(file.contract, before.pull_request))
     # Somebody's working tree stays that, else repeating it would make a release of what was never pushed.
     is_try = before is not None and before.event is TriggerEvent.TRY
     trigger = Trigger(
@@ -254,10 +320,10 @@ async def _begun(server: Server, key: str) -> Run | None:
 
 
 async def _store(server: Server, actor: Actor, order: Order, action: str, what: Mapping[str, object]) -> Run:
-    now = server.now()
+    prepared, now = await asyncio.to_thread(prepare, order), server.now()
 
     def work(tx: Transaction) -> Run:
-        ordered = store_order(tx, order, now, server.observer)
+        ordered = store_order(tx, prepared, now, server.observer)
         if ordered.is_new:
             record(tx, actor, action, f"{order.service} {ordered.run.number}", None, dict(what), now)
         return ordered.run

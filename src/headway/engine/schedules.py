@@ -16,7 +16,7 @@ from headway.domain.intake import Repository, Schedule
 from headway.domain.run import Trigger, TriggerEvent
 from headway.engine.intake_read import CommitFile, Reader, read_file
 from headway.engine.run_drive import Observer
-from headway.engine.run_order import Order, group_of, store_order
+from headway.engine.run_order import Order, Prepared, group_of, prepare, store_order
 from headway.pipeline.cron import missed, next_due
 from headway.pipeline.parameters import check_parameters
 from headway.store import repositories as rows
@@ -71,7 +71,7 @@ class ScheduleDuty:
         if order is not None:
             self.on_runs()
 
-    def _order(self, schedule: Schedule, at: datetime) -> Order | None:
+    def _order(self, schedule: Schedule, at: datetime) -> Prepared | None:
         repository = self._database.read(lambda tx: rows.repository_by_id(tx, schedule.repository))
         if repository is None:
             return None
@@ -82,7 +82,7 @@ class ScheduleDuty:
 
 def order_of_branch(
     reader: Reader, repository: Repository, branch: str, trigger: Trigger, requested_by: str
-) -> Order | None:
+) -> Prepared | None:
     """A run of the branch's head; None where there is none, or nothing to run. Blocks."""
     bare = reader.bare(repository)
     ref = f"refs/heads/{branch}"
@@ -101,7 +101,7 @@ def order_of_branch(
             priority=file.contract.pipeline.priority,
             **group_of(file.contract),  # type: ignore[arg-type]
         )
-    return Order(
+    order = Order(
         service=file.service,
         repository=file.folder,
         commit=file.commit,
@@ -112,3 +112,4 @@ def order_of_branch(
         requested_by=requested_by,
         contract=file.contract,
     )
+    return prepare(order)

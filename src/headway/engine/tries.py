@@ -26,7 +26,7 @@ from headway.drivers.git.proposals import take_in
 from headway.engine.audit import record
 from headway.engine.intake_read import CommitFile, read_file
 from headway.engine.permissions import Action, require
-from headway.engine.run_order import Order, store_order
+from headway.engine.run_order import Order, prepare, store_order
 from headway.engine.server import Server
 from headway.store import repositories
 from headway.store.commit_runs import newest_run_of
@@ -129,8 +129,10 @@ async def start_try(
         dirty=tried.dirty,
     )
 
+    prepared = await asyncio.to_thread(prepare, order)
+
     def work(tx: Transaction) -> Run:
-        ordered = store_order(tx, order, now, server.observer)
+        ordered = store_order(tx, prepared, now, server.observer)
         if ordered.is_new:
             what = {"commit": commit.sha, "dirty": tried.dirty, "branch": tried.branch}
             record(tx, actor, "run.try", f"{service} {ordered.run.number}", None, what, now)

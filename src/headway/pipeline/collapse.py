@@ -40,11 +40,34 @@ def collapse(runs: Sequence[Run], pipeline: PipelineSpec) -> Collapse:
         stream = _stream(run)
         if stream is None or newest[stream].id == run.id:
             continue
-        if run.state is State.QUEUED and pipeline.superseded is Superseded.COLLAPSE:
-            superseded[run.id] = newest[stream].id
-        elif run.state is State.RUNNING and pipeline.cancel_running:
-            cancelled[run.id] = newest[stream].id
+        if _gives_way(run, pipeline):
+            into = superseded if run.state is State.QUEUED else cancelled
+            into[run.id] = newest[stream].id
     return Collapse(superseded, cancelled)
+
+
+def swallowed(
+    runs: Sequence[Run],
+    pipeline: PipelineSpec,
+    *,
+    service: str,
+    repository: str,
+    ref: str,
+    event: TriggerEvent,
+) -> list[Run]:
+    """Those of these runs in whose place a new one would come, oldest first: what they were to look at is its to do."""
+    stream = (f"{repository} {service}", ref, event.value)
+    return [
+        run
+        for run in sorted(runs, key=_age)
+        if _stream(run) == stream and event in _OVERTAKEN and _gives_way(run, pipeline)
+    ]
+
+
+def _gives_way(run: Run, pipeline: PipelineSpec) -> bool:
+    if run.state is State.QUEUED:
+        return pipeline.superseded is Superseded.COLLAPSE
+    return run.state is State.RUNNING and pipeline.cancel_running
 
 
 def _age(run: Run) -> tuple[object, int, str]:

@@ -20,11 +20,13 @@ class StoredArrival:
     arrival: Arrival
     received_at: datetime
     attempts: int
-    #: waiting, done, ignored (nothing was to be done; the note says why) or failed.
+    #: waiting, done, ignored (nothing was to be done; the note says why) or failed (set aside: the server died of it).
     state: str = "waiting"
     note: str = ""
     run: str | None = None
     delivery: str = ""
+    #: How often work on it was begun and not ended: whoever worked on it died.
+    begun: int = 0
 
 
 def add_arrival(
@@ -103,6 +105,27 @@ def hold_arrival(tx: Transaction, number: int) -> bool:
     )
 
 
+def begin_arrivals(tx: Transaction, numbers: Sequence[int]) -> None:
+    """Work on them begins. Whoever ends, puts off or leaves them takes this back; a kill does not."""
+    for number in numbers:
+        tx.execute("UPDATE arrivals SET begun = begun + 1 WHERE number = :number", number=number)
+
+
+def leave_arrivals(tx: Transaction, numbers: Sequence[int]) -> None:
+    """Nothing came of the work on them, and that was nobody's fault."""
+    for number in numbers:
+        tx.execute(
+            "UPDATE arrivals SET begun = begun - 1 WHERE number = :number AND begun > 0 AND state = 'waiting'",
+            number=number,
+        )
+
+
+def arrival_of_run(tx: Transaction, run_id: str) -> StoredArrival | None:
+    """What began the run; None when that was forgotten since."""
+    row = tx.one("SELECT * FROM arrivals WHERE run = :run ORDER BY number LIMIT 1", run=run_id)
+    return None if row is None else _stored(row)
+
+
 def end_arrival(tx: Transaction, number: int, state: str, *, note: str, run: str | None = None) -> bool:
     """False when it had ended before."""
     return bool(
@@ -123,7 +146,7 @@ def try_again(tx: Transaction, numbers: Sequence[int], due_at: datetime, note: s
     for number in numbers:
         tx.execute(
             """
-            UPDATE arrivals SET due_at = :due_at, attempts = attempts + 1, note = :note
+            UPDATE arrivals SET due_at = :due_at, attempts = attempts + 1, begun = 0, note = :note
             WHERE number = :number AND state = 'waiting'
             """,
             number=number,
@@ -236,4 +259,5 @@ def _stored(row: Row) -> StoredArrival:
         note=row["note"],
         run=row["run"],
         delivery=row["delivery"],
+        begun=row["begun"],
     )

@@ -1,5 +1,8 @@
 """Runs as history: the list with its filters, how long they usually take, what became of tests. Reads only.
 
+A branch's history is that of what was pushed there: a try is somebody's working tree, a stranger's `main` is called
+otherwise (`domain.intake.PullRequest.branch`).
+
 Every statement follows an index: `runs_by_time`, `runs_by_age`, `runs_by_branch`, `runs_by_state`,
 `runs_by_event`, `runs_of_branch`, `runs_by_rerun`, `runs_by_superseder`, `test_cases_by_name`.
 """
@@ -98,7 +101,7 @@ def usual_durations(
         """
         SELECT finished_at - COALESCE(started_at, created_at) AS took FROM (
             SELECT state, created_at, started_at, finished_at FROM runs
-            WHERE service = :service AND branch = :branch AND created_at < :before
+            WHERE service = :service AND branch = :branch AND created_at < :before AND event <> 'try'
             ORDER BY created_at DESC LIMIT :look_back
         ) latest
         WHERE state = 'succeeded' ORDER BY created_at DESC LIMIT :limit
@@ -199,7 +202,7 @@ def _recent_runs(
             """
             SELECT id, number, commit_sha, created_at FROM (
                 SELECT id, number, commit_sha, created_at, state FROM runs
-                WHERE service = :service AND branch = :branch AND created_at < :before
+                WHERE service = :service AND branch = :branch AND created_at < :before AND event <> 'try'
                 ORDER BY created_at DESC LIMIT :look_back
             ) latest
             WHERE state IN ('succeeded', 'failed', 'errored') ORDER BY created_at DESC LIMIT :limit

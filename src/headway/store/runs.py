@@ -21,11 +21,11 @@ def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
             INSERT INTO runs (id, number, service, repository, commit_sha, tree, dirty, branch, tag, selection, plan,
                 state, reason, requested_by, created_at, started_at, finished_at, due_at, token,
                 event, trigger_key, repository_id, ref, priority, held_for, fork, pull_request, rerun_of,
-                superseded_by, parameters, faults, concurrency_group, concurrency_limit)
+                superseded_by, parameters, faults, concurrency_group, concurrency_limit, changed_since)
             VALUES (:id, :number, :service, :repository, :commit_sha, :tree, :dirty, :branch, :tag, :selection, :plan,
                 :state, :reason, :requested_by, :created_at, :started_at, :finished_at, :due_at, :token,
                 :event, :trigger_key, :repository_id, :ref, :priority, :held_for, :fork, :pull_request, :rerun_of,
-                :superseded_by, :parameters, :faults, :concurrency_group, :concurrency_limit)
+                :superseded_by, :parameters, :faults, :concurrency_group, :concurrency_limit, :changed_since)
             ON CONFLICT DO NOTHING
             """,
             id=run.id,
@@ -182,6 +182,19 @@ def let_start(tx: Transaction, run_id: str, approved_by: str) -> bool:
     )
 
 
+def put_plan(tx: Transaction, run_id: str, plan: str) -> None:
+    """Of one that was held until now: its jobs were not planned before somebody let it start."""
+    tx.execute("UPDATE runs SET plan = :plan WHERE id = :id", id=run_id, plan=plan)
+
+
+def put_faults(tx: Transaction, run_id: str, faults: Sequence[FileFault]) -> None:
+    tx.execute(
+        "UPDATE runs SET faults = :faults WHERE id = :id",
+        id=run_id,
+        faults=json.dumps([asdict(fault) for fault in faults]),
+    )
+
+
 def end_undriven(tx: Transaction, run_id: str, *, state: State, reason: str, now: datetime) -> bool:
     """End one that nobody has begun to drive. False: somebody has, or it has ended."""
     changed = tx.execute(
@@ -316,7 +329,7 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
     if trigger is None:
         nothing = (
             "trigger_key repository_id ref held_for pull_request rerun_of superseded_by"
-            " concurrency_group concurrency_limit"
+            " concurrency_group concurrency_limit changed_since"
         )
         plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "parameters": "{}", "faults": "[]"}
         return plain | dict.fromkeys(nothing.split())
@@ -335,6 +348,7 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
         "faults": json.dumps([asdict(fault) for fault in trigger.faults]),
         "concurrency_group": trigger.group,
         "concurrency_limit": trigger.group_limit if trigger.group else None,
+        "changed_since": trigger.changed_since,
     }
 
 
@@ -357,6 +371,7 @@ def _trigger(row: Row) -> Trigger | None:
         faults=tuple(FileFault(**fault) for fault in json.loads(row["faults"])),
         group=row["concurrency_group"],
         group_limit=row["concurrency_limit"] or 1,
+        changed_since=row["changed_since"],
     )
 
 

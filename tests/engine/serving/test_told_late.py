@@ -151,10 +151,10 @@ async def test_what_another_server_has_worked_on_meanwhile_moves_nothing_back(se
     await serving.tell(repository, pushed(one, two), delivery="d2")
     await serving.take_in()
 
-    def store(tx: Transaction) -> Taken:
+    def store(tx: Transaction) -> Taken | None:
         return store_group(tx, repository, slow, serving.server.now(), serving.server.observer)
 
-    assert serving.database.transact(store) == Taken()
+    assert serving.database.transact(store) is None
     assert at(serving, repository) == two
     assert [run.commit for run in serving.runs()] == commits
     assert first == arrivals[0].number

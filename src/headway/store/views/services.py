@@ -112,6 +112,7 @@ def service_lines(
                 COALESCE(
                     (SELECT run.id FROM runs run
                         WHERE run.service = names.name AND run.branch = COALESCE(repository.default_branch, 'main')
+                            AND run.event <> 'try'
                         ORDER BY run.created_at DESC LIMIT 1),
                     (SELECT run.id FROM runs run WHERE run.service = names.name
                         ORDER BY run.created_at DESC LIMIT 1)
