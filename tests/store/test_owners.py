@@ -9,6 +9,7 @@ from headway.store.owners import Owner, claim, holder, release, renew
 
 ANA = Owner("laptop", "boot-1", 100, "5555", "ana@laptop")
 BO = Owner("laptop", "boot-1", 200, "6666", "bo@laptop")
+CY = Owner("laptop", "boot-1", 300, "7777", "cy@laptop")
 MINUTE = timedelta(minutes=1)
 OVER = timedelta()
 
@@ -84,6 +85,20 @@ def test_of_many_that_take_over_at_once_one_wins(database_url: str) -> None:
     with ThreadPoolExecutor(8) as threads:
         tokens = list(threads.map(rival, range(8)))
     assert sorted(tokens, key=str) == [2, *[None] * 7]
+
+
+def test_who_was_overtaken_between_look_and_claim_gets_nothing(postgresql_server) -> None:  # type: ignore[no-untyped-def]
+    """PostgreSQL alone: SQLite has one writer at a time, so nobody can come in between."""
+    with postgresql_server.fresh_url() as url, open_database(url) as database, open_database(url) as other:
+        take(database, ANA)
+
+        def dead_and_another_is_faster(owner: Owner) -> bool:
+            assert take(other, CY, is_alive=lambda _: False) == 2
+            return False
+
+        assert take(database, BO, is_alive=dead_and_another_is_faster) is None
+        held = database.read(lambda tx: holder(tx, "run", "run-1"))
+        assert held is not None and (held.owner, held.token) == (CY, 2)
 
 
 def test_a_lease_of_several_servers_is_judged_by_the_databases_clock(postgresql_server) -> None:  # type: ignore[no-untyped-def]
