@@ -276,7 +276,7 @@ async def plan(
         found = find_release(tools.database, tools.git, service=service, repository=place, text=release)
         project = tools.projects.of(found.repository, found.commit, service)
         wish = Wish(environment, found, DeploymentKind(kind))
-        return plan_document(dry_run(tools.database, project, wish, actor.name))
+        return plan_document(dry_run(tools.database, tools.git, project, wish, actor.name))
 
     return await asyncio.to_thread(work)
 

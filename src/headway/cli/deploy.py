@@ -15,6 +15,7 @@ from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
+    from headway.drivers.git import Git
     from headway.engine.deployment_gate import Approve
     from headway.engine.deployments import Wish
     from headway.engine.projects import Project
@@ -119,7 +120,7 @@ def command(
             force=force,
         )
         if dry_run:
-            return _dry_run(database, project, wish, settings.user, as_json=as_json)
+            return _dry_run(database, git, project, wish, settings.user, as_json=as_json)
         from headway.cli.deployment_session import play
         from headway.engine.deployment_hold import World
 
@@ -131,11 +132,16 @@ def command(
         return play(settings, work, environment=environment, again=again, wait=wait, as_json=as_json)
 
 
-def _dry_run(database: "Database", project: "Project", wish: "Wish", user: str, *, as_json: bool) -> int:
+def _dry_run(
+    database: "Database", git: "Git", project: "Project", wish: "Wish", user: str, *, as_json: bool
+) -> int:
     from headway.engine.deployments import dry_run
     from headway.engine.documents import plan_document
 
-    return _show_plan(plan_document(dry_run(database, project, wish, user)), as_json=as_json)
+    def note(text: str) -> None:
+        echo(text, err=True)
+
+    return _show_plan(plan_document(dry_run(database, git, project, wish, user, note=note)), as_json=as_json)
 
 
 def _show_plan(plan: "PlanDocument", *, as_json: bool) -> int:

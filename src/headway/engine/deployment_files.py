@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from headway.base.errors import HeadwayError
 from headway.deploy.own_files import (
     Found,
     OwnFile,
@@ -15,10 +17,50 @@ from headway.deploy.plan import Plan, from_json
 from headway.deploy.record import predecessor, running
 from headway.domain.contract import Contract, EnvironmentSpec
 from headway.domain.deployment import Deployment
+from headway.domain.release import Release
+from headway.drivers.git import Git
 from headway.engine.deployment_plan import deploy_of, host_plans
 from headway.engine.host_link import HostLink
+from headway.engine.projects import Project
+from headway.engine.release_projects import ReleaseProjects
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
+
+
+def contract_for(
+    project: Project, git: Git, release: Release, environment: str, note: Callable[[str], None]
+) -> Contract:
+    """Where the hosts are by the file at hand, how the release is run by its own: that of its commit. Blocks.
+
+    The file at hand stands for that of the commit one is on, with what was changed in it since.
+    """
+    contract = project.contract
+    if project.commit == release.commit:
+        return contract
+    try:
+        if not project.commit and git.resolve(project.root, "HEAD") == release.commit:
+            return contract
+    except HeadwayError:
+        return contract
+    try:
+        own = ReleaseProjects(git.environment).declared(
+            str(project.root), release.commit, contract.service.name
+        )
+    except HeadwayError as error:
+        note(f"the headway.toml of {release.id} cannot be read ({error.message}): the one here is used")
+        return contract
+    its, ours = own.contract.environments.get(environment), contract.environments.get(environment)
+    if own.contract.deploy is None or its is None or ours is None:
+        note(f"the headway.toml of {release.id} does not deploy to {environment}: the one here is used")
+        return contract
+    if own.text != project.text:
+        note(f"{release.id} is run by the headway.toml of its own commit {release.commit[:12]}")
+    merged = replace(ours, env=its.env, secrets=its.secrets, processes={**its.processes, **ours.processes})
+    return replace(
+        contract,
+        deploy=own.contract.deploy,
+        environments={**contract.environments, environment: merged},
+    )
 
 
 def at_hand(contract: Contract, environment: EnvironmentSpec) -> dict[str, OwnFile]:

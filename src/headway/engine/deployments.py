@@ -1,7 +1,7 @@
 """Deployments: begun, gone on with, superseded, taken back. The rules stand in `deploy`; here they meet rows and hosts."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +9,12 @@ from headway.base.ids import new_id
 from headway.deploy.own_files import Found, with_own_files
 from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, from_json
 from headway.deploy.rollout import Asked
+from headway.domain.contract import Contract
 from headway.domain.deployment import Deployment, DeploymentKind, HostRow
 from headway.domain.release import Release
 from headway.engine.deployment_begin import begin, is_live, resume
 from headway.engine.deployment_drive import Drive
-from headway.engine.deployment_files import at_hand, own_file_of, plan_of
+from headway.engine.deployment_files import at_hand, contract_for, own_file_of, plan_of
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of
@@ -79,6 +80,10 @@ class Deployments:
         environment = environment_of(self.project.contract, wish.environment)
         going_back = wish.kind is DeploymentKind.ROLLBACK
         unfinished = await self._unfinished(wish.environment)
+        plan, settings = await self._planned(wish)
+        if unfinished is None and (standing := await self._already_live(wish, plan, settings)):
+            # No gate for what changes nothing.
+            return standing
         permission = wish.permission
         if permission is None and not _same(unfinished, wish):
             permission = await pass_gate(
@@ -89,27 +94,20 @@ class Deployments:
                 approve=self.approve,
                 going_back=going_back,
             )
-        own = await self.database.fetch(lambda tx: _own(tx, self.service, wish))
-        plan = _compose(
-            self.project, wish, new_id("dep", self.world.clock.now()), self.world.settings.user, own
-        )
-        settings = await asyncio.to_thread(self._settings, plan)
-        plan = await asyncio.to_thread(fingerprint, plan, settings)
         hold = Hold(self.world, self.service, wish.environment, f"deploys {wish.release.id}", self.database)
         if (followed := await self._claim(hold, wish, unfinished)) is not None:
             return followed
         unfinished = await self._unfinished(wish.environment)
         if unfinished is not None and _same(unfinished, wish):
             return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
-        live = await self.database.fetch(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
         changes: tuple[str, ...] = ()
         kind = wish.kind
-        if unfinished is None and live is not None and live.release == wish.release.id and not going_back:
-            changes = _differences(live, plan, settings)
-            same = not changes and not wish.force
-            if same and await _or_let_go(hold, is_live(self.world, plan, live)):
+        if unfinished is None and (live := await self._live_release(wish)) is not None:
+            # Asked again: who had the environment may have brought it meanwhile.
+            if standing := await _or_let_go(hold, self._already_live(wish, plan, settings)):
                 await hold.let_go()
-                return Result(None, already_live=live)
+                return standing  # type: ignore[no-any-return]
+            changes = _differences(live, plan, settings)
             kind = DeploymentKind.REDEPLOY if kind is DeploymentKind.PLANNED else kind
         begun = begin(
             hold,
@@ -125,6 +123,38 @@ class Deployments:
         )
         result = await _drive(hold, _or_let_go(hold, begun))
         return replace(result, differences=changes)
+
+    async def already_live(self, wish: Wish) -> Result | None:
+        """What `deploy` answers when nothing has to be done, whatever its gate says; None when something has."""
+        if await self._unfinished(wish.environment) is not None or await self._live_release(wish) is None:
+            return None
+        return await self._already_live(wish, *await self._planned(wish))
+
+    async def _planned(self, wish: Wish) -> tuple[Plan, dict[str, str]]:
+        """The plan, and the settings as they are today."""
+        deployment = new_id("dep", self.world.clock.now())
+        own = await self.database.fetch(lambda tx: _own(tx, self.service, wish))
+        contract = self.project.contract
+        if own is None:
+            contract = await asyncio.to_thread(
+                contract_for, self.project, self.git, wish.release, wish.environment, self.world.watcher.note
+            )
+        plan = _compose(contract, wish, deployment, self.world.settings.user, own)
+        settings = await asyncio.to_thread(self._settings, plan)
+        return await asyncio.to_thread(fingerprint, plan, settings), settings
+
+    async def _live_release(self, wish: Wish) -> Deployment | None:
+        """The live deployment, if it brought the very release that is wished for going forward."""
+        if wish.kind is DeploymentKind.ROLLBACK:
+            return None
+        live = await self.database.fetch(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
+        return live if live is not None and live.release == wish.release.id else None
+
+    async def _already_live(self, wish: Wish, plan: Plan, settings: dict[str, str]) -> Result | None:
+        live = await self._live_release(wish)
+        if wish.force or live is None or _differences(live, plan, settings):
+            return None
+        return Result(None, already_live=live) if await is_live(self.world, plan, live) else None
 
     async def go_on(self, unfinished: Deployment, *, back: bool) -> Result:
         """Takes over an unfinished deployment; with `back` it goes back to what was before it."""
@@ -194,9 +224,18 @@ async def _or_let_go(hold: Hold, beginning: Coroutine[Any, Any, Any]) -> Any:
         raise
 
 
-def dry_run(database: Database, project: "Project", wish: Wish, user: str) -> Plan:
+def dry_run(
+    database: Database,
+    git: "Git",
+    project: "Project",
+    wish: Wish,
+    user: str,
+    *,
+    note: Callable[[str], None] = lambda _: None,
+) -> Plan:
     """What would be done, as far as the database knows what the hosts have. Touches nothing, asks nobody."""
-    plan = _compose(project, wish, "dep-new", user, None)
+    contract = contract_for(project, git, wish.release, wish.environment, note)
+    plan = _compose(contract, wish, "dep-new", user, None)
     live = database.read(lambda tx: rows.last_succeeded(tx, plan.service, wish.environment))
     if live is None:
         return plan
@@ -216,10 +255,10 @@ def _own(tx: Transaction, service: str, wish: Wish) -> Plan | None:
     return plan_of(rows.get_deployment(tx, wish.settings_of), service, wish.environment)
 
 
-def _compose(project: "Project", wish: Wish, deployment: str, user: str, own: Plan | None) -> Plan:
+def _compose(contract: Contract, wish: Wish, deployment: str, user: str, own: Plan | None) -> Plan:
     return compose(
-        project.contract,
-        environment_of(project.contract, wish.environment),
+        contract,
+        environment_of(contract, wish.environment),
         wish.release,
         deployment=deployment,
         requested_by=user,

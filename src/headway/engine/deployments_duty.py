@@ -24,6 +24,7 @@ from headway.engine.deployment_news import tell_request
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployments import Deployments, Result, Wish, go_on
 from headway.engine.host_lock import TakenOver
+from headway.engine.projects import Project
 from headway.engine.promotion import follow_all
 from headway.engine.releases import ReleaseGone, standing
 from headway.engine.request_gate import Asking, ask_gate, who_is_at_work
@@ -78,6 +79,8 @@ class DeploymentsDuty:
         self._most = most
         self._carried: dict[tuple[str, str], _Carried] = {}
         self._resting: dict[tuple[str, str], datetime] = {}
+        #: The request of an environment that was compared with what is live there, and with which deployment.
+        self._compared: dict[tuple[str, str], tuple[str, str]] = {}
         self._connections: Connections | None = None
         self._is_stopping = False
         self._has_begun = False
@@ -191,6 +194,9 @@ class DeploymentsDuty:
             again = _LOOK_AGAIN_FOR_LOCK if _only_lock(answer.obstacles) else _LOOK_AGAIN
             due = now if ended != self._ended else min(now + again, answer.until or now + again)
             await self._wait(request, answer.reason, answer.obstacles, due, now)
+            if carried is None and len(self._carried) < self._most and await self._may_be_live(request):
+                carried = _Carried(request.id)
+                self._start(key, carried, self._end_if_live(request, asking, carried))
         elif key in self._resting:
             await self._wait(request, request.reason, request.obstacles, self._resting[key], now)
         elif carried is not None or len(self._carried) >= self._most:
@@ -210,6 +216,7 @@ class DeploymentsDuty:
         driver = Deployments(world, database, self.tools.git, asking.project)
         try:
             if request.kind is DeploymentKind.ROLLBACK:
+                driver.project = await self._where_it_is_live(request, asking)
                 result = await rollback(
                     driver, request.environment, to=request.release, force=request.force, request=request.id
                 )
@@ -233,6 +240,49 @@ class DeploymentsDuty:
             return None
         await self._done(request, result)
         return result
+
+    async def _where_it_is_live(self, request: Request, asking: Asking) -> Project:
+        """Going back, the hosts are those of what is live: the older file may not know all of them."""
+        live = await self.tools.database.fetch(
+            lambda tx: deployments.last_succeeded(tx, request.service, request.environment)
+        )
+        if live is None or not live.has_plan:
+            return asking.project
+        try:
+            found = await asyncio.to_thread(
+                self.tools.projects.of, request.repository, live.commit, request.service
+            )
+        except HeadwayError:
+            return asking.project
+        return found if request.environment in found.contract.environments else asking.project
+
+    async def _may_be_live(self, request: Request) -> bool:
+        """A request that is held for what is live already, by the rows alone; told once of each live deployment."""
+        live = await self.tools.database.fetch(
+            lambda tx: deployments.last_succeeded(tx, request.service, request.environment)
+        )
+        if live is None or live.release != request.release:
+            return False
+        key, pair = (request.service, request.environment), (request.id, live.id)
+        if self._compared.get(key) == pair or request.force or request.kind is DeploymentKind.ROLLBACK:
+            return False
+        self._compared[key] = pair
+        return True
+
+    async def _end_if_live(self, request: Request, asking: Asking, carried: _Carried) -> None:
+        """No gate for what changes nothing: where the hosts say so too, the request is done."""
+        release = await self.tools.database.fetch(lambda tx: get_release(tx, request.release))
+        world = self._world(request.requested_by, carried)
+        driver = Deployments(world, self.tools.database, self.tools.git, asking.project)
+        if release is None:
+            return
+        try:
+            result = await driver.already_live(Wish(request.environment, release, request.kind))
+        except HeadwayError as error:
+            log.info("%s/%s: %s", request.service, request.environment, error.message)
+            return
+        if result is not None:
+            await self._done(request, result)
 
     async def _failed(self, request: Request, error: HeadwayError) -> None:
         """Before its deployment began: what cannot be is refused, for all else it waits. After: the row is gone on with."""
@@ -300,13 +350,11 @@ class DeploymentsDuty:
             interruption=carried.interruption,
         )
 
-    def _start(
-        self, key: tuple[str, str], carried: _Carried, work: Coroutine[Any, Any, Result | None]
-    ) -> None:
+    def _start(self, key: tuple[str, str], carried: _Carried, work: Coroutine[Any, Any, Any]) -> None:
         self._carried[key] = carried
         carried.task = asyncio.create_task(self._carry(key, work), name=f"deploy {'/'.join(key)}")
 
-    async def _carry(self, key: tuple[str, str], work: Coroutine[Any, Any, Result | None]) -> None:
+    async def _carry(self, key: tuple[str, str], work: Coroutine[Any, Any, Any]) -> None:
         """To its end, whatever happens: this task never fails."""
         now = self.tools.clock.now
         try:

@@ -32,6 +32,8 @@ class Project:
     contract: Contract
     #: The file as it was read.
     text: str
+    #: The commit of which it is; empty for the one on disk.
+    commit: str = ""
 
 
 def find_repository(start: Path) -> Path:

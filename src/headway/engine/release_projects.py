@@ -82,7 +82,8 @@ class ReleaseProjects:
         if data is None:
             return None
         text = decode_contract(data, path)
-        return Project(repository, repository / path, read_contract(text, path, elsewhere=self._org()), text)
+        contract = read_contract(text, path, elsewhere=self._org())
+        return Project(repository, repository / path, contract, text, commit)
 
 
 def repository_id(settings: Settings, place: str) -> str | None:
@@ -92,6 +93,9 @@ def repository_id(settings: Settings, place: str) -> str | None:
 
 
 def bare_of(repository: Path, environment: Mapping[str, str]) -> Bare:
-    """A server's repository is bare; one that a command ran in has its own inside."""
+    """A server's repository is bare; one that a command ran in has its own inside, or a file that says where it is."""
     inside = repository / ".git"
+    if inside.is_file():
+        place = inside.read_text(errors="replace").removeprefix("gitdir:").strip()
+        return Bare(repository / place, environment)
     return Bare(inside if inside.is_dir() else repository, environment)

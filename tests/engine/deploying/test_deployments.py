@@ -438,6 +438,12 @@ async def test_approval_is_asked_for(shop: Shop) -> None:
         result = await deployments.deploy(Wish("production", release))
     assert result.deployment is not None
     assert (result.deployment.approved_by, result.deployment.approval_verified) == ("eve", False)
+    # What is live already needs no approval: nothing is done.
+    again = await deploy(shop, release)
+    assert again.deployment is None
+    assert again.already_live is not None
+    with pytest.raises(GateHeld, match="team:storefront"):
+        await deploy(shop, release, force=True)
 
 
 async def test_release_that_is_gone_here_is_told_before_anything(shop: Shop) -> None:

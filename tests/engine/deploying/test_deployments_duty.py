@@ -123,6 +123,28 @@ async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
     assert line.serving("production") == "one"
 
 
+async def test_asking_for_what_is_live_is_done_behind_a_gate_too(quick: Line) -> None:
+    line = quick
+    line.production = 'approval = { from = "team:storefront" }'
+    release = line.green("one")
+    await settled(line)
+
+    async def ask() -> str:
+        made = await line.requests.request_deployment(
+            BO, service="shop", environment="production", release=release.id
+        )
+        return made.id
+
+    await line.requests.approve(ANA, await ask(), yes=True)
+    await settled(line)
+    assert line.serving("production") == "one"
+    again = await ask()
+    await settled(line)
+    found = next(one for one in line.asked("production") if one.id == again)
+    assert (found.state, found.reason) == (S.DONE, "already live, since deployment 2")
+    assert len(line.history("production")) == 1
+
+
 async def test_the_rollback_button(quick: Line) -> None:
     line = quick
     first = line.green("one")
