@@ -43,7 +43,7 @@ def contract_for(
     except HeadwayError:
         return contract
     try:
-        own = ReleaseProjects(git.environment).declared(
+        own = ReleaseProjects(git.environment, lambda _: None).declared(
             str(project.root), release.commit, contract.service.name
         )
     except HeadwayError as error:
