@@ -1,8 +1,13 @@
 """Who may call: tokens, their scopes, roles, and the owner of the socket."""
 
-import pytest
+import re
 
+import pytest
+from litestar.routes import HTTPRoute
+
+from headway.api.app import routes
 from headway.domain.people import Role, Scope
+from headway.engine.sessions import COOKIE
 from tests.support.called_api import CalledApi
 
 
@@ -13,6 +18,41 @@ async def test_nobody_is_let_in_without_a_token_and_only_learns_that(api: Called
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.headers["content-type"] == "application/problem+json"
         assert (await caller.post("/api/people", {"handle": "eve"})).status_code == 401
+
+
+async def test_every_route_is_closed_but_those_that_the_manual_names(api: CalledApi) -> None:
+    """Whatever a route would ask for next, who calls is asked first: nobody learns what there is."""
+    somebody, stranger = {"path": "x", "str": "x", "int": "1"}, api.nobody()
+    answers = {}
+    for route in routes().routes:
+        assert isinstance(route, HTTPRoute)
+        if route.path.startswith("/openapi"):
+            continue  # the framework's own: no address of a server leads there, see main.faces
+        path = re.sub(r"\{\w+:(\w+)\}", lambda found: somebody[found[1]], route.path)
+        for method in route.methods - {"OPTIONS", "HEAD"}:
+            answer = await stranger.client.request(method, path)
+            answers[f"{method} {route.path}"] = answer.status_code
+    assert len(answers) > 50
+    is_open = {name for name, status in answers.items() if status not in (400, 401)}
+    assert is_open == {"GET /healthz", "GET /readyz", "GET /metrics"}
+    assert {status for name, status in answers.items() if name.startswith("GET ")} - {200, 503} == {401}
+
+
+async def test_the_document_is_read_by_who_is_signed_in(api: CalledApi) -> None:
+    caller, stranger = await api.caller(Role.VIEWER, Scope.READ), api.nobody()
+    for path in ("/api/openapi.json", "/api/docs"):
+        assert (await stranger.get(path)).status_code == 401
+        assert (await caller.get(path)).status_code == 200
+    browser = await stranger.get("/api/docs", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (browser.status_code, browser.headers["location"]) == (303, "/sign-in?next=%2Fapi%2Fdocs")
+    link = await api.server.people.ensure_first_link(api.server.now())
+    assert link is not None
+    signed_in = await api.server.people.sign_in_by_link(link, address="", user_agent="", handle="ada")
+    cookie = {"Cookie": f"{COOKIE}={signed_in.value}"}
+    for path in ("/api/openapi.json", "/api/docs"):
+        assert (await stranger.get(path, headers=cookie)).status_code == 200
+    # A session opens nothing else here: what acts is shown a token.
+    assert (await stranger.get("/api/runs", headers=cookie)).status_code == 401
 
 
 async def test_a_missing_scope_is_named(api: CalledApi) -> None:

@@ -1,4 +1,7 @@
-"""`/api/docs`: the API's document as a page to read. No script, nothing from elsewhere."""
+"""`/api/docs`: the API's document as a page to read. No script, nothing from elsewhere.
+
+A person reads it in a browser, so here alone in the API a session counts as well as a token.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,32 +11,51 @@ from typing import Any
 
 from litestar import Response, get
 
-from headway.api.access import ApiRequest
+from headway.api.access import ApiRequest, NobodyKnown, actor_of, server_of
 from headway.api.document import document
+from headway.engine.permissions import Action, require
+from headway.engine.sessions import COOKIE
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "private, no-cache",
 }
 #: Deeper within an object its parts are named, not shown.
 _DEEPEST = 3
 
 
-@get("/api/docs", include_in_schema=False, sync_to_thread=False)
-def docs(request: ApiRequest) -> Response[bytes]:
+@get("/api/docs", include_in_schema=False)
+async def docs(request: ApiRequest) -> Response[bytes]:
+    try:
+        await _reader(request)
+    except NobodyKnown:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        headers = {"Location": "/sign-in?next=%2Fapi%2Fdocs", "Cache-Control": "no-store"}
+        return Response(b"", status_code=303, headers=headers)
     page = _page(request.app)
     return Response(page.encode(), media_type="text/html", headers=_HEADERS)
 
 
-@get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
-def openapi(request: ApiRequest) -> Response[bytes]:
+@get("/api/openapi.json", include_in_schema=False)
+async def openapi(request: ApiRequest) -> Response[bytes]:
+    await _reader(request)
     content = _document(request.app)
     return Response(
-        content, media_type="application/vnd.oai.openapi+json", headers={"Cache-Control": "no-cache"}
+        content, media_type="application/vnd.oai.openapi+json", headers={"Cache-Control": "private, no-cache"}
     )
+
+
+async def _reader(request: ApiRequest) -> None:
+    """Raises NobodyKnown, NotAllowed."""
+    session = request.cookies.get(COOKIE, "")
+    address = request.client.host if request.client else ""
+    people = server_of(request).people
+    actor = await people.actor_of_session(session, address=address) if session else None
+    require(actor or await actor_of(request), Action.LOOK, team=None)
 
 
 @cache

@@ -16,6 +16,8 @@ from headway.engine.permissions import Action, require
 from headway.store import people, sessions
 from headway.store.database import Database, Transaction
 
+#: Of a browser.
+COOKIE = "headway_session"
 IDLE = timedelta(days=14)
 LONGEST = timedelta(days=90)
 #: How often it is written down that a session is used.

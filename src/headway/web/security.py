@@ -11,8 +11,8 @@ from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.engine import csrf
+from headway.engine.sessions import COOKIE
 
-COOKIE = "headway_session"
 #: Before anybody is signed in: a value of chance, so that the form of signing in has a word, too.
 VISITOR_COOKIE = "headway_visitor"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

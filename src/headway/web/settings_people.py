@@ -7,9 +7,9 @@ from litestar import get, post
 
 from headway.domain.people import Role, Scope
 from headway.engine.permissions import Action
+from headway.engine.sessions import COOKIE
 from headway.web.asking import Consequence, Field
 from headway.web.rendering import segment
-from headway.web.security import COOKIE
 from headway.web.settings import show
 from headway.web.visit import NothingThere, PageRequest, PageResponse, Visit, enter, go
 

@@ -8,8 +8,8 @@ from litestar.datastructures import Cookie
 
 from headway.base.errors import HeadwayError
 from headway.domain.access import SignInLink
-from headway.engine.sessions import LONGEST, SignedIn
-from headway.web.security import COOKIE, VISITOR_COOKIE, form_word, own_path
+from headway.engine.sessions import COOKIE, LONGEST, SignedIn
+from headway.web.security import VISITOR_COOKIE, form_word, own_path
 from headway.web.visit import PageRequest, PageResponse, enter, go, html, render
 
 if TYPE_CHECKING:
