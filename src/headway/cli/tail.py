@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.base.errors import Cancelled
+from headway.base.errors import Cancelled, HeadwayError
 from headway.cli.host_lines import HostLines, run_interruptibly, seconds
 from headway.cli.output import echo, emit_json, json_option, styled
 from headway.cli.server_choice import local_option, server_for
@@ -18,6 +18,7 @@ from headway.engine.settings import Settings
 if TYPE_CHECKING:
     from headway.base.secret import Secret
     from headway.client.http import HeadwayClient
+    from headway.deploy.plan import Plan
     from headway.engine.remote_commands import Outcome, Task
 
 _DEFAULT_LINES = 100
@@ -101,7 +102,8 @@ def _here(  # noqa: PLR0917  (what was asked for)
 
     contract = find_project(Path.cwd()).contract
     since = SystemClock().now().astimezone(UTC) - age
-    tasks = log_tasks(contract, environment, since=since, lines=asked, follow=follow)
+    live = _live_plan(settings, contract.service.name, environment)
+    tasks = log_tasks(contract, environment, since=since, lines=asked, follow=follow, live=live)
     secrets = known_secrets(book_of(contract), settings, environment)
     tail = _Tail(tasks, wanted, asked, as_json)
     if follow:
@@ -111,6 +113,24 @@ def _here(  # noqa: PLR0917  (what was asked for)
             return 0  # following ends when its reader has seen enough
     outcomes = run_interruptibly(_once(settings, tasks, secrets, tail, limit), "cancelled")
     return tail.finish(environment, outcomes)
+
+
+def _live_plan(settings: Settings, service: str, environment: str) -> "Plan | None":
+    """Reading a log makes no database, and needs none."""
+    from headway.engine.deployment_files import live_plan
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
+    from headway.store.sqlite import sqlite_path
+
+    url = settings.database_url
+    if url.startswith("sqlite:") and not sqlite_path(url).exists():
+        return None
+    try:
+        with open_database(url, before=copy_first(settings)) as database:
+            return database.read(lambda tx: live_plan(tx, service, environment))
+    except HeadwayError as error:
+        echo(f"{error.message}: the commands of the headway.toml here are used", err=True)
+        return None
 
 
 def _there(

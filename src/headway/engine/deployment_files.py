@@ -80,6 +80,11 @@ def plan_of(found: Deployment | None, service: str, environment: str) -> Plan | 
         return None
 
 
+def live_plan(tx: Transaction, service: str, environment: str) -> Plan | None:
+    """How what is live there was put there, as far as this database knows."""
+    return plan_of(rows.last_succeeded(tx, service, environment), service, environment)
+
+
 def own_file_of(plan: Plan | None, host: str) -> OwnFile | None:
     """What a plan says of its own release on a host."""
     found = next((one for one in plan.hosts if one.spec.name == host), None) if plan else None

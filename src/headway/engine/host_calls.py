@@ -13,6 +13,7 @@ from headway.domain.org import Org
 from headway.domain.people import Actor
 from headway.domain.selection import NoSuchHosts, select_hosts
 from headway.engine.audit import record
+from headway.engine.deployment_files import live_plan
 from headway.engine.host_book import HostBook, book_of
 from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.projects import Project
@@ -120,6 +121,7 @@ async def tail_call(
     """The service's own logs. Raises NotAllowed, UnknownService, and what `log_tasks` raises."""
     await require_in(tools, actor, Action.SERVICE_LOGS, service, environment)
     contract = (await project_at_head(tools, service)).contract
-    tasks = log_tasks(contract, environment, since=now - age, lines=lines, follow=follow)
+    live = await tools.database.fetch(lambda tx: live_plan(tx, service, environment))
+    tasks = log_tasks(contract, environment, since=now - age, lines=lines, follow=follow, live=live)
     secrets = await asyncio.to_thread(known_secrets, book_of(contract), tools.settings, environment)
     return HostCall(tuple(tasks), secrets)

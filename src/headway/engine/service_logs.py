@@ -11,10 +11,11 @@ from functools import partial
 from headway.base.errors import WrongUse
 from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values, fill_command
+from headway.deploy.plan import Plan
 from headway.domain.contract import Contract, ProcessSpec
-from headway.domain.selection import select_hosts
 from headway.domain.states import State
 from headway.drivers.ssh.framing import quote
+from headway.engine.deployment_plan import processes_by_host
 from headway.engine.remote_commands import Stage, Task, run_task
 
 #: How often a log whose command ends is looked at again, in seconds.
@@ -30,8 +31,10 @@ def log_tasks(
     since: datetime,
     lines: int,
     follow: bool,
+    live: Plan | None = None,
 ) -> list[Task]:
-    """The `logs` command of each process on each of its hosts.
+    """The `logs` command of each process on each of its hosts: as what is live there says in its own file, where that
+    is known; else as the contract says, which says in any case where the hosts are.
 
     It runs in the environment's root there, in `current` where that stands, with the environment's `env` and
     HEADWAY_SERVICE, _ENVIRONMENT, _HOST, _RELEASE (what `current` points at), HEADWAY_SINCE (ISO 8601 in UTC),
@@ -55,17 +58,22 @@ def log_tasks(
         "HEADWAY_FOLLOW": "1" if follow else "",
     }
     tasks = []
-    for process in contract.deploy.processes:
-        if process.logs is None:
-            continue
-        selectors = spec.processes.get(process.name) or process.hosts or spec.hosts
-        for host in select_hosts(contract, selectors):
+    for host, names in processes_by_host(contract, contract.deploy, spec):
+        own = next((one for one in live.hosts if one.spec.name == host.name), None) if live else None
+        variables = live.environment.env if live and own else spec.env
+        of_today = tuple(one for one in contract.deploy.processes if one.name in names)
+        for process in live.new(own).processes if live and own else of_today:
+            if process.logs is None:
+                continue
             values = Values(
                 host.name, host.address, "", contract.service.name, environment, dict(host.labels)
             )
             script = _log_script(process, root_of(contract.deploy, spec, values), values)
-            env = {**spec.env, **told, "HEADWAY_HOST": host.name}
+            env = {**variables, **told, "HEADWAY_HOST": host.name}
             tasks.append(Task(host, script, env, process.name))
+    # `main` first, then the others, each host by host.
+    order = {name: place for place, name in enumerate(dict.fromkeys(task.process for task in tasks))}
+    tasks.sort(key=lambda task: order[task.process])
     if not tasks:
         raise WrongUse(
             f"no process of {contract.service.name} says how to read its log",
