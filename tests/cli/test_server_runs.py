@@ -37,8 +37,11 @@ def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop)
     assert "test  | ==> succeeded" in answer.text
     assert re.search(r"run \d+ of shop succeeded in ", answer.text)
     # It is the same release again: what was deployed of it stays known.
-    [release] = shop.json("release")["releases"]
-    assert release["id"] in answer.text
+    head = shop.work.git("rev-parse", "HEAD").stdout.strip()
+    built = [
+        found["id"] for found in shop.json("release")["releases"] if found["commit"] == head and found["run"]
+    ]
+    assert len(built) == 1 and built[0] in answer.text
 
 
 def test_its_documents_are_those_of_a_run_here(shop: ServedShop) -> None:

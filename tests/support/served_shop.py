@@ -85,7 +85,7 @@ class ServedShop:
 
     def call(self, *words: str, typed: bytes = b"", folder: Path | None = None, **more: str) -> Answer:
         with self.start(*words, folder=folder, **more) as process:
-            output, complaint = process.communicate(typed, timeout=60)
+            output, complaint = process.communicate(typed, timeout=120)
         return Answer(process.returncode, output, complaint)
 
     def json(self, *words: str, **more: Any) -> Any:
