@@ -253,7 +253,7 @@ class Terminal:
         os.close(slave)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + 40
+        until = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < until, self.said
             if self._open and select.select([self._master], [], [], 0.02)[0]:
@@ -288,7 +288,7 @@ def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state:
     assert shop.serving() == ["two"]
     terminal.type(f"{answer}\n")
     assert terminal.end() == code
-    until = time.monotonic() + 40
+    until = time.monotonic() + 120
     while (found := headway.json("status", "production")[1]["environments"][0])["unfinished"] or found[
         "lock"
     ]:

@@ -223,7 +223,7 @@ Host *
 
 
 def _wait_for(server: Sshd) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         if server.process.poll() is not None:
             break

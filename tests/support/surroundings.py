@@ -7,6 +7,9 @@ COLUMNS; a git hook sets GIT_DIR. All tests, and what they start, begin from the
 import os
 import random
 import signal
+import subprocess
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -54,3 +57,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if seed := config.getoption("--shuffle"):
         random.Random(seed).shuffle(items)
+
+
+_started: list["subprocess.Popen[Any]"] = []
+_start = subprocess.Popen.__init__
+
+
+def _start_and_note(process: "subprocess.Popen[Any]", *words: Any, **options: Any) -> None:
+    _start(process, *words, **options)
+    _started.append(process)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """What a test that failed has left running is ended with it: the next test does not meet it, nor its warning."""
+    _started.clear()
+    subprocess.Popen.__init__ = _start_and_note  # type: ignore[method-assign]
+    try:
+        yield
+    except BaseException:
+        for process in _started:
+            _end(process)
+        raise
+    finally:
+        subprocess.Popen.__init__ = _start  # type: ignore[method-assign]
+        _started.clear()
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                pass  # a pipe that nobody reads any more

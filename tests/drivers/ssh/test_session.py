@@ -170,7 +170,7 @@ async def test_what_detached_itself_is_not_ended(session: HostSession, sshd: Ssh
 async def test_killing_spares_a_stranger_with_the_same_number(session: HostSession) -> None:
     from headway.drivers.ssh.killing import RemoteProcess, end_processes
 
-    stranger = await asyncio.create_subprocess_exec("sleep", "5", start_new_session=True)
+    stranger = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
     try:
         earlier = RemoteProcess(stranger.pid, start=1, session=stranger.pid)
         assert await end_processes(await session.connection(), earlier) == 0

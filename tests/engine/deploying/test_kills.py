@@ -54,7 +54,7 @@ async def put(shop: Shop, *releases: Release) -> None:
 
 
 def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes] | None" = None) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         if process is not None and process.poll() is not None:
