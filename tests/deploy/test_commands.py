@@ -1,10 +1,13 @@
 """What is run on hosts, compared whole: dry run prints exactly this."""
 
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from headway.deploy.commands import Group, commands, settings_of, settings_text
+import pytest
+
+from headway.deploy.commands import Group, _tried, commands, settings_of, settings_text
 from headway.deploy.own_files import Found, OwnFile, with_own_files
 from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.record import readme
@@ -260,3 +263,25 @@ def test_settings_hold_what_the_platform_promises() -> None:
 def test_no_secret_is_in_any_command() -> None:
     for group in Group:
         assert not any("TOKEN" in command.script for command in commands(plan(), host("web1"), group)), group
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo done", ["done"]),
+        ("echo no; exit 3", ["no", "going on"]),
+        # Which ends neither by itself nor by TERM, and whose child does not either.
+        (
+            "trap '' TERM; sleep 1000 & echo waits; wait; wait",
+            ["waits", "stop took longer than its limit of 1s and is ended", "going on"],
+        ),
+    ],
+)
+def test_what_may_fail_or_hang_on_the_way_back_keeps_nothing_from_going_on(
+    script: str, said: list[str]
+) -> None:
+    second = timedelta(seconds=1)
+    command = _tried(Command("web1", "stop", script, limit=second, stop_within=second), "echo going on")
+    done = subprocess.run(["sh", "-eu", "-c", command.script], check=True, capture_output=True, text=True)
+    assert [line for line in done.stdout.splitlines() if line] == said
+    assert command.limit > timedelta(seconds=2)

@@ -100,6 +100,17 @@ def _number(deployment: Deployment) -> str:
     return f"deployment {deployment.number}" if deployment.number else "the rollback"
 
 
+def _taken_at_once(plan: PlanDocument) -> dict[str, list[str]]:
+    """Processes that have several hosts, all of them in one batch; each with its hosts."""
+    hosts: dict[str, list[str]] = {}
+    batches: dict[str, set[int]] = {}
+    for host in plan["hosts"]:
+        for process in host["processes"]:
+            hosts.setdefault(process, []).append(host["host"])
+            batches.setdefault(process, set()).add(host["batch"])
+    return {name: names for name, names in hosts.items() if len(names) > 1 and len(batches[name]) == 1}
+
+
 def show_plan(plan: PlanDocument) -> None:
     """Every command for every host, as it would be run."""
     echo(
@@ -107,6 +118,11 @@ def show_plan(plan: PlanDocument) -> None:
     )
     if plan["settings"]:
         echo(f"settings: {', '.join(plan['settings'])}")
+    for process, names in _taken_at_once(plan).items():
+        echo(
+            f"{process}: all its {len(names)} hosts ({', '.join(names)}) are one batch, "
+            "so nothing of it runs until they are up"
+        )
     for host in plan["hosts"]:
         where = f"{host['user'] or ''}@{host['address']}:{host['root']}"
         echo(

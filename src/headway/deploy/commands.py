@@ -131,11 +131,8 @@ class _Maker:
             fill_command(drain.until, self.values) if drain.until else None,
             drain.within,
         )
-        if not must:
-            script = (
-                f"sh -eu -c {shlex.quote(script)} || echo 'not drained, going on: it is being taken back'"
-            )
-        return self.framed(step, script, process, more=drain.within)
+        drained = self.framed(step, script, process, more=drain.within)
+        return drained if must else _tried(drained, "echo 'not drained, going on: it is being taken back'")
 
 
 def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
@@ -196,7 +193,7 @@ def _back(plan: Plan, host: HostPlan) -> Iterator[Command]:
     for process in _gone(new.standing, before):
         stop = _stop(new, _named("back-deactivate", process), process)
         # What should serve again does not wait for it; it is told once that serves.
-        yield replace(stop, script=f'{_tried(stop.script)} || : > "$HEADWAY_EPOCH/{_not_stopped(process)}"')
+        yield _tried(stop, f': > "$HEADWAY_EPOCH/{_not_stopped(process)}"')
     yield from _activate(old, "back-activate")
 
 
@@ -250,8 +247,21 @@ def _stop(maker: _Maker, step: str, process: ProcessSpec) -> Command:
     return maker.own(step, f"echo {shlex.quote(told)}")
 
 
-def _tried(script: str) -> str:
-    return f"sh -eu -c {shlex.quote(script)}"
+def _tried(command: Command, otherwise: str) -> Command:
+    """The command, whose failing ends nothing: `otherwise` is done then. It is ended on the host at its own limit, so
+    that one which hangs does not take what comes after it along. Each of the two has a process group of its own."""
+    limit, stop = (max(1, round(one.total_seconds())) for one in (command.limit, command.stop_within))
+    guard = (
+        f'sleep {limit}; echo "{command.step} took longer than its limit of {limit}s and is ended"; '
+        f'kill -s TERM -- "-$1"; sleep {stop}; kill -s KILL -- "-$1"'
+    )
+    script = f"""\
+setsid sh -eu -c {shlex.quote(command.script)} & run=$!
+setsid sh -c {shlex.quote(guard)} guard "$run" & guard=$!
+code=0; wait "$run" || code=$?
+kill -s KILL "$guard" 2>/dev/null || :; kill -s KILL -- "-$guard" 2>/dev/null || :
+[ "$code" = 0 ] || {otherwise}"""
+    return replace(command, script=script, limit=command.limit + command.stop_within + timedelta(seconds=10))
 
 
 def _not_stopped(process: ProcessSpec) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
+from headway.base.durations import format_duration
 from headway.base.secret import Secret
 from headway.deploy.hostside import STEP_SCRIPT_PATH, framed_script, journal_key, journal_more
 from headway.deploy.layout import epoch_directory, step_directory
@@ -18,6 +19,7 @@ from headway.domain.deployment import Command, DeploymentStep
 from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
 from headway.domain.states import State
 from headway.drivers.runner.masking import mask
+from headway.drivers.ssh.errors import CommandTimedOut
 from headway.engine.host_link import HostLink
 
 #: How long one question for news waits. Short, because several names may share one session.
@@ -78,7 +80,11 @@ class HostJobs:
         key = journal_key(self.plan.deployment, command.host, command.step)
         began = self.clock.now()
         script = framed_script(self.link.root, self.token, key, more, command.script)
-        reply = await self.link.call(script, timeout=_QUICK_TIMEOUT)
+        try:
+            reply = await self.link.call(script, timeout=_QUICK_TIMEOUT)
+        except CommandTimedOut:
+            limit = timedelta(seconds=_QUICK_TIMEOUT)
+            return JobEnd(State.FAILED, _overdue(command.step, limit), frozenset())
         good = reply.exit_code == 0
         said = reply.output.decode("utf-8", "replace").strip()
         row = DeploymentStep(
@@ -147,12 +153,24 @@ class HostJobs:
         )
         taker = _Taker(row, commands, self.secrets, self.clock)
         piece = first or await self._news(directory, 0)
+        ended_by_us = ""
         while True:
             if changed := taker.take(piece.items, piece.result):
                 self.on_steps(changed)
             if piece.result is not None:
-                return taker.end(piece.result)
+                end = taker.end(piece.result)
+                # What it came to by itself counts, if it was faster than we.
+                late = ended_by_us and end.state is State.CANCELLED
+                return JobEnd(State.FAILED, ended_by_us, end.done) if late else end
+            if not ended_by_us and (ended_by_us := taker.overdue()):
+                await self._end(directory, ended_by_us)
             piece = await self._news(directory, piece.offset)
+
+    async def _end(self, directory: str, reason: str) -> None:
+        async def cancel() -> None:
+            await (await self.link.runner()).cancel(directory, reason)
+
+        await self.link.persist(cancel)
 
 
 class _Taker:
@@ -167,9 +185,13 @@ class _Taker:
         self._secrets = secrets
         self._clock = clock
         self._open: DeploymentStep | None = None
+        #: By the monotonic clock: when the open step was seen to begin.
+        self._open_since = 0.0
         self._output = b""
         self._now, self._last = clock.now(), 0.0
         self._done: set[str] = set()
+        #: The step that was under way when the job ended.
+        self._cut_off = ""
         self._last_words = ""
 
     def take(self, items: Sequence[bytes | StepMark], result: JobResult | None) -> list[DeploymentStep]:
@@ -179,20 +201,30 @@ class _Taker:
             if isinstance(item, bytes):
                 self._output = (self._output + item)[-_OUTPUT_TAKEN:]
             elif item.exit_code is None:
-                self._open = self._begin(item)
+                self._open, self._open_since = self._begin(item), self._clock.monotonic()
                 changed[self._open.step] = self._open
             elif self._open is not None:
                 ended = self._end(self._open, item)
                 changed[ended.step] = ended
                 self._open = None
         if result is not None and self._open is not None:
+            self._cut_off = self._open.step
             ended = replace(self._close(self._open, self._now), state=result.state)
             changed[ended.step] = ended
             self._open = None
         return list(changed.values())
 
+    def overdue(self) -> str:
+        """Which step has taken longer than its own limit; empty while none has."""
+        if self._open is None:
+            return ""
+        limit = next((one.limit for one in self._commands if one.step == self._open.step), None)
+        if limit is None or self._clock.monotonic() - self._open_since <= limit.total_seconds():
+            return ""
+        return _overdue(self._open.step, limit)
+
     def end(self, result: JobResult) -> JobEnd:
-        reason = result.reason
+        reason = f"{result.reason} in {self._cut_off}" if self._cut_off else result.reason
         if result.state is State.FAILED and self._last_words:
             reason = f"{reason}: {self._last_words}"
         return JobEnd(result.state, self._named(reason), frozenset(self._done))
@@ -229,6 +261,10 @@ class _Taker:
         for index, command in enumerate(self._commands, 1):
             reason = reason.replace(f"in step {index}", f"in {command.step}")
         return reason
+
+
+def _overdue(step: str, limit: timedelta) -> str:
+    return f"{step} took longer than its limit of {format_duration(limit)} and was ended"
 
 
 def job_spec(

@@ -109,6 +109,19 @@ async def test_a_database_that_does_not_know_what_runs_asks_the_hosts(shop: Shop
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
+async def test_a_step_that_hangs_is_ended_at_its_own_limit_and_named(shop: Shop) -> None:
+    await deploy(shop, shop.release("one"))
+    shop.edits = {'timeout = "20s"': 'timeout = "8s"'}
+    # It does not heed TERM either.
+    hangs = {"bin/activate": "trap '' TERM; while :; do sleep 1; done"}
+    result = await deploy(shop, shop.release("bad", hangs))
+    assert result.deployment is not None
+    assert result.deployment.state is DeploymentState.ROLLED_BACK, result.deployment.reason
+    assert "web1: activate took longer than its limit of 8s and was ended" in result.deployment.reason
+    assert shop.serving() == ["one"] * 3
+
+
 async def test_the_readme_on_a_host_uses_the_file_of_the_release_before(shop: Shop) -> None:
     await two_versions(shop)
     for name in shop.names:

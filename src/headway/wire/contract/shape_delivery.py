@@ -119,7 +119,7 @@ class Running(Model):
 
     deactivate: Text | None = Field(
         None,
-        description="Stops the process for good, where a host goes back to no release at all.",
+        description="Stops the process for good, where a host goes back to no release at all, or gets a release that does not have the process.",
         examples=["sudo systemctl stop shop"],
     )
     drain: DrainRule | None = Field(
@@ -223,7 +223,11 @@ class Rolling(Model):
 
     kind: Literal["rolling"] = Field(description="`rolling`: batch after batch.", examples=["rolling"])
     batch: HostAmount = Field(
-        Amount(1), description="Hosts switched together: a number, or a percentage of all.", examples=["25%"]
+        Amount(1),
+        description="Hosts switched together: a number, or a percentage of all hosts of the environment, whichever "
+        "processes run there; a host is switched with all its processes. `100%` takes every host at once: of no process "
+        "anything runs until the new release is up.",
+        examples=["25%"],
     )
 
 
