@@ -7,6 +7,7 @@ from typing import TypeVar
 from headway.base.clock import SystemClock
 from headway.domain.org import Org
 from headway.domain.people import Actor, Role
+from headway.engine.data_folder import open_data_folder
 from headway.engine.people import People
 from headway.engine.settings import Settings
 from headway.engine.upgrade import copy_first
@@ -27,7 +28,7 @@ def with_people(settings: Settings, work: Callable[[People], Awaitable[T]]) -> T
 
     async def do() -> T:
         clock = SystemClock()
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        open_data_folder(settings.data)
         with open_database(settings.database_url, before=copy_first(settings)) as database:
             org = _org(settings)
             return await work(People(database, clock, lambda: org))

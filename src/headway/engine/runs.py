@@ -21,6 +21,7 @@ from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git, ShallowClone
 from headway.engine import ownership
+from headway.engine.data_folder import open_data_folder
 from headway.engine.run_plan import RunPlan, from_json, to_json
 from headway.engine.run_watch import Look
 from headway.engine.secrets import load_secrets
@@ -87,7 +88,7 @@ def open_tools(
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    open_data_folder(settings.data)
     return Tools(
         settings=settings,
         database=open_database(settings.database_url, before=before or copy_first(settings)),

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from headway.base.errors import Errored, HeadwayError, WrongUse
+from headway.engine.data_folder import require_own
 from headway.engine.server_lock import running_server
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
@@ -46,6 +47,8 @@ def _folder(data: Path) -> None:
         raise Errored(f"{place} may not be written to", hint=f"see: ls -ld {place}")
     if not place.is_dir():
         raise WrongUse(f"{place} is no folder", hint="name another: --data DIR")
+    if place == data:
+        require_own(data)
 
 
 def _alone(data: Path) -> None:

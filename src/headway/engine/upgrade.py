@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from headway.engine.data_folder import open_data_folder
 from headway.engine.settings import Settings
 from headway.store.migrate import BeforeMigration, Connection
 
@@ -58,7 +59,7 @@ def _write_archive(connection: Connection, settings: Settings, migration: str) -
     from headway.engine.backup import add_tables, dump, header
     from headway.store.database import Transaction
 
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    open_data_folder(settings.data)
     target = settings.data / f"headway-before-{migration}.tar.gz"
     with tempfile.TemporaryDirectory(prefix=".headway-copy-", dir=settings.data) as staging:
         connection.begin_reading()

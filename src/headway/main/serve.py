@@ -23,6 +23,7 @@ from headway.api.git_http import GitHttp
 from headway.api.hooks import Hooks
 from headway.base.errors import Errored, WrongUse
 from headway.drivers.git.hosting import HostingLimits
+from headway.engine.data_folder import open_data_folder
 from headway.engine.server import Server
 from headway.engine.server_lock import ServerLock, ServerRuns, private_folder, socket_path
 from headway.engine.server_settings import ServerSettings
@@ -75,7 +76,7 @@ def serve(settings: Settings, options: ServerSettings, told: Callable[[Listening
 
 
 async def _serve(settings: Settings, options: ServerSettings, told: Callable[[Listening], None]) -> None:
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    open_data_folder(settings.data)
     lock = ServerLock(settings.data)
     lock.take()
     try:
