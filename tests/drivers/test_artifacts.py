@@ -13,6 +13,7 @@ import pytest
 from headway.base.errors import DiskFull
 from headway.domain.release import Artifact
 from headway.drivers import artifacts as module
+from headway.drivers.artifact_files import collect
 from headway.drivers.artifacts import (
     ArtifactCorrupt,
     ArtifactError,
@@ -22,7 +23,6 @@ from headway.drivers.artifacts import (
     ArtifactNameInvalid,
     ArtifactOutside,
     ArtifactStore,
-    collect,
 )
 
 LATER = datetime.now(UTC) + timedelta(days=1)

@@ -6,6 +6,7 @@ ArtifactError            3   the store could not be read or written
 ArtifactMissing          1   a job made no file for one of its globs
 ├── ArtifactOutside      1   a glob's file lies outside of the job's folder
 ├── ArtifactLinked       1   a link to a folder lies below what a glob names
+├── TooManyFiles         1   so many that they would be looked through without an end
 └── ArtifactNameInvalid  1   a name that no text can hold, or a glob that is none
 """
 
@@ -16,12 +17,12 @@ import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from headway.base.errors import DiskFull, Errored, Failed, wants_room
+from headway.base.stopping import StopSign
 from headway.domain.release import Artifact
 
 _CHUNK = 1 << 20
@@ -51,16 +52,12 @@ class ArtifactLinked(ArtifactMissing):
     pass
 
 
-class ArtifactNameInvalid(ArtifactMissing):
+class TooManyFiles(ArtifactMissing):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file that a glob found: where it lies, and its path relative to the folder, with forward slashes."""
-
-    file: Path
-    path: str
+class ArtifactNameInvalid(ArtifactMissing):
+    pass
 
 
 class ArtifactStore:
@@ -69,12 +66,12 @@ class ArtifactStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, file: Path, path: str) -> Artifact:
+    def keep(self, file: Path, path: str, sign: StopSign | None = None) -> Artifact:
         """Takes the file's content in and answers with the artifact at `path`.
 
         The bytes are hashed while they are copied, so what is named is what was stored, even when the file
         changes meanwhile. Content that stands already is written anew, which heals it should it have rotted.
-        Raises DiskFull, ArtifactError (also when the file cannot be read).
+        Raises DiskFull, ArtifactError (also when the file cannot be read), Stopped by the sign.
         """
         partial = self._folder / "partial" / secrets.token_hex(8)
         try:
@@ -83,7 +80,7 @@ class ArtifactStore:
                 mode = os.fstat(source.fileno()).st_mode
                 if not stat.S_ISREG(mode):
                     raise ArtifactError(f"{file} is not a regular file", hint="keep files only")
-                digest, size = _copy(source, target)
+                digest, size = _copy(source, target, sign)
                 target.flush()
                 os.fsync(target.fileno())
             place = self._place(digest)
@@ -119,7 +116,7 @@ class ArtifactStore:
             raise _corrupt(artifact, place)
         return place
 
-    def lay(self, artifact: Artifact, folder: Path) -> Path:
+    def lay(self, artifact: Artifact, folder: Path, sign: StopSign | None = None) -> Path:
         """Writes the artifact at its path below `folder`, checked, whole or not at all; answers with the file.
 
         A file that stands there is replaced. Raises ArtifactGone, ArtifactCorrupt, ArtifactOutside, DiskFull.
@@ -130,7 +127,7 @@ class ArtifactStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with source_path.open("rb") as source, partial.open("xb") as written:
-                digest, _ = _copy(source, written)
+                digest, _ = _copy(source, written, sign)
                 # Bits that the user's umask takes away stay away.
                 if artifact.executable:
                     mode = os.fstat(written.fileno()).st_mode
@@ -191,106 +188,6 @@ class ArtifactStore:
             yield
 
 
-def collect(folder: Path, globs: Sequence[str]) -> tuple[Found, ...]:
-    """The files below `folder` that the globs name, in order of their paths, each once.
-
-    `*` and `?` stay within a folder, `**` crosses folders, a folder's name takes all files in it; `.git` is never
-    taken. A link to a file within `folder` counts as the file, one to a folder as the folder where a glob names it;
-    one that lies below what is named is refused. Raises ArtifactMissing naming the glob that found nothing,
-    ArtifactOutside for a file or glob that leaves, ArtifactLinked.
-    """
-    found: dict[str, Found] = {}
-    root = Path(os.path.realpath(folder))
-    for glob in globs:
-        if glob.startswith("/") or ".." in glob.split("/"):
-            raise ArtifactOutside(
-                f"the artifact '{glob}' leaves the job's folder",
-                hint="name it relative to the repository's top",
-            )
-        matches = list(_matches(root, glob))
-        if not matches:
-            raise ArtifactMissing(
-                f"no file is there for the artifact '{glob}'",
-                hint="see the job's log for what it made; a glob is relative to the repository's top",
-            )
-        for file in matches:
-            path = _named(file.relative_to(root))
-            found[path] = Found(_resolved(file, root, path), path)
-    return tuple(found[path] for path in sorted(found))
-
-
-def _matches(root: Path, glob: str) -> Iterator[Path]:
-    plain = glob.removesuffix("/")
-    # What stands there under just this name is meant, even when the name looks like a pattern.
-    if os.path.lexists(root / plain):
-        candidates = [root / plain]
-    else:
-        try:
-            # `a/**` is all below `a`; by itself it would find the folders only.
-            candidates = sorted(root.glob(f"{plain}/*" if plain.endswith("**") else plain))
-        except (ValueError, NotImplementedError) as error:
-            raise ArtifactNameInvalid(
-                f"the artifact '{glob}' is no glob: {error}",
-                hint="`**` stands alone between slashes, as in out/**/*.log",
-            ) from error
-    for candidate in candidates:
-        if ".git" in candidate.relative_to(root).parts:
-            continue
-        if candidate.is_dir():
-            if candidate.is_symlink():
-                _resolved(candidate, root, _named(candidate.relative_to(root)))
-                if "**" in plain:
-                    raise _linked(candidate, root)
-            if "**" not in plain:
-                yield from _files_below(candidate, root)
-        elif candidate.is_symlink() or candidate.is_file():
-            yield candidate
-
-
-def _named(path: Path) -> str:
-    """The path as text, with forward slashes. Raises ArtifactNameInvalid for bytes that are no UTF-8."""
-    text = path.as_posix()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ArtifactNameInvalid(
-            f"the name of the artifact {os.fsencode(text)!r} is not UTF-8", hint="rename the file in a step"
-        ) from None
-    return text
-
-
-def _files_below(folder: Path, root: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in folders:
-            if os.path.islink(os.path.join(where, name)):
-                raise _linked(Path(where, name), root)
-        for name in sorted(files):
-            path = Path(where, name)
-            if path.is_symlink() or path.is_file():
-                yield path
-
-
-def _linked(link: Path, root: Path) -> ArtifactLinked:
-    path = _named(link.relative_to(root))
-    return ArtifactLinked(
-        f"the artifact '{path}' is a link to a folder, to '{os.fsencode(os.readlink(link)).decode(errors='replace')}'",
-        hint="copy the folder instead of linking it, or keep an archive, which holds links: tar -czf dist/app.tar.gz …",
-    )
-
-
-def _resolved(file: Path, root: Path, path: str) -> Path:
-    real = Path(os.path.realpath(file))
-    if not real.is_relative_to(root):
-        raise ArtifactOutside(
-            f"the artifact '{path}' is a link that leaves the job's folder, to {real}",
-            hint="copy the file instead of linking it",
-        )
-    if not real.exists():
-        raise ArtifactMissing(f"the artifact '{path}' is a link to nothing", hint="copy the file instead")
-    return real
-
-
 def _inside(folder: Path, path: str) -> Path:
     """The place of `path` below `folder`, however it is written and whatever links stand on the way."""
     target = folder / path
@@ -309,10 +206,12 @@ def _new_file(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+def _copy(source: BinaryIO, target: BinaryIO, sign: StopSign | None = None) -> tuple[str, int]:
     """SHA-256 and number of the bytes that were copied."""
     digest, size = hashlib.sha256(), 0
     while piece := source.read(_CHUNK):
+        if sign is not None:
+            sign.check()
         digest.update(piece)
         target.write(piece)
         size += len(piece)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from headway.base.secret import Secret
+from headway.base.stopping import StopSign
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobSpec, StepSpec
 from headway.domain.release import Artifact
@@ -86,11 +87,13 @@ def job_spec(
     )
 
 
-def lay_out(tools: Tools, run: Run, directory: Path, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+def lay_out(
+    tools: Tools, run: Run, directory: Path, artifacts: Iterable[Artifact], sign: StopSign
+) -> tuple[str, ...]:
     """The job's own copy of the run's tree at `directory/work`, with these artifacts at their paths. Blocks.
 
     It gets its name when it is whole, and one that stands is never touched again: the job may have started in it.
-    Answers with warnings. Raises the errors of git and of the artifact store.
+    Answers with warnings. Raises the errors of git and of the artifact store, and Stopped by the sign.
     """
     work, unfinished = directory / "work", directory / "work.new"
     if work.exists():
@@ -102,6 +105,7 @@ def lay_out(tools: Tools, run: Run, directory: Path, artifacts: Iterable[Artifac
         run.repository, commit=run.commit, tree=run.tree, branch=branch, destination=unfinished
     )
     for artifact in artifacts:
-        tools.artifacts.lay(artifact, unfinished)
+        tools.artifacts.lay(artifact, unfinished, sign)
+    sign.check()
     unfinished.rename(work)
     return warnings

@@ -1,13 +1,16 @@
 """One attempt of one job: its working copy, its start, its log, what it leaves behind. May be taken up half-way."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from headway.base.errors import DiskFull, Errored, HeadwayError, wants_room
 from headway.base.secret import Secret
+from headway.base.stopping import Stopped, StopSign
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobResult, Piece
 from headway.domain.release import Artifact
@@ -15,6 +18,7 @@ from headway.domain.run import Job, Run, Step, TestCase, TestSummary
 from headway.domain.states import State
 from headway.drivers.runner.masking import LogKeeper, mask_text
 from headway.drivers.runner.verbs import Runner
+from headway.engine.own_thread import in_own_thread
 from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables
 from headway.engine.run_results import Yield, gather
 from headway.engine.run_steps import StepLedger
@@ -26,7 +30,14 @@ from headway.store.database import Transaction
 _WAIT = 5.0
 #: Seconds between commits of offsets while a job prints. Nothing is lost in between: the runner has it all.
 _COMMIT_EVERY = 0.5
+#: Seconds from the wish that a job stop until it has ended, whatever it does: TERM, after 10 s KILL, then nobody waits.
+CANCELLED_WITHIN = 30.0
+#: Seconds that laying out and collecting may take at least, and what collecting gets of a job that is to end.
+_SHORTEST, _LAST_LOOK = 60.0, 3.0
 _GO_ON = "then headway run again: it goes on with this run, and no job starts anew"
+
+
+Result = TypeVar("Result")
 
 
 def disk_error(error: OSError, what: str) -> Errored:
@@ -96,11 +107,14 @@ class Attempt:
         self._stored = stored
         self._directory = tools.directory(job)
         self._stop = stop
+        #: Of what is being done for it in a thread of its own.
+        self._sign = StopSign()
         self._is_started = False
 
     async def stop(self, reason: str) -> None:
-        """Have it end; what it then came to is its outcome."""
+        """Have it end within `CANCELLED_WITHIN`, whatever it does; what it then came to is its outcome."""
         self._stop = reason
+        self._sign.stop(reason)
         if self._is_started:
             await self._runner.cancel(str(self._directory), reason)
 
@@ -129,7 +143,12 @@ class Attempt:
                 return self._without_start(State.ERRORED, f"its directory {directory} is gone")
             if self._stop is not None and not (directory / "work").exists():
                 return self._without_start(State.CANCELLED, self._stop)
-        await asyncio.to_thread(lay_out, self._tools, self._run, directory, self._artifacts)
+        try:
+            await self._apart(functools.partial(lay_out, self._tools, self._run, directory, self._artifacts))
+        except Stopped as stopped:
+            if self._stop is not None:
+                return self._without_start(State.CANCELLED, self._stop)
+            return self._without_start(State.ERRORED, f"its working copy could not be made: {stopped}")
         if self._stored is not None:
             await self._stored
             if self._stop is not None:
@@ -143,6 +162,16 @@ class Attempt:
             await self._runner.cancel(str(directory), self._stop)
         return None
 
+    async def _apart(self, work: "Callable[[StopSign], Result]") -> Result:
+        """In a thread of its own, for as long as the job itself may take. Raises Stopped."""
+        self._sign = sign = StopSign()
+        within = max(self._definition.timeout.total_seconds(), _SHORTEST)
+        if self._stop is not None:
+            # It is to end: what can be had at once is taken.
+            within = _LAST_LOOK
+        clock, name = self._tools.clock, f"headway {self._job.name}"
+        return await in_own_thread(lambda: work(sign), sign, clock, within=within, name=name)
+
     def _without_start(self, state: State, reason: str) -> Outcome:
         return Outcome(state, reason, self._job.taken, self._job.kept)
 
@@ -150,16 +179,28 @@ class Attempt:
         log = self._tools.log(self._job, self._job.attempt)
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with LogKeeper(log, self._all_secrets, taken=self._job.taken, kept=self._job.kept) as keeper:
-            offset, committed_at = keeper.taken, self._tools.clock.monotonic()
+            clock = self._tools.clock
+            offset, committed_at, stopped_at = keeper.taken, clock.monotonic(), None
             while True:
                 piece = await self._runner.follow(str(self._directory), offset, wait=_WAIT)
                 offset = piece.offset
                 self._keep(keeper, piece)
                 if piece.result is not None:
                     return await self._ended(piece.result, keeper.taken, keeper.kept)
-                if self._tools.clock.monotonic() - committed_at >= _COMMIT_EVERY:
+                now = clock.monotonic()
+                if self._stop is not None:
+                    stopped_at = now if stopped_at is None else stopped_at
+                    if now - stopped_at > CANCELLED_WITHIN:
+                        return self._left_behind(self._stop, keeper.taken, keeper.kept)
+                if now - committed_at >= _COMMIT_EVERY:
                     await self._commit(keeper.taken, keeper.kept)
-                    committed_at = self._tools.clock.monotonic()
+                    committed_at = clock.monotonic()
+
+    def _left_behind(self, reason: str, taken: int, kept: int) -> Outcome:
+        """Its processes do not end, not even by KILL: they hang in the kernel, say. The run does not wait for them."""
+        result = JobResult(State.CANCELLED, f"{reason}; its processes have not ended", (), None)
+        self._ledger.end(result, place=kept, now=self._now())
+        return Outcome(result.state, result.reason, taken, kept, steps=self._ledger.changed())
 
     def _keep(self, keeper: LogKeeper, piece: Piece) -> None:
         """Append what came to the masked log, and note where steps begin and end in it."""
@@ -200,15 +241,23 @@ class Attempt:
         if not self._definition.junit and not self._definition.artifacts:
             return Yield(result.state, reason)
         try:
-            return await asyncio.to_thread(
-                gather,
-                self._tools.artifacts,
-                Path(self._directory, "work"),
-                self._definition,
-                state=result.state,
-                reason=reason,
-                masked=self._masked,
+            return await self._apart(
+                lambda sign: gather(
+                    self._tools.artifacts,
+                    Path(self._directory, "work"),
+                    self._definition,
+                    state=result.state,
+                    reason=reason,
+                    masked=self._masked,
+                    sign=sign,
+                )
             )
+        except Stopped as stopped:
+            if result.state is State.CANCELLED:
+                return Yield(State.CANCELLED, reason)
+            if self._stop is not None:
+                return Yield(State.CANCELLED, self._stop)
+            return Yield(State.ERRORED, f"what it left could not be collected: {stopped}")
         except DiskFull:
             raise
         except HeadwayError as error:

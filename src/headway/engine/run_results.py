@@ -5,12 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headway.base.errors import Failed
+from headway.base.stopping import StopSign
 from headway.domain.contract import JobDefinition
 from headway.domain.release import Artifact
 from headway.domain.run import TestCase, TestSummary
 from headway.domain.states import State
-from headway.drivers.artifacts import ArtifactMissing, ArtifactStore, collect
+from headway.drivers.artifact_files import collect
+from headway.drivers.artifacts import ArtifactMissing, ArtifactStore, TooManyFiles
 from headway.wire.junit import add_summaries, read_junit
+
+#: Files of one glob of reports; each may have 50,000 cases.
+_MOST_REPORTS = 5_000
+#: Cases of a job whose names are kept; all are counted.
+_MOST_CASES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +39,31 @@ def gather(
     state: State,
     reason: str,
     masked: Callable[[str], str],
+    sign: StopSign,
 ) -> Yield:
-    """Take what the definition names. Blocks.
+    """Take what the definition names. Blocks, and looks at the sign at each file.
 
     Reports are read whatever came of the job, artifacts are kept only when it succeeded. What a succeeded job
     declares and did not make, or made so that it cannot be counted, fails it: a test report that is missing is no
-    report of success. Nothing can make a job better than it was. Raises DiskFull and the artifact store's errors.
+    report of success. Nothing can make a job better than it was. Raises DiskFull, the artifact store's errors, Stopped.
     """
     found = Yield(state, reason)
     for glob in definition.junit:
-        found = _read_reports(found, work, glob, masked)
+        found = _read_reports(found, work, glob, masked, sign)
     if found.state is not State.SUCCEEDED:
         return found
     try:
-        files = collect(work, definition.artifacts)
+        files = collect(work, definition.artifacts, sign)
     except ArtifactMissing as error:
         return replace(found, state=State.FAILED, reason=error.message)
-    return replace(found, artifacts=tuple(store.keep(file.file, file.path) for file in files))
+    return replace(found, artifacts=tuple(store.keep(file.file, file.path, sign) for file in files))
 
 
-def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], str]) -> Yield:
+def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], str], sign: StopSign) -> Yield:
     try:
-        reports = collect(work, [glob])
+        reports = collect(work, [glob], sign)
+        if len(reports) > _MOST_REPORTS:
+            raise TooManyFiles(f"more than {_MOST_REPORTS:,} files are there for the artifact '{glob}'")
     except ArtifactMissing as error:
         if found.state is not State.SUCCEEDED:
             return found
@@ -61,6 +71,7 @@ def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], s
             found, state=State.FAILED, reason=error.message.replace("the artifact", "the test report")
         )
     for report in reports:
+        sign.check()
         try:
             summary, cases = read_junit(report.file, report.path)
         except Failed as error:
@@ -72,7 +83,7 @@ def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], s
         found = replace(
             found,
             tests=add_summaries(*filter(None, (found.tests, summary))),
-            cases=found.cases + _masked_cases(cases, masked),
+            cases=found.cases + _masked_cases(cases[: _MOST_CASES - len(found.cases)], masked),
         )
     return found
 

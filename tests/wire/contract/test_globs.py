@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headway.drivers.artifacts import ArtifactMissing, collect
+from headway.drivers.artifact_files import collect
+from headway.drivers.artifacts import ArtifactMissing
 from headway.wire.contract.globs import any_takes_in
 
 

@@ -231,12 +231,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _read(path: str, offset: int, size: int) -> bytes:
-    """At most `size` bytes from `offset`; none while there is no such file."""
+    """At most `size` bytes from `offset`; none while there is no such file.
+
+    A job can put something else in its place: a pipe would hold us, and with us everybody, until somebody writes to it.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return b""
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
         return os.pread(descriptor, min(size, max(0, os.fstat(descriptor).st_size - offset)), offset)
     finally:
         os.close(descriptor)
