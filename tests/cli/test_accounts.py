@@ -15,6 +15,7 @@ import pytest
 from headway.cli.root import run_command_line
 from headway.engine.secrets import load_secrets
 from headway.engine.settings import Settings
+from headway.store.database import open_database
 from tests.support.repositories import Repository
 from tests.support.settings import settings_in
 
@@ -111,6 +112,7 @@ def test_what_cannot_be_set(headway: Shell, line: str, typed: bytes, complaint: 
     told = headway(line, typed=typed, code=2)
     assert complaint in told
     assert "hunter2" not in told.replace("(hunter2)", "")
+    open_database(headway.settings.database_url).close()
     assert headway.json("secret list") == {"secrets": []}
 
 
@@ -167,6 +169,7 @@ def test_at_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path: Path) -> No
 
 
 def test_from_the_first_link_to_a_team(headway: Shell) -> None:
+    open_database(headway.settings.database_url).close()
     assert re.fullmatch(r"http://127\.0\.0\.1:8080/sign-in/\S{43}\n", headway("people link"))
     headway("people add ana --name Ana --email ana@example.org --role administrator")
     assert headway.json("people link")["link"].startswith("http://127.0.0.1:8080/sign-in/")

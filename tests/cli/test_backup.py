@@ -60,7 +60,7 @@ def test_a_backup_restored_elsewhere_shows_the_same(lived: Terminal, tmp_path: P
 
 def test_a_restore_never_overwrites(sqlite_terminal: Terminal, tmp_path: Path) -> None:
     sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
-    assert sqlite_terminal.call("release").code == 0  # makes the database
+    sqlite_terminal.make_database()
     assert sqlite_terminal.call("backup", str(tmp_path / "b.tar.gz")).code == 0
     again = sqlite_terminal.call("restore", str(tmp_path / "b.tar.gz"))
     assert (again.code, "is not empty" in again.complaint, "--force" in again.complaint) == (2, True, True)
@@ -72,7 +72,7 @@ def test_a_restore_never_overwrites(sqlite_terminal: Terminal, tmp_path: Path) -
 
 def test_a_key_that_is_left_out_is_told_of(sqlite_terminal: Terminal, tmp_path: Path) -> None:
     sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
-    assert sqlite_terminal.call("release").code == 0
+    sqlite_terminal.make_database()
     (sqlite_terminal.data / "secret.key").write_text("key")
     made = sqlite_terminal.call("backup", str(tmp_path / "b.tar.gz"))
     assert f"not in it: {sqlite_terminal.data / 'secret.key'}; keep a copy elsewhere" in made.text

@@ -48,7 +48,8 @@ def filled(database_url: str) -> None:
         store(database, story.facts)
 
 
-def test_a_new_machine_is_told_that_there_is_nothing(metrics) -> None:  # type: ignore[no-untyped-def]
+def test_where_nothing_was_deployed_that_is_told(metrics, database_url: str) -> None:  # type: ignore[no-untyped-def]
+    open_database(database_url).close()
     code, out, err = metrics()
     assert (code, err) == (0, "")
     assert "no commit has reached production in this time" in out

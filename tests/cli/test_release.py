@@ -56,6 +56,7 @@ def headway_release(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shell:
     shell = Shell(tmp_path, capsys)
+    open_database(shell.settings.database_url).close()
     monkeypatch.chdir(shell.repository.folder)
     return shell
 

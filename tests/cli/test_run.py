@@ -119,6 +119,7 @@ def test_logs_show_a_job_a_step_and_all(sqlite_terminal: Terminal):
 
 def test_logs_without_a_run_list_the_latest(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.test]\nrun = 'test -e good'\n")
+    sqlite_terminal.make_database()
     assert sqlite_terminal.call("logs").text == "there is no run yet; headway run makes one\n"
     assert sqlite_terminal.call("run").code == 1
     (sqlite_terminal.repository.folder / "good").touch()
@@ -144,6 +145,7 @@ def test_logs_without_a_run_list_the_latest(sqlite_terminal: Terminal):
 )
 def test_wrong_use_is_exit_2_with_what_was_meant(sqlite_terminal: Terminal, words, message, hint):
     sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
+    sqlite_terminal.make_database()
     answer = sqlite_terminal.call(*words)
     assert answer.code == 2, answer
     assert message in answer.complaint
@@ -392,6 +394,7 @@ def test_memory_does_not_grow_with_the_log(sqlite_terminal: Terminal):
 
 def test_errors_as_json_are_one_document_too(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.a]\nrun = 'true'\n")
+    sqlite_terminal.make_database()
     answer = sqlite_terminal.call("logs", "9", "--json")
     assert answer.code == 2
     assert json.loads(answer.output)["error"]["message"] == "there is no run '9' of shop"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.main.settings import SERVICE_HOME, read_settings
 from headway.main.unit import unit
 
 
@@ -33,6 +34,15 @@ def test_it_starts_the_program_that_printed_it() -> None:
 def test_it_listens_and_keeps_its_data_where_it_is_told() -> None:
     text = printed("--listen", ":9000", "--data", "/srv/my data/100%")
     assert exec_start(text).endswith('up --listen :9000 --data "/srv/my data/100%%"')
+    assert "HEADWAY_DATA='/srv/my data/100%'" in text.replace("'\"'\"'", "'")
+    assert "tee -a /etc/headway.env" in text
+
+
+def test_the_units_folder_is_where_its_users_commands_look(tmp_path: Path) -> None:
+    assert exec_start(unit()).endswith(f" --data {SERVICE_HOME / 'data'}")
+    assert f"--home-dir {SERVICE_HOME} headway" in unit()
+    assert "headway.env" not in unit(), "it needs no word"
+    assert read_settings({}, home=tmp_path, file=tmp_path / "no").data == tmp_path / "data"
 
 
 def test_a_stop_ends_the_server_alone() -> None:

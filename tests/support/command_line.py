@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from headway.store.database import open_database
 from tests.support.repositories import ENVIRONMENT, Repository
 
 HEAD = 'contract = 1\n[service]\nname = "shop"\n'
@@ -28,6 +29,10 @@ class Terminal:
             "HEADWAY_DATABASE_URL": database_url,
             "NO_COLOR": "1",
         }
+
+    def make_database(self) -> None:
+        """An empty one, as something that was run here would have left it."""
+        open_database(self.environment["HEADWAY_DATABASE_URL"]).close()
 
     def write(self, contract: str) -> str:
         """`$OUTSIDE` stands for a folder that jobs may write to and that outlives them."""

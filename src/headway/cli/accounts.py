@@ -23,13 +23,14 @@ def owner(settings: Settings, name: str | None = None) -> Actor:
     )
 
 
-def with_people(settings: Settings, work: Callable[[People], Awaitable[T]]) -> T:
-    """Does it on the people of this data folder's database."""
+def with_people(settings: Settings, work: Callable[[People], Awaitable[T]], *, create: bool = True) -> T:
+    """Does it on the people of this data folder's database. Raises NoDatabase without `create`."""
 
     async def do() -> T:
         clock = SystemClock()
-        open_data_folder(settings.data)
-        with open_database(settings.database_url, before=copy_first(settings)) as database:
+        if create:
+            open_data_folder(settings.data)
+        with open_database(settings.database_url, before=copy_first(settings), create=create) as database:
             org = _org(settings)
             return await work(People(database, clock, lambda: org))
 

@@ -62,7 +62,7 @@ def command(
 
         wanted = server_logs.Wanted(run_name, job_name, step, attempt)
         return server_logs.logs(server, settings, wanted, service_here(), follow=follow, as_json=as_json)
-    tools = open_tools(settings)
+    tools = open_tools(settings, create=False)
     try:
         if run_name is None:
             return _list_runs(tools, service_here(), as_json=as_json)

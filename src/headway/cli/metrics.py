@@ -96,7 +96,7 @@ def _from_here(
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         return delivery_report(
             database,
             Git(settings.environment, settings.mirrors),

@@ -45,7 +45,7 @@ def list_(settings: Settings, *, local: bool, as_json: bool) -> int:
 
         found = list_people(server)
     else:
-        found = with_people(settings, work)
+        found = with_people(settings, work, create=False)
     if as_json:
         emit_json({"people": found})
     elif found:
@@ -169,7 +169,7 @@ def link(settings: Settings, *, url: str, as_json: bool) -> int:
         found: str | None = await people.ensure_first_link(SystemClock().now())
         return found
 
-    text = with_people(settings, work)
+    text = with_people(settings, work, create=False)
     if text is None:
         raise PeopleError(
             "there is an administrator who can sign in",

@@ -57,7 +57,7 @@ def _newest(settings: Settings, service: str, limit: int) -> list[ReleaseDocumen
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         return [release_document(view) for view in list_releases(database, service, limit=limit)]
 
 
@@ -85,7 +85,7 @@ def show(settings: Settings, *, name: str, local: bool, as_json: bool) -> int:
         from headway.cli import server_release
 
         return _present(server_release.named(server, git, service, root, name), as_json=as_json)
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         release = find_release(database, git, service=service, repository=root, text=name)
         [view] = view_releases(database, service, [release])
     return _present(release_document(view), as_json=as_json)

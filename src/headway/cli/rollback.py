@@ -85,9 +85,14 @@ def command(
 
     from headway.drivers.git import Git
     from headway.engine.deployment_rollback import rollback
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
 
     git = Git(settings.environment, settings.mirrors)
-    with _else_direct(environment), _database(settings) as database:
+    with (
+        _else_direct(environment),
+        open_database(settings.database_url, before=copy_first(settings), create=False) as database,
+    ):
         full = _whole(database, project.contract.service.name, target) if target else None
 
         async def work(world: World) -> Result:
@@ -103,30 +108,15 @@ def command(
 def _else_direct(environment: str) -> Iterator[None]:
     """Whoever has to go back and finds no database or server is told first what goes without them."""
     from headway.client.errors import ServerUnreachable
-    from headway.store.errors import DatabaseUnavailable
+    from headway.store.errors import DatabaseUnavailable, NoDatabase
 
     try:
         yield
-    except (DatabaseUnavailable, ServerUnreachable) as error:
+    except (DatabaseUnavailable, NoDatabase, ServerUnreachable) as error:
         from headway.engine.deployment_rollback import go_direct
 
         error.hint = f"{go_direct(environment)}{f'; {error.hint}' if error.hint else ''}"
         raise
-
-
-def _database(settings: Settings) -> "Database":
-    """A database that is not there is not made: an empty one knows no way back. Raises DatabaseUnavailable."""
-    from headway.engine.upgrade import copy_first
-    from headway.store.database import open_database
-    from headway.store.errors import DatabaseUnavailable
-    from headway.store.sqlite import sqlite_path
-
-    url = settings.database_url
-    if url.startswith("sqlite:///") and not sqlite_path(url).exists():
-        raise DatabaseUnavailable(
-            f"there is no database {sqlite_path(url)}, which would know what was before"
-        )
-    return open_database(url, before=copy_first(settings))
 
 
 def _on_server(

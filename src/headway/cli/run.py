@@ -108,7 +108,7 @@ def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:
     from headway.cli.run_session import Session
     from headway.engine.runs import find_run, open_tools, request_cancel
 
-    tools = open_tools(settings)
+    tools = open_tools(settings, create=False)
     try:
         run = find_run(tools.database, text, service_here())
         if run.state.is_final:

@@ -134,7 +134,7 @@ def _stored_here(settings: Settings) -> list[StoredSecret]:
     from headway.store.database import open_database
     from headway.store.secrets import all_secrets
 
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         return [sealed.stored for sealed in database.read(lambda tx: all_secrets(tx, kinds=FOR_JOBS))]
 
 
@@ -183,7 +183,7 @@ def _remove_here(settings: Settings, scope: SecretScope, name: str) -> bool:
     from headway.store.database import open_database
 
     now, vault = SystemClock().now(), open_vault(settings)
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         return database.transact(lambda tx: vault.remove(tx, scope, name, owner(settings), now))
 
 
@@ -198,8 +198,8 @@ def rotate_key(settings: Settings, *, as_json: bool) -> int:
     from headway.engine.vault import open_vault
     from headway.store.database import open_database
 
-    source, vault = KeySource.of(settings), open_vault(settings, create=True)
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
+        source, vault = KeySource.of(settings), open_vault(settings, create=True)
         count, key_id = vault.rotate(database, source, owner(settings), SystemClock().now())
     if as_json:
         emit_json({"key": key_id, "secrets": count})

@@ -56,7 +56,7 @@ def _read(settings: Settings, service: str, environment: str | None) -> StatusDo
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    with open_database(settings.database_url, before=copy_first(settings)) as database:
+    with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
         return status_document(read_status(database, service, environment))
 
 

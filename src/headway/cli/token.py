@@ -89,7 +89,7 @@ def list_(settings: Settings, *, local: bool, as_json: bool) -> int:
 
         found = list_tokens(server)
     else:
-        found = with_people(settings, work)
+        found = with_people(settings, work, create=False)
     if as_json:
         emit_json({"tokens": found})
     elif found:

@@ -76,16 +76,15 @@ def make_backup(
     artifacts: bool = True,
     keys: bool = False,
 ) -> Backup:
-    """Write everything into the file `target`. Raises WrongUse (nothing is there, the file stands already), DiskFull,
+    """Write everything into the file `target`. Raises NoDatabase, WrongUse (the file stands already), DiskFull,
     Errored and the errors of the store."""
     if target.exists():
         raise WrongUse(f"{target} is there already", hint="name another file; a backup is never written over")
-    require_database(settings.database_url)
     backup = Backup(target, now, has_artifacts=artifacts, has_keys=keys)
     backup.keys = tuple(name for name in (*KEYS, SECRETS) if (settings.data / name).exists())
     with tempfile.TemporaryDirectory(prefix=".headway-backup-", dir=target.parent) as staging:
         # Nothing is migrated: a backup is of what there is.
-        with open_database(settings.database_url, only=()) as database:
+        with open_database(settings.database_url, only=(), create=False) as database:
             migrations, backup.rows = database.read(lambda tx: dump(tx, Path(staging)))
         with writing(target, header(settings, now, migrations, artifacts=artifacts, keys=keys)) as archive:
             add_tables(archive, Path(staging), backup.rows)
@@ -104,17 +103,6 @@ def header(
         "migrations": migrations,
         **more,
     }
-
-
-def require_database(url: str) -> None:
-    """Raises WrongUse for a SQLite file that is not there: opening it would make an empty one."""
-    from headway.store.sqlite import sqlite_path
-
-    if url.startswith("sqlite:///") and not sqlite_path(url).exists():
-        raise WrongUse(
-            f"there is no database {sqlite_path(url)}, so nothing to back up",
-            hint="set HEADWAY_DATA to the data folder",
-        )
 
 
 def dump(tx: Transaction, folder: Path) -> tuple[tuple[str, ...], dict[str, int]]:

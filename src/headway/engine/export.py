@@ -19,7 +19,6 @@ from headway import __version__
 from headway.base.clock import from_milliseconds
 from headway.base.errors import DiskFull, Errored, WrongUse, wants_room
 from headway.drivers.logfile import LogFile
-from headway.engine.backup import require_database
 from headway.engine.export_fields import FIELDS, FLAGS, NOUNS, RENAMED, Noun
 from headway.engine.settings import Settings
 from headway.store import whole
@@ -45,13 +44,12 @@ def export(settings: Settings, target: Path, now: datetime, *, logs: bool = Fals
     packed = target.name.endswith((".tar.gz", ".tgz"))
     if target.is_file() or (target.is_dir() and (packed or any(target.iterdir()))):
         raise WrongUse(f"{target} is there already", hint="name an empty folder, or a new file NAME.tar.gz")
-    require_database(settings.database_url)
     made = Export(target)
     try:
         with tempfile.TemporaryDirectory(prefix=".headway-export-", dir=target.parent) as staging:
             folder = Path(staging, "headway-export")
             folder.mkdir()
-            with open_database(settings.database_url, only=()) as database:
+            with open_database(settings.database_url, only=(), create=False) as database:
                 made.files, described = database.read(lambda tx: _write_rows(tx, folder))
             if logs:
                 made.logs = _write_logs(settings.logs, folder / "logs")

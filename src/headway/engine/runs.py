@@ -79,19 +79,24 @@ class Tools:
 
 
 def open_tools(
-    settings: Settings, *, clock: Clock | None = None, before: BeforeMigration | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    before: BeforeMigration | None = None,
+    create: bool = True,
 ) -> Tools:
     """Opens the database of these settings, creating the data folder as needed. Close `database` in the end.
 
-    `before` is called before its tables change; a copy of it is made, if not said.
+    `before` is called before its tables change; a copy of it is made, if not said. Raises NoDatabase without `create`.
     """
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    open_data_folder(settings.data)
+    if create:
+        open_data_folder(settings.data)
     return Tools(
         settings=settings,
-        database=open_database(settings.database_url, before=before or copy_first(settings)),
+        database=open_database(settings.database_url, before=before or copy_first(settings), create=create),
         git=Git(settings.environment, settings.mirrors),
         artifacts=ArtifactStore(settings.artifacts),
         clock=clock or SystemClock(),

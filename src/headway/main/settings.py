@@ -1,4 +1,8 @@
-"""The only module that reads the environment."""
+"""The only module that reads the environment: of the process, and of the file that a machine's server has for its own.
+
+The user of a server's unit, to whom `/var/lib/headway` belongs, has its data in `/var/lib/headway/data`, and what
+`/etc/headway.env` says: the server and every command of that user (a backup by cron) find one folder and one database.
+"""
 
 import getpass
 import os
@@ -10,13 +14,19 @@ from pathlib import Path
 from headway.base.errors import WrongUse
 from headway.engine.settings import Settings
 
+#: The home of the user that the unit for systemd names, and what is said to this machine's server.
+SERVICE_HOME, SERVICE_FILE = Path("/var/lib/headway"), Path("/etc/headway.env")
 
-def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+
+def read_settings(
+    environment: Mapping[str, str] | None = None, *, home: Path = SERVICE_HOME, file: Path = SERVICE_FILE
+) -> Settings:
     """Settings from `HEADWAY_DATA`, `HEADWAY_DATABASE_URL`, `HEADWAY_SSH_CONFIG` and the platform's convention. Creates nothing.
 
-    Raises WrongUse for a database address of an unknown kind.
+    What the environment says goes before what the server's `file` says. Raises WrongUse for a database address of an
+    unknown kind, and for a file that cannot be read.
     """
-    variables = dict(os.environ if environment is None else environment)
+    variables = {**_of_service(home, file), **(os.environ if environment is None else environment)}
     data = _data_folder(variables)
     url = variables.get("HEADWAY_DATABASE_URL") or f"sqlite:///{data / 'headway.db'}"
     if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
@@ -32,6 +42,29 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment=variables,
         ssh_config=Path(ssh_config).expanduser().absolute() if ssh_config else None,
     )
+
+
+def _of_service(home: Path, file: Path) -> dict[str, str]:
+    """Nothing for everybody but the user of this machine's server."""
+    try:
+        if home.stat().st_uid != os.geteuid():
+            return {}
+    except OSError:
+        return {}
+    said = {"HEADWAY_DATA": str(home / "data")}
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return said
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUse(
+            f"{file} cannot be read, and this machine's server is told there where its data lies: {error}",
+            hint=f"sudo chgrp headway {file} && sudo chmod 640 {file}",
+        ) from error
+    # Imported here: on any other machine no command has such a file.
+    from headway.engine.secrets import parse_secrets
+
+    return said | parse_secrets(text, str(file))
 
 
 def _data_folder(variables: Mapping[str, str]) -> Path:

@@ -1,11 +1,14 @@
 """The unit for systemd, as `headway up --unit` prints it: the file beside this one, with this machine's program in it."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
-#: Where the unit's user has its home; the data lies below it.
-DATA = Path("/var/lib/headway/data")
+from headway.main.settings import SERVICE_FILE, SERVICE_HOME
+
+#: Where its user's commands look, unless they are told otherwise.
+DATA = SERVICE_HOME / "data"
 LISTEN = "127.0.0.1:8080"
 
 
@@ -19,7 +22,12 @@ def unit(*, program: str | None = None, listen: str | None = None, data: str | N
     }
     for name, value in words.items():
         text = text.replace(f"@{name}@", _word(value))
-    return text
+    if words["data"] == str(DATA):
+        return text
+    # The server is told by its own line, the commands of its user by this one.
+    line = shlex.quote(f"HEADWAY_DATA='{words['data']}'")
+    told = f"#   echo {line} | sudo tee -a {SERVICE_FILE}      so that its user's commands find the data\n"
+    return text.replace("[Unit]\n", f"{told}[Unit]\n", 1)
 
 
 def _called() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from headway.store.errors import DatabaseAddressWrong, TryAgain
+from headway.store.errors import DatabaseAddressWrong, NoDatabase, TryAgain
 from headway.store.migrate import BeforeMigration, Connection, migrate
 
 if TYPE_CHECKING:
@@ -29,23 +29,36 @@ _READERS = 4
 
 
 def open_database(
-    url: str, *, before: BeforeMigration | None = None, only: Collection[str] | None = None
+    url: str,
+    *,
+    before: BeforeMigration | None = None,
+    only: Collection[str] | None = None,
+    create: bool = True,
 ) -> "Database":
     """Open it, creating and migrating it as needed: after calling `before`, and only to those named in `only`.
 
-    `url` is `sqlite:///absolute/path` or `postgresql://…`. Raises the errors of `headway.store.errors`:
-    DatabaseTooNew, DriverMissing and DatabaseAddressWrong (2), DatabaseUnavailable and DiskFull (3).
+    `url` is `sqlite:///absolute/path` or `postgresql://…`. Without `create` (for commands that only read or keep) one
+    that is not there, or holds nothing of Headway, is refused and left so.
+    Raises the errors of `headway.store.errors`: NoDatabase, DatabaseTooNew, DriverMissing and DatabaseAddressWrong (2),
+    DatabaseUnavailable and DiskFull (3).
     """
     if url.startswith("sqlite:///"):
         from headway.store.sqlite import SqliteConnection, create_file, sqlite_path
 
         path = sqlite_path(url)
-        create_file(path)
-        return Database(lambda writes: SqliteConnection(path, writes=writes), before=before, only=only)
+        if create:
+            create_file(path)
+        elif not path.exists():
+            raise NoDatabase(f"there is no database {path}")
+        return Database(
+            lambda writes: SqliteConnection(path, writes=writes), before=before, only=only, create=create
+        )
     if url.startswith(("postgresql://", "postgres://")):
         from headway.store.postgresql import PostgresqlConnection
 
-        return Database(lambda writes: PostgresqlConnection(url, writes=writes), before=before, only=only)
+        return Database(
+            lambda writes: PostgresqlConnection(url, writes=writes), before=before, only=only, create=create
+        )
     raise DatabaseAddressWrong(
         f"'{url.partition(':')[0]}:…' is no database Headway knows",
         hint="write sqlite:///absolute/path or postgresql://user@host/name",
@@ -89,10 +102,13 @@ class Database:
         *,
         before: BeforeMigration | None = None,
         only: Collection[str] | None = None,
+        create: bool = True,
     ) -> None:
         self._connect = connect
         self._writer: Connection | None = connect(True)
         try:
+            if not create and not self._writer.has_table("migrations"):
+                raise NoDatabase(f"the database {self._writer.place} holds nothing of Headway")
             migrate(self._writer, before=before, only=only)
         except BaseException:
             self._writer.close()

@@ -1,6 +1,7 @@
 """What can go wrong with the database, told for a person.
 
 DatabaseTooNew       2    a newer Headway has written this database
+NoDatabase           2    there is none, and what was asked for makes none
 DriverMissing        2    PostgreSQL was asked for and its driver is not installed
 DatabaseAddressWrong 2    the address cannot be read
 DatabaseUnavailable  3    it cannot be reached, opened, read or written
@@ -21,12 +22,22 @@ __all__ = [
     "DiskFull",
     "DriverMissing",
     "Duplicate",
+    "NoDatabase",
     "TryAgain",
 ]
 
 
 class DatabaseTooNew(WrongUse):
     pass
+
+
+class NoDatabase(WrongUse):
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: nothing was run or deployed with it yet",
+            hint="headway run makes one; a server's commands run as its user: sudo -u headway headway …; another "
+            "folder: set HEADWAY_DATA; after a loss: headway restore FILE, and headway status --from-hosts needs none",
+        )
 
 
 class DriverMissing(WrongUse):
