@@ -15,6 +15,7 @@ PARTS = {
     "pipeline": "Jobs and logs on this machine, beside Buildbot 4.3",
     "commandline": "The command line",
     "server_intake": "The server: pushes, webhooks, 256 jobs, beside Buildbot 4.3 with its web server",
+    "server_releases": "The server: a release among many repositories",
     "server_logs": "The server: logs on their way to storage and to browsers",
     "server_pages": "The server: pages after years, start and rest",
     "hosts": "Hosts over OpenSSH, connections cold, beside scp and Fabric 3.2",

@@ -214,6 +214,7 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     if file is None or not file.is_default or not intent.describes or arrival.kind is not ArrivalKind.PUSH:
         return False
     if file.contract is None or _claimed(tx, repository, file.contract) is not None:
+        repositories.put_follows(tx, repository.id, None)
         return False
     # As it is now: while the commit was read an administrator may have given it to a team, or removed it.
     known = repositories.repository_by_id(tx, repository.id)
@@ -221,6 +222,7 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
         return False
     repository = known
     contract, branch = file.contract, arrival.ref.removeprefix("refs/heads/")
+    repositories.put_follows(tx, repository.id, contract.triggers.releases)
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))
     # The first word about the team counts, and after it an administrator's: whoever may push would else give themselves
     # another team's secrets and operators.

@@ -1,12 +1,15 @@
 """A green release of one service begins a run of another that asks for it: `[triggers] releases = ["library"]`.
 
-Which service asks for what stands in the default branches' files. What a release began is stored together with the
-mark that it was offered; and the key of such a run is the release, so it is one run however often it is looked at.
+Which service asks for what stands in the default branches' files; intake notes it with each push there, so that a release
+reads only the files of those that may ask for it (and of those of which nothing is noted). What a release began is stored
+together with the mark that it was offered; and the key of such a run is the release, so it is one run however often it is
+looked at.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from headway.base.errors import DiskFull, HeadwayError
@@ -33,22 +36,24 @@ class ReleaseTriggers:
         """Offers every release that was not offered yet; how many runs that began."""
         begun = 0
         for run in await self._database.fetch(runs.runs_to_spread):
-            known = await self._database.fetch(repositories.repositories)
-            orders = await asyncio.to_thread(self._orders, run, known)
-            begun += await self._store(run, orders, now)
+            own, followers = await self._database.fetch(lambda tx: _concerned(tx, run))  # noqa: B023
+            found = await asyncio.to_thread(self._find, run, own, followers)
+            begun += await self._store(run, found, now)
         return begun
 
-    async def _store(self, run: Run, orders: Sequence[Prepared], now: datetime) -> int:
+    async def _store(self, run: Run, found: Sequence["_Answer"], now: datetime) -> int:
         def work(tx: Transaction) -> int:
             runs.note_spread(tx, run.id, now)
+            for answer in found:
+                if answer.follows is not None:
+                    repositories.put_follows(tx, answer.repository, answer.follows)
+            orders = [answer.order for answer in found if answer.order is not None]
             return sum(store_order(tx, order, now, self._observer).is_new for order in orders)
 
         return await self._database.perform(work)
 
-    def _orders(self, run: Run, known: Sequence[Repository]) -> list[Prepared]:
+    def _find(self, run: Run, own: Repository | None, followers: Sequence[Repository]) -> list["_Answer"]:
         """Blocks. A file that cannot be read asks for nothing."""
-        found = []
-        own = next((one for one in known if run.trigger and one.id == run.trigger.repository), None)
         if own is not None:
             # The commit of a release stays, also when its branch is deleted or forced elsewhere.
             try:
@@ -58,28 +63,44 @@ class ReleaseTriggers:
             except HeadwayError as error:
                 # Of a repository that somebody has emptied, say: the releases of others need not wait for that.
                 log.warning("%s does not keep the commit of %s: %s", own.name, run.release, error.message)
-        for repository in known:
-            if repository.service is None or repository.service == run.service:
-                continue
+        found = []
+        for repository in followers:
             try:
-                order = _order(self._reader, repository, run)
+                found.append(_ask(self._reader, repository, run))
             except HeadwayError as error:
                 log.warning("%s cannot follow %s: %s", repository.name, run.service, error.message)
-                continue
-            if order is not None:
-                found.append(order)
         return found
 
 
-def _order(reader: Reader, repository: Repository, run: Run) -> Prepared | None:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the file of one default branch says."""
+
+    repository: str
+    #: Services that it waits for; None where it cannot be read.
+    follows: tuple[str, ...] | None = None
+    order: Prepared | None = None
+
+
+def _concerned(tx: Transaction, run: Run) -> tuple[Repository | None, list[Repository]]:
+    """The repository of the release, and those that may wait for it."""
+    own = repositories.repository_by_id(tx, run.trigger.repository) if run.trigger else None
+    return own, repositories.possible_followers(tx, run.service)
+
+
+def _ask(reader: Reader, repository: Repository, run: Run) -> _Answer:
     bare = reader.bare(repository)
     branch = repository.default_branch or bare.default_branch
     ref = f"refs/heads/{branch}"
     sha = bare.refs(ref).get(ref)
     if sha is None:
-        return None
+        return _Answer(repository.id)
     contract = read_file(repository, bare, bare.commit(sha), elsewhere=reader.places()).contract
-    if contract is None or not decide_release(contract.triggers, run.service).run:
-        return None
+    if contract is None:
+        return _Answer(repository.id)
+    follows = contract.triggers.releases
+    if not decide_release(contract.triggers, run.service).run:
+        return _Answer(repository.id, follows)
     trigger = Trigger(TriggerEvent.RELEASE, f"release:{run.release}:{repository.id}", repository.id)
-    return order_of_branch(reader, repository, branch, trigger, f"release of {run.service}")
+    order = order_of_branch(reader, repository, branch, trigger, f"release of {run.service}")
+    return _Answer(repository.id, follows, order)

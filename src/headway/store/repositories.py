@@ -151,8 +151,31 @@ def describe(
 
 
 def name_default_branch(tx: Transaction, id: str, branch: str) -> None:
-    """As the repository itself names it."""
-    tx.execute("UPDATE repositories SET default_branch = :branch WHERE id = :id", id=id, branch=branch)
+    """As the repository itself names it. What another branch's file says of releases is not known."""
+    tx.execute(
+        "UPDATE repositories SET default_branch = :branch, follows = NULL WHERE id = :id",
+        id=id,
+        branch=branch,
+    )
+
+
+def put_follows(tx: Transaction, id: str, services: Sequence[str] | None) -> None:
+    """The services whose releases begin a run here; None: not known, the file has to be read."""
+    follows = None if services is None else json.dumps(sorted(services))
+    tx.execute("UPDATE repositories SET follows = :follows WHERE id = :id", id=id, follows=follows)
+
+
+def possible_followers(tx: Transaction, service: str) -> list[Repository]:
+    """Those that may wait for releases of this service, by name; their files say for sure."""
+    rows = tx.all(
+        """
+        SELECT * FROM repositories WHERE removed_at IS NULL AND service IS NOT NULL AND service <> :service
+            AND (follows IS NULL OR follows LIKE '%"' || :service || '"%')
+        ORDER BY name
+        """,
+        service=service,
+    )
+    return [_repository(row) for row in rows]
 
 
 def refs_of(tx: Transaction, repository: str) -> dict[str, str]:

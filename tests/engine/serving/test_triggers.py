@@ -3,9 +3,15 @@
 import shutil
 from datetime import timedelta
 
+import pytest
+
+from headway.domain.intake import Repository
 from headway.domain.run import TriggerEvent
 from headway.domain.states import State
+from headway.engine import release_triggers
+from headway.engine.intake_read import CommitFile, read_file
 from headway.store import repositories, runs
+from headway.store.database import Transaction
 from tests.support.serving import Serving, contract
 
 NIGHTLY = (
@@ -77,6 +83,60 @@ async def test_a_green_release_of_another_service_begins_a_run_once(serving: Ser
     assert run.trigger is not None
     assert run.trigger.event is TriggerEvent.RELEASE
     assert run.requested_by == "release of library"
+
+
+async def test_a_green_release_reads_the_files_of_those_alone_that_may_wait_for_it(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = (
+        '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'
+        '[deploy]\nkind = "script"\nrun = "true"\n'
+    )
+    asks = '[jobs.test]\nrun = "true"\n[triggers]\npush = false\nreleases = ["library"]\n'
+    library_copy = serving.working("library")
+    library_copy.commit(contract(library, "library"))
+    quiet = '[jobs.test]\nrun = "true"\n[triggers]\npush = false\n'
+    copies = {}
+    for name, text in {"asks": asks, "quiet": quiet, "other": quiet, "old": asks}.items():
+        copies[name] = serving.working(name)
+        copies[name].commit(contract(text, name))
+        await serving.add(name)
+    await serving.add("library")
+    await serving.look()
+
+    def forget(tx: Transaction) -> None:
+        # As of a server whose version noted nothing.
+        for one in repositories.repositories(tx):
+            if one.name in ("old", "other"):
+                repositories.put_follows(tx, one.id, None)
+
+    serving.database.transact(forget)
+    read: list[str] = []
+
+    def reading(repository: Repository, *more: object, **others: object) -> CommitFile:
+        read.append(repository.name)
+        return read_file(repository, *more, **others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(release_triggers, "read_file", reading)
+    await serving.drive()
+    assert await serving.parts.releases.tick(serving.server.now()) == 2
+    assert read == ["asks", "old", "other"]
+    # Now it is known of all of them.
+    read.clear()
+    library_copy.commit({"more": "1"})
+    await serving.look()
+    await serving.drive()
+    assert await serving.parts.releases.tick(serving.server.now()) == 2
+    assert read == ["asks", "old"]
+    # And what a push says counts from then on.
+    copies["quiet"].commit(contract(asks, "quiet"))
+    copies["asks"].commit(contract(quiet, "asks"))
+    library_copy.commit({"more": "2"})
+    await serving.look()
+    await serving.drive()
+    read.clear()
+    assert await serving.parts.releases.tick(serving.server.now()) == 2
+    assert read == ["old", "quiet"]
 
 
 async def test_a_repository_that_was_emptied_holds_up_nobody_elses_triggers(serving: Serving) -> None:
