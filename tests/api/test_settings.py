@@ -96,7 +96,11 @@ async def test_webhooks(api: CalledApi) -> None:
     webhook = made.json()["webhook"]
     assert (await api.owner.document("/api/webhooks"))["items"] == [webhook]
     assert (await api.owner.post(f"/api/webhooks/{webhook['id']}/enable")).status_code == 200
+    tried = (await api.owner.post(f"/api/webhooks/{webhook['id']}/test")).json()
+    assert (tried["event"], tried["state"]) == ("webhook.test", "waiting")
+    assert (await api.owner.document(f"/api/webhooks/{webhook['id']}/deliveries"))["items"] == [tried]
     assert (await api.owner.delete(f"/api/webhooks/{webhook['id']}")).status_code == 204
+    assert (await api.owner.get(f"/api/webhooks/{webhook['id']}/deliveries")).status_code == 404
     assert (await api.owner.delete(f"/api/webhooks/{webhook['id']}")).status_code == 404
     assert (await api.owner.post("/api/webhooks", {"url": "ftp://x", "events": ["*"]})).status_code == 400
 

@@ -9,14 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from headway.cli.root import run_command_line
+from headway.domain.request import Approval, RequestOrigin, RequestState
+from headway.engine.requests import new_request
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
 from headway.store.database import open_database
+from headway.store.requests import get_request, insert_request, put_approval
 from tests.docs.shapes import PAGE, nested, same, tables
 from tests.support.deploying import Shop
 from tests.support.headway_process import Headway
@@ -336,3 +340,76 @@ def test_a_rollback_without_its_database_says_first_what_goes_without(
     assert (code, said in err) == (3, True), err
     assert headway.call("rollback", "production", "--direct")[0] == 0
     assert shop.serving() == ["one"]
+
+
+HELD_OPEN = {
+    "bin/activate": 'echo begun >> "$HEADWAY_ROOT/begun"; while [ ! -e "$HEADWAY_ROOT/go" ]; do sleep 0.1; done; '
+    'cp VERSION "$HEADWAY_ROOT/serving"'
+}
+
+
+def going_on(headway: Headway) -> list[dict[str, str]]:
+    return headway.json("status", "production")[1]["environments"][0]["unfinished"]  # type: ignore[no-any-return]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_pause_from_another_terminal_outlives_a_kill_until_it_may_go_on(headway: Headway) -> None:
+    shop = headway.shop
+    release = shop.release("two", HELD_OPEN)
+    begun, go = shop.place("web1") / "begun", shop.place("web1") / "go"
+    words = ("deploy", "production", "--release", release.id)
+    with headway.start(*words) as process:
+        wait_until(begun.exists)
+        code, paused = headway.json("deployment", "pause", "production")
+        assert (code, paused["deployment"]["release"]) == (0, release.id)
+        process.kill()
+        process.communicate()
+    go.touch()
+    with headway.start(*words) as process:
+        wait_until(lambda: "paused" in going_on(headway)[0]["reason"] and shop.serving() == ["two"])
+        assert process.poll() is None
+        assert headway.call("deployment", "go-on", "production")[0] == 0
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, begun.read_text()) == (0, "begun\n"), (out, err)
+
+
+def test_a_stop_from_another_terminal_says_what_stands_where(headway: Headway) -> None:
+    shop = headway.shop
+    release = shop.release("two", HELD_OPEN)
+    with headway.start("deploy", "production", "--release", release.id) as process:
+        wait_until((shop.place("web1") / "begun").exists)
+        assert headway.call("deployment", "stop", "production")[0] == 0
+        wait_until(lambda: "stopped" in going_on(headway)[0]["reason"])
+        (shop.place("web1") / "go").touch()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "stopped, as it was asked for" in out.decode() and "web1" in out.decode()
+    code, _, err_text = headway.call("deployment", "pause", "production")
+    assert code == 4 and "no deployment of shop to production goes on" in err_text
+
+
+def test_what_waits_at_the_gate_is_known_to_a_deployment_on_the_same_data(headway: Headway) -> None:
+    shop = headway.shop
+    shop.extra_environment = 'approval = { from = "team:web" }'
+    headway.write()
+    release, other = shop.release("one"), shop.release("two")
+    now = datetime.now(UTC)
+    made = new_request(release, "production", "bo", RequestOrigin.PERSON, "asked", now)
+    said = Approval(made.id, "ana", True, "fine", now, now + timedelta(hours=1))
+    shop.database.transact(lambda tx: (insert_request(tx, made), put_approval(tx, said)))
+    status = headway.call("status")[1]
+    assert f"request {made.id} to production: {release.id}, asked by bo: waiting" in status
+    code, _, err = headway.call("deploy", "production", "--release", other.id)
+    assert code == 4 and f"a request of bo for {release.id} waits at this gate" in err
+    code, answer = headway.json("deploy", "production", "--release", release.id)
+    assert code == 0
+    assert (answer["deployment"]["approved_by"], answer["deployment"]["approval_verified"]) == ("ana", True)
+    found = shop.database.read(lambda tx: get_request(tx, made.id))
+    assert found is not None
+    assert (found.state, found.deployment) == (RequestState.DONE, answer["deployment"]["id"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from headway.domain.people import Scope
 from tests.docs.shapes import PAGE, nested, same, tables
 from tests.support.command_line import wait_until
 from tests.support.served_shop import ServedShop, served_shop
@@ -26,6 +27,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
 
 def serving(shop: ServedShop, environment: str = "staging") -> str:
     return (shop.host.folder / f"home/apps/shop-{environment}/serving").read_text()
+
+
+def history(shop: ServedShop, environment: str) -> list[dict[str, str]]:
+    found = shop.server.api("GET", "/api/requests?service=shop").json()["items"]
+    return [one for one in found if one["environment"] == environment]
 
 
 def something_live(shop: ServedShop) -> str:
@@ -105,6 +111,34 @@ def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
     assert b"to production: succeeded" in output
     stated = shop.call("deploy", "production", "--approved-by", "ana")
     assert stated.code == 2 and "not stated" in stated.complaint
+
+
+def test_the_gate_in_the_terminal(shop: ServedShop) -> None:
+    shop.push("at the gate")
+    assert shop.call("deploy", "production", "--release", "main").code == 4
+    status = shop.call("status", "production").text
+    assert ": waiting  production needs an approval from role:operator" in status
+    [standing] = shop.json("request", "list")["requests"]
+    assert [one["id"] for one in shop.json("request", "list", "--all")["requests"]] == [standing["id"]]
+    operator = {"HEADWAY_TOKEN": shop.server.token(Scope.READ, Scope.DEPLOY, role="operator")}
+    no = shop.call("request", "refuse", "production", "--comment", "not on a Friday", **operator)
+    assert no.code == 0, no
+    # It is not forgotten: why it was refused is told until something is asked for or deployed there.
+    assert "said no: not on a Friday" in shop.call("status", "production").text
+    whole = shop.json("request", "show", standing["id"][:-4])["request"]
+    assert (whole["state"], [one["yes"] for one in whole["approvals"]]) == ("refused", [False])
+    over = shop.call("request", "approve", standing["id"], **operator)
+    assert over.code == 4 and "the request is refused" in over.complaint
+
+    assert shop.call("deploy", "production", "--release", "main").code == 4
+    assert shop.call("request", "withdraw", "production", "--comment", "later").code == 0
+    assert shop.json("request", "list")["requests"] == []
+
+    assert shop.call("deploy", "production", "--release", "main").code == 4
+    assert shop.call("request", "approve", "production", "--comment", "looked", **operator).code == 0
+    wait_until(lambda: any(one["state"] == "done" for one in history(shop, "production")))
+    assert serving(shop, "production") == "at the gate"
+    assert shop.call("request", "approve", "nowhere", **operator).code == 2
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def test_releases(shop: ServedShop) -> None:
 def test_status_and_metrics(shop: ServedShop) -> None:
     assert "nothing was deployed yet" in shop.call("status").text
     document = shop.json("status")
-    assert set(document) == {"service", "environments", "runs"}
+    assert set(document) == {"service", "environments", "runs", "requests"}
     assert shop.call("status", "nowhere").code == 2
     metrics = shop.json("metrics", "--explain", "lead-time")
     assert set(metrics["metrics"]) == {

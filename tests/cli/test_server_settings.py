@@ -1,10 +1,14 @@
 """`repository`, `people`, `token`, `secret` and `backup` on a server."""
 
+import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from headway.domain.people import Scope
 from tests.docs.shapes import PAGE, same, tables
 from tests.support.served_shop import ServedShop, served_shop
 from tests.support.sshd import needs_sshd
@@ -99,3 +103,34 @@ def test_a_backup_comes_over_the_line(shop: ServedShop, tmp_path: Path) -> None:
     assert shop.call("restore", document["file"], *into).code == 0
     assert shop.call("backup", str(tmp_path / "backup.tar.gz")).code == 2
     assert shop.call("backup", "--with-key", str(tmp_path / "other")).code == 2
+
+
+def test_webhooks_are_added_tried_and_removed(shop: ServedShop) -> None:
+    taken: list[bytes] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        Thread(target=receiver.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{receiver.server_port}/hook"
+        administrator = {"HEADWAY_TOKEN": shop.server.token(Scope.ADMIN, role="administrator")}
+        made = shop.json("webhook", "add", url, "--event", "deployment.changed", **administrator)
+        assert made["secret"]
+        [listed] = shop.json("webhook", "list", **administrator)["webhooks"]
+        assert listed == made["webhook"]
+        tried = shop.call("webhook", "test", listed["id"], **administrator)
+        assert (tried.code, tried.text.strip()) == (0, f"{url}: sent, answered 204"), tried
+        [delivery] = shop.json("webhook", "deliveries", listed["id"], **administrator)["deliveries"]
+        assert (delivery["event"], delivery["state"]) == ("webhook.test", "sent")
+        assert json.loads(taken[0])["type"] == "webhook.test"
+        receiver.shutdown()
+    failed = shop.call("webhook", "test", listed["id"], **administrator)
+    assert failed.code == 1 and "not reached" in failed.text
+    assert shop.call("webhook", "remove", listed["id"], **administrator).code == 0
+    assert shop.json("webhook", "list", **administrator)["webhooks"] == []

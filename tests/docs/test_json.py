@@ -109,7 +109,7 @@ def test_deployments(shop: Terminal) -> None:
     deliver(shop)
     section = PAGE["headway status"]
     status = shop.call("status", "--json").document
-    assert set(status) == {"service", "environments", "runs"}
+    assert set(status) == {"service", "environments", "runs", "requests"}
     live = [found["live"] for found in status["environments"] if found["live"]]
     assert {key for found in status["environments"] for key in found} == nested(section, "ENVIRONMENT is")
     for deployment in live:

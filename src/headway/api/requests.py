@@ -32,11 +32,11 @@ from headway.engine.server import Server
 from headway.store.pages import cut
 from headway.store.requests import approvals_of, requests_of, waiting_requests
 from headway.wire.shapes_delivery import (
-    ApprovalDocument,
     DeploymentDocument,
     ObstacleDocument,
     PlanDocument,
     RequestDocument,
+    WholeRequest,
     approval_json,
     deployment_json,
     obstacle_json,
@@ -53,10 +53,6 @@ class NotHere(Held):
 class RequestPage(TypedDict):
     items: list[RequestDocument]
     next: str | None
-
-
-class WholeRequest(RequestDocument):
-    approvals: list[ApprovalDocument]
 
 
 class GoingBackDocument(TypedDict):

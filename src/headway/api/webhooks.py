@@ -8,14 +8,26 @@ from litestar.params import JSONBody
 from headway.api.access import ApiRequest, actor_of, caller, server_of
 from headway.api.routes import Body, Name, Text, Word, posts, reads, removes
 from headway.engine.permissions import Action
-from headway.engine.webhooks import UnknownWebhook, add_webhook, enable_webhook, remove_webhook
+from headway.engine.webhooks import (
+    UnknownWebhook,
+    add_webhook,
+    deliveries_of,
+    enable_webhook,
+    remove_webhook,
+    try_webhook,
+)
 from headway.store import webhooks as rows
 from headway.store.database import Transaction
-from headway.wire.shapes_server import WebhookDocument, webhook_json
+from headway.wire.shapes_server import DeliveryDocument, WebhookDocument, delivery_json, webhook_json
 
 
 class WebhookPage(TypedDict):
     items: list[WebhookDocument]
+    next: str | None
+
+
+class DeliveryPage(TypedDict):
+    items: list[DeliveryDocument]
     next: str | None
 
 
@@ -82,4 +94,29 @@ async def enable(request: ApiRequest, id: Name) -> WebhookDocument:
     return await server.database.perform(work)
 
 
-ROUTES = (list_webhooks, add, remove, enable)
+@posts(
+    "/api/webhooks/{id:str}/test",
+    id="testWebhook",
+    does="Send it an event of the kind `webhook.test`.",
+    of="webhooks",
+)
+async def try_(request: ApiRequest, id: Name) -> DeliveryDocument:
+    """What came of it is among its deliveries a moment later."""
+    server, actor = server_of(request), await actor_of(request)
+    now = server.now()
+    return delivery_json(await server.database.perform(lambda tx: try_webhook(tx, actor, id, now)))
+
+
+@reads(
+    "/api/webhooks/{id:str}/deliveries",
+    id="listDeliveries",
+    does="What was sent to it last, newest first, and what came of each.",
+    of="webhooks",
+)
+async def deliveries(request: ApiRequest, id: Name) -> DeliveryPage:
+    actor = await caller(request, Action.SYSTEM_SETTINGS)
+    found = await server_of(request).database.fetch(lambda tx: deliveries_of(tx, actor, id))
+    return {"items": [delivery_json(one) for one in found], "next": None}
+
+
+ROUTES = (list_webhooks, add, remove, enable, try_, deliveries)

@@ -16,7 +16,7 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
-    from headway.engine.deployment_gate import Approve
+    from headway.engine.deployment_gate import Approve, Permission
     from headway.engine.deployments import Wish
     from headway.engine.projects import Project
     from headway.store.database import Database
@@ -66,6 +66,7 @@ def command(
 
     With a server it is asked for there and stands at its gate: what holds it is said, and --wait stays until it opens.
     """
+    from headway.cli.deploy_standing import at_the_gate
     from headway.domain.deployment import DeploymentKind
     from headway.drivers.git import Git
     from headway.engine.deployment_plan import environment_of
@@ -84,7 +85,7 @@ def command(
         if approved_by is not None:
             raise WrongUse(
                 "on a server approvals are given by who is signed in, not stated",
-                hint="approve the request on its page, or by POST /api/requests/ID/approve",
+                hint=f"headway request approve {environment}",
             )
         from headway.cli import server_deploy, server_release
 
@@ -113,19 +114,19 @@ def command(
             repository=project.root,
             text=wanted or "HEAD",
         )
-        wish = Wish(
-            environment,
-            release,
-            DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED,
-            force=force,
-        )
+        kind_of = DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED
+        standing = at_the_gate(database, release, environment)
+        wish = Wish(environment, release, kind_of, force=force, request=standing.request)
         if dry_run:
             return _dry_run(database, git, project, wish, settings.user, as_json=as_json)
+        standing.tell(wish.release)
         from headway.cli.deployment_session import play
         from headway.engine.deployment_hold import World
 
         async def work(world: World) -> Result:
-            deployments = Deployments(world, database, git, project, _approval(settings, approved_by))
+            deployments = Deployments(
+                world, database, git, project, _approval(settings, approved_by, standing.permission)
+            )
             return await deployments.deploy(wish)
 
         again = ["deploy", environment, "--release", release.id]
@@ -154,12 +155,14 @@ def _show_plan(plan: "PlanDocument", *, as_json: bool) -> int:
     return 0
 
 
-def _approval(settings: Settings, stated: str | None) -> "Approve | None":
-    """Who may say yes: the name on the command line, or the person at the terminal."""
+def _approval(settings: Settings, stated: str | None, given: "Permission | None") -> "Approve | None":
+    """Who may say yes: the name on the command line, who approved the request that waits, the person at the terminal."""
     from headway.engine.deployment_gate import Permission
 
     if stated is not None:
         return lambda _: Permission(stated, verified=False)
+    if given is not None:
+        return lambda _: given
     if not sys.stdin.isatty():
         return None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from headway.base.errors import WrongUse
+from headway.cli.deployment_steer import steering
 from headway.cli.output import echo, emit_json, json_option
 from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
@@ -18,7 +19,16 @@ _KINDS = ("planned", "hotfix", "rollback")
 
 @click.group()
 def command() -> None:
-    """Deployments that another system did."""
+    """What goes on: pause it, let it go on, stop it, take it back. And deployments that another system did."""
+
+
+for _word, _help in (
+    ("pause", "Begin no further step in ENVIRONMENT until somebody lets it go on; it outlives a restart."),
+    ("go-on", "Let a paused deployment to ENVIRONMENT go on."),
+    ("stop", "Begin no further host in ENVIRONMENT, and say what stands where."),
+    ("back", "Take what goes on in ENVIRONMENT back, on every host that was switched."),
+):
+    command.add_command(steering(_word, _help))
 
 
 @command.command("record")

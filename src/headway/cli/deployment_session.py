@@ -65,7 +65,13 @@ async def _run(
     async with Connections(settings.ssh) as connections:
         world = World(settings, SystemClock(), connections, watcher=screen, wait=wait)
         task = asyncio.ensure_future(work(world))
-        world.interruption.question = lambda: _ask(environment, screen)
+
+        async def question() -> Asked | None:
+            """To whoever paused it: here at the terminal, or elsewhere (`headway deployment pause`) by the row."""
+            told = world.interruption.told == Asked.PAUSE
+            return await (world.interruption.until_told() if told else _ask(environment, screen))
+
+        world.interruption.question = question
 
         def interrupted() -> None:
             if world.interruption.asked is None and world.interruption.armed:

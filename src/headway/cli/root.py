@@ -20,8 +20,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("headway.cli.run", "Run the pipeline of this commit, or of the tree as it is."),
     "release": ("headway.cli.release", "List releases, or add one that another system built."),
     "deploy": ("headway.cli.deploy", "Deploy a release to an environment, host after host."),
+    "request": (
+        "headway.cli.request",
+        "What waits at a gate, what was refused and why; approve, refuse, withdraw.",
+    ),
     "rollback": ("headway.cli.rollback", "Put the last good release back."),
-    "deployment": ("headway.cli.deployment", "Record a deployment that another system did."),
+    "deployment": (
+        "headway.cli.deployment",
+        "Pause, stop or take back what goes on; record what another system deployed.",
+    ),
     "status": ("headway.cli.status", "What runs where, from the database or from the hosts themselves."),
     "logs": ("headway.cli.logs", "The log of a run or of one of its jobs."),
     "tail": ("headway.cli.tail", "The service's own log, on all hosts of an environment."),
@@ -32,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("headway.cli.export", "Write everything in open formats."),
     "secret": ("headway.cli.secret", "Store the values that jobs and environments name, encrypted."),
     "repository": ("headway.cli.repository", "Repositories that the server takes pushes from."),
+    "webhook": ("headway.cli.webhook", "Programs that the server tells what happens."),
     "people": ("headway.cli.people", "Who may sign in to the server, and what they may do."),
     "token": ("headway.cli.token", "Tokens for programs that use the server."),
 }

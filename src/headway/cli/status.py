@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.cli.output import echo, emit_json, json_option, print_table, styled
+from headway.cli.request_lines import show_request
 from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 from headway.wire.shapes_delivery import DeploymentDocument, EnvironmentDocument, StatusDocument
@@ -28,15 +29,7 @@ def command(
         return _from_hosts(settings, environment, as_json=as_json)
     from headway.engine.projects import service_name
 
-    service = service_name(Path.cwd())
-    if (server := server_for(settings, local=local)) is not None:
-        from headway.client.decode import typed
-        from headway.client.http import segment
-
-        found = server.get(f"/api/services/{segment(service)}/status", environment=environment)
-        status = typed(found, StatusDocument)
-    else:
-        status = _read(settings, service, environment)
+    status = status_of(settings, service_name(Path.cwd()), environment, local=local)
     if environment is not None and _is_blank(status):
         # A name that was only typed wrong must not read as an environment without anything in it.
         from headway.engine.deployment_plan import environment_of
@@ -48,6 +41,19 @@ def command(
     else:
         _show(status)
     return 0
+
+
+def status_of(
+    settings: Settings, service: str, environment: str | None, *, local: bool = False
+) -> StatusDocument:
+    """As the server has it, or this machine's database."""
+    if (server := server_for(settings, local=local)) is None:
+        return _read(settings, service, environment)
+    from headway.client.decode import typed
+    from headway.client.http import segment
+
+    found = server.get(f"/api/services/{segment(service)}/status", environment=environment)
+    return typed(found, StatusDocument)
 
 
 def _read(settings: Settings, service: str, environment: str | None) -> StatusDocument:
@@ -87,7 +93,9 @@ def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -
 
 
 def _is_blank(status: StatusDocument) -> bool:
-    return not any(found["live"] or found["unfinished"] or found["last"] for found in status["environments"])
+    return not status["requests"] and not any(
+        found["live"] or found["unfinished"] or found["last"] for found in status["environments"]
+    )
 
 
 def _show(status: StatusDocument) -> None:
@@ -96,6 +104,8 @@ def _show(status: StatusDocument) -> None:
         echo("  nothing was deployed yet: headway deploy ENVIRONMENT")
     for environment in status["environments"]:
         _show_environment(environment)
+    for request in status["requests"]:
+        show_request(request)
     for run in status["runs"]:
         echo(f"  run {run['number']} of {run['commit'][:12]}: {styled(run['state'])}  {run['reason']}")
 

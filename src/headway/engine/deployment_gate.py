@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.base.errors import Held, WrongUse
 from headway.deploy.gate import GateFacts, Verdict, may_deploy
+from headway.deploy.guards import own_approval
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.release import Release
 from headway.domain.when import parse_when
@@ -49,7 +50,7 @@ async def pass_gate(
     facts = await database.fetch(lambda tx: _facts(tx, git, environment, release, going_back=going_back))
     answer = may_deploy(environment, release.id, facts)
     permission = None
-    if answer.verdict is Verdict.HELD and environment.approval_from and facts.succeeded_before and approve:
+    if answer.verdict is Verdict.HELD and own_approval(environment) and facts.succeeded_before and approve:
         question = f"{answer.reason}: {release.id} (commit {release.commit[:12]})"
         if (permission := approve(question)) is not None:
             return permission

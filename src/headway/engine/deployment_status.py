@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from headway.domain.deployment import Deployment, HostRow
+from headway.domain.request import Request
 from headway.domain.run import Run
 from headway.engine.ownership import is_alive
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database, Transaction
+from headway.store.requests import requests_to_tell
 from headway.store.runs import unfinished_runs
 
 _KIND = "environment"
@@ -41,6 +43,8 @@ class Status:
     service: str
     environments: tuple[EnvironmentStatus, ...]
     runs: tuple[Run, ...]
+    #: What waits at gates, and what was refused last.
+    requests: tuple[Request, ...] = ()
 
 
 def read_status(database: Database, service: str, environment: str | None = None) -> Status:
@@ -52,6 +56,7 @@ def read_status(database: Database, service: str, environment: str | None = None
             service,
             tuple(_environment(tx, service, name) for name in names),
             tuple(unfinished_runs(tx, service=service)),
+            tuple(requests_to_tell(tx, service, environment)),
         )
 
     return database.read(work)

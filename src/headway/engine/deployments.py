@@ -199,12 +199,19 @@ async def go_on(world: World, database: Database, unfinished: Deployment, *, bac
     hold = Hold(world, unfinished.service, unfinished.environment, f"{does} {unfinished.release}", database)
     await hold.claim()
     if back:
+        # In the row, too: what was asked before, such as a pause, is over, also for whoever comes after a kill.
+        by = world.settings.user
+        await database.perform(lambda tx: rows.ask(tx, unfinished.id, Asked.BACK, by))
         world.interruption.ask(Asked.BACK)
     return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
 
 
 async def _drive(hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
     begun = await beginning
+    if begun.resumed and hold.database is not None:
+        # Fresh from the row, before the first step: a pause outlives whoever drove.
+        id = begun.deployment.id
+        hold.world.interruption.heed(await hold.database.fetch(lambda tx: rows.asked_of(tx, id)))
     try:
         final, hosts = await drive_to_end(hold, begun)
     except BaseException:

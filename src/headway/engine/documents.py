@@ -11,6 +11,7 @@ from headway.wire.shapes_delivery import (
     StatusDocument,
     deployment_json,
     release_json,
+    request_json,
     with_hosts_json,
 )
 
@@ -46,6 +47,7 @@ def status_document(status: "Status") -> StatusDocument:
             }
             for run in status.runs
         ],
+        "requests": [request_json(one) for one in status.requests],
     }
 
 

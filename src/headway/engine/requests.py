@@ -218,24 +218,9 @@ class Requests:
         await self._require(actor, Action.DEPLOYMENT_REQUEST, found.service)
         now = self.tools.clock.now()
 
-        def work(tx: Transaction) -> Deployment:
-            before = deployments.asked_of(tx, deployment_id)
-            if not deployments.ask(tx, deployment_id, asked, actor.name):
-                raise DeploymentIsOver(
-                    f"deployment {found.number} of {found.service} has ended; there is nothing to stop",
-                    hint="roll back, if it is to go",
-                )
-            subject = f"{found.service}/{found.environment} deployment {found.number}"
-            action = f"deployment.{asked or 'go_on'}"
-            record(tx, actor, action, subject, {"asked": before}, {"asked": asked}, now)
-            fresh = deployments.get_deployment(tx, deployment_id)
-            assert fresh is not None
-            tell_deployment(tx, fresh, now)
-            if key is not None:
-                note_effect(tx, key, f"deployment {fresh.id}", now)
-            return fresh
-
-        fresh = await self.tools.database.perform(work)
+        fresh = await self.tools.database.perform(
+            lambda tx: ask_of_deployment(tx, actor, deployment_id, asked, now)
+        )
         self.wake()
         return fresh
 
@@ -301,6 +286,25 @@ class Requests:
         if found is None:
             raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
         return find_release(self.tools.database, self.tools.git, service=service, repository=found, text=text)
+
+
+def ask_of_deployment(
+    tx: Transaction, actor: Actor, deployment_id: str, asked: Asked | None, now: datetime
+) -> Deployment:
+    """Into its row, which whoever drives it reads between steps. Raises DeploymentIsOver."""
+    before = deployments.asked_of(tx, deployment_id)
+    is_open = deployments.ask(tx, deployment_id, asked, actor.name)
+    fresh = deployments.get_deployment(tx, deployment_id)
+    assert fresh is not None
+    if not is_open:
+        raise DeploymentIsOver(
+            f"deployment {fresh.number} of {fresh.service} has ended; there is nothing to stop",
+            hint="roll back, if it is to go",
+        )
+    subject = f"{fresh.service}/{fresh.environment} deployment {fresh.number}"
+    record(tx, actor, f"deployment.{asked or 'go_on'}", subject, {"asked": before}, {"asked": asked}, now)
+    tell_deployment(tx, fresh, now)
+    return fresh
 
 
 def repository_place(tx: Transaction, settings: Settings, service: str) -> str | None:

@@ -112,6 +112,21 @@ def enable_webhook(tx: Transaction, actor: Actor, webhook_id: str, now: datetime
         record(tx, actor, "webhook.enable", webhook_id, {"disabled_why": webhook.disabled_why}, None, now)
 
 
+def try_webhook(tx: Transaction, actor: Actor, webhook_id: str, now: datetime) -> Effect:
+    """Sends it an event of its own kind, `webhook.test`. Raises NotAllowed, UnknownWebhook."""
+    require(actor, Action.SYSTEM_SETTINGS, team=None)
+    _existing(tx, webhook_id)
+    record(tx, actor, "webhook.test", webhook_id, None, None, now)
+    return rows.put_test(tx, webhook_id, new_id("test", now), now)
+
+
+def deliveries_of(tx: Transaction, actor: Actor, webhook_id: str) -> Sequence[Effect]:
+    """Raises NotAllowed, UnknownWebhook."""
+    require(actor, Action.SYSTEM_SETTINGS, team=None)
+    _existing(tx, webhook_id)
+    return rows.deliveries(tx, webhook_id)
+
+
 def _existing(tx: Transaction, webhook_id: str) -> OutgoingWebhook:
     found = rows.webhook_by_id(tx, webhook_id)
     if found is None:

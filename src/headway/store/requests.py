@@ -236,6 +236,32 @@ def requests_of(
     return [_request(row) for row in rows]
 
 
+def requests_to_tell(tx: Transaction, service: str, environment: str | None = None) -> list[Request]:
+    """What waits, and what was refused or ran out with nothing asked for or deployed there since; by environment."""
+    rows = tx.all(
+        """
+        SELECT * FROM requests r
+        WHERE service = :service AND (CAST(:environment AS TEXT) IS NULL OR environment = :environment)
+            AND (state = 'waiting' OR (
+                state IN ('refused', 'expired')
+                AND NOT EXISTS (
+                    SELECT 1 FROM requests later
+                    WHERE later.service = r.service AND later.environment = r.environment
+                        AND (later.requested_at, later.id) > (r.requested_at, r.id)
+                )
+                AND NOT EXISTS (
+                    SELECT 1 FROM deployments d
+                    WHERE d.service = r.service AND d.environment = r.environment AND d.requested_at > r.requested_at
+                )
+            ))
+        ORDER BY environment, requested_at, id
+        """,
+        service=service,
+        environment=environment,
+    )
+    return [_request(row) for row in rows]
+
+
 def put_approval(tx: Transaction, approval: Approval) -> None:
     """The person's last word counts."""
     tx.execute(

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.event import Event
-from headway.domain.outbox import EffectKind
+from headway.domain.outbox import Effect, EffectKind
 from headway.domain.webhook import OutgoingWebhook
 from headway.store.database import Row, Transaction
-from headway.store.outbox import obsolete_subjects, put
+from headway.store.outbox import effects_of, obsolete_subjects, put
 
 #: A webhook's events go out side by side in so many rows; all of one subject (one run, one job) stand in the same.
 _LANES = 4
@@ -124,7 +124,30 @@ def fan_out(tx: Transaction, event: Event, now: datetime) -> int:
 
 def lanes_of(webhook_id: str) -> tuple[str, ...]:
     """The subjects under which its effects stand in the outbox."""
-    return tuple(f"{webhook_id}/{lane}" for lane in range(_LANES))
+    return (*(f"{webhook_id}/{lane}" for lane in range(_LANES)), f"{webhook_id}/test")
+
+
+def put_test(tx: Transaction, webhook_id: str, test_id: str, now: datetime) -> Effect:
+    """An event that nothing caused, in a lane of its own: it does not wait for those that are tried again."""
+    event = {
+        "position": test_id,
+        "at": to_milliseconds(now),
+        "kind": "webhook.test",
+        "service": "",
+        "subject": webhook_id,
+        "data": {},
+    }
+    subject, body = f"{webhook_id}/test", json.dumps({"webhook": webhook_id, "event": event})
+    put(tx, EffectKind.WEBHOOK, key=f"{webhook_id}-{test_id}", subject=subject, body=body, now=now)
+    return effects_of(tx, EffectKind.WEBHOOK, subject, limit=1)[0]
+
+
+def deliveries(tx: Transaction, webhook_id: str, *, limit: int = 50) -> list[Effect]:
+    """What was and is to be sent to it, newest first; what was sent is kept as long as the outbox keeps it."""
+    found = [
+        one for lane in lanes_of(webhook_id) for one in effects_of(tx, EffectKind.WEBHOOK, lane, limit=limit)
+    ]
+    return sorted(found, key=lambda one: (one.created_at, one.position), reverse=True)[:limit]
 
 
 def _webhook(row: Row) -> OutgoingWebhook:

@@ -109,12 +109,6 @@ class UnfinishedRunDocument(TypedDict):
     reason: str
 
 
-class StatusDocument(TypedDict):
-    service: str
-    environments: list[EnvironmentDocument]
-    runs: list[UnfinishedRunDocument]
-
-
 class ObstacleDocument(TypedDict):
     kind: str
     reason: str
@@ -148,6 +142,18 @@ class RequestDocument(TypedDict):
     expires_at: datetime
     deployment: str | None
     ended_at: datetime | None
+
+
+class StatusDocument(TypedDict):
+    service: str
+    environments: list[EnvironmentDocument]
+    runs: list[UnfinishedRunDocument]
+    #: What waits at gates, and what was refused with nothing asked for since.
+    requests: list[RequestDocument]
+
+
+class WholeRequest(RequestDocument):
+    approvals: list[ApprovalDocument]
 
 
 class PlannedCommandDocument(TypedDict):

@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 from headway.domain.access import Token
 from headway.domain.intake import ForgeKind, Repository
+from headway.domain.outbox import Effect
 from headway.domain.people import AuditEntry, Person, Role
 from headway.domain.secrets import StoredSecret
 from headway.domain.webhook import OutgoingWebhook
@@ -77,6 +78,22 @@ class WebhookDocument(TypedDict):
     disabled_why: str
     failures: int
     fault: str
+    sent_at: datetime | None
+
+
+class DeliveryDocument(TypedDict):
+    """One event on its way to a webhook."""
+
+    id: str
+    event: str
+    subject: str
+    #: waiting, sent, failed, obsolete
+    state: str
+    attempts: int
+    #: How the last attempt ended.
+    note: str
+    created_at: datetime
+    due_at: datetime | None
     sent_at: datetime | None
 
 
@@ -170,6 +187,21 @@ def webhook_json(webhook: OutgoingWebhook) -> WebhookDocument:
         "failures": webhook.failures,
         "fault": webhook.fault,
         "sent_at": webhook.sent_at,
+    }
+
+
+def delivery_json(effect: Effect) -> DeliveryDocument:
+    event = json.loads(effect.body)["event"]
+    return {
+        "id": effect.id,
+        "event": event["kind"],
+        "subject": event["subject"],
+        "state": effect.state,
+        "attempts": effect.attempts,
+        "note": effect.note,
+        "created_at": effect.created_at,
+        "due_at": effect.due_at,
+        "sent_at": effect.sent_at,
     }
 
 
