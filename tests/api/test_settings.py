@@ -12,6 +12,7 @@ from headway.api import system
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.people import Role, Scope
 from headway.engine.deployment_stalled import Stalled
+from headway.engine.disk import DiskWatch
 from headway.engine.troubles import Trouble
 from headway.store.errors import DatabaseUnavailable
 from headway.store.system import Counts
@@ -156,6 +157,17 @@ async def test_what_keeps_the_server_from_its_work_makes_it_not_ready(api: Calle
     answer = await api.nobody().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["faults"] == ["the disk is full"], "anybody may ask"
+
+
+async def test_a_disk_that_is_full_makes_it_not_ready(api: CalledApi) -> None:
+    free = [2**40, 0, 2**20]
+    watch = DiskWatch(api.server.settings, usage=lambda _: (free[0], free[1], free[2]))
+    api.server.troubles.watch(watch.troubles)
+    answer = await api.nobody().get("/readyz")
+    assert answer.json()["faults"] == ["the disk of its data is full: no new run begins"]
+    free[2] = 2**39
+    watch.look()
+    assert (await api.nobody().get("/readyz")).json()["faults"] == []
 
 
 async def test_a_deployment_that_stands_still_makes_it_not_ready_and_counts(api: CalledApi) -> None:

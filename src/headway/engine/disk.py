@@ -16,6 +16,7 @@ from headway.base.clock import Clock, SystemClock
 from headway.base.durations import format_size, parse_size
 from headway.base.errors import WrongUse
 from headway.engine.settings import Settings
+from headway.engine.troubles import Trouble
 from headway.store.database import Database
 from headway.store.upkeep import database_size
 
@@ -125,6 +126,15 @@ class DiskWatch:
             was = self.state.paused
             self.state = judge(free, total, self._mark, was_paused=was, place=str(self._data))
         return self.state
+
+    def troubles(self, _: datetime) -> list[Trouble]:
+        """Of a disk that keeps new runs from beginning. How much is free where is for those who signed in."""
+        if not self.state.paused:
+            return []
+        why = (
+            "the disk of its data is full" if self.state.total else "the disk of its data cannot be looked at"
+        )
+        return [Trouble(why, public=f"{why}: no new run begins")]
 
     async def sizes(self, database: Database, now: datetime) -> Sizes:
         """What takes how much: measured in a thread, at most every five minutes and for five seconds."""

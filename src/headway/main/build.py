@@ -136,6 +136,7 @@ class Parts:
             },
         )
         self.troubles.watch(self.janitor.troubles)
+        self.troubles.watch(self.disk.troubles)
         self.troubles.watch(self.stalled.troubles)
         self.server = Server(
             tools=tools,

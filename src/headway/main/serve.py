@@ -21,7 +21,7 @@ from headway.api.app import create_api
 from headway.api.git_access import GitAccess
 from headway.api.git_http import GitHttp
 from headway.api.hooks import Hooks
-from headway.base.errors import Errored, WrongUse
+from headway.base.errors import Errored, HeadwayError, WrongUse
 from headway.drivers.git.hosting import HostingLimits
 from headway.engine.data_folder import open_data_folder
 from headway.engine.server import Server
@@ -71,8 +71,26 @@ def serve(settings: Settings, options: ServerSettings, told: Callable[[Listening
     # What has to be kept is kept by now, and whoever called us ends the process.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(_serve(settings, options, told))
+    try:
+        loop.run_until_complete(_serve(settings, options, told))
+    except BaseExceptionGroup as group:
+        # Of tasks that ran side by side: what a person can mend is told as one sentence.
+        named = first_of(group, HeadwayError, OSError)
+        if named is None:
+            raise
+        raise named from group
     return 0
+
+
+def first_of(group: BaseExceptionGroup[Any], *kinds: type[Exception]) -> Exception | None:
+    """The first of these kinds in a group of groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            if (inner := first_of(error, *kinds)) is not None:
+                return inner
+        elif isinstance(error, kinds):
+            return error
+    return None
 
 
 async def _serve(settings: Settings, options: ServerSettings, told: Callable[[Listening], None]) -> None:

@@ -301,10 +301,22 @@ async def test_a_disk_without_room_for_the_steps_runs_none(
     assert "is full" in seen.result.reason
 
 
+@pytest.mark.parametrize("code", [0, 7])
+async def test_a_job_that_ends_on_a_full_disk_has_its_result(
+    runner: Runner, tmp_path: Path, small_disk: Path, code: int
+) -> None:
+    script = f"head -c 1000000 /dev/zero >{small_disk}/fill || :; exit {code}"
+    seen = await run(runner, job(tmp_path, script, directory=str(small_disk / "job")))
+    assert "runner lost" not in seen.result.reason
+    assert seen.result.steps[0].exit_code == code
+    # Whether the end of the log found room is chance, and what failed without it is no verdict on the code.
+    assert seen.result.state in ((State.FAILED, State.ERRORED) if code else (State.SUCCEEDED,))
+
+
 async def test_a_full_disk_is_named(runner: Runner, tmp_path: Path, small_disk: Path) -> None:
     spec = job(
         tmp_path,
-        "head -c 1000000 /dev/zero | tr '\\0' x; touch reached",
+        "head -c 1000000 /dev/zero | tr '\\0' x; touch reached; exit 1",
         directory=str(small_disk / "job"),
     )
     seen = await run(runner, spec)

@@ -101,9 +101,18 @@ def test_a_result_is_read() -> None:
 
 
 def test_a_log_that_could_not_be_written_is_the_platforms_fault() -> None:
-    result = parse_result(b"steps 1\nbegan 1.00\nended 1.00\nstep 1 0 1.00 1.00\nlost disk\nend\n", b"")
+    failed = b"steps 1\nbegan 1.00\nended 1.00\nstep 1 7 1.00 1.00\nlost disk\nend\n"
+    for text, said in ((failed, "disk was full"), (failed.replace(b"disk", b"cut"), "writer was killed")):
+        result = parse_result(text, b"")
+        assert result is not None
+        assert result.state is State.ERRORED
+        assert result.reason.startswith("exit 7 in step 1; ") and said in result.reason
+
+
+def test_what_succeeded_while_the_disk_was_full_has_succeeded() -> None:
+    result = parse_result(b"steps 1\nbegan 1.00\nended 1.00\nstep 1 0 1.00 1.00\nlost disk\nend\n   ", b"")
     assert result is not None
-    assert result.state is State.ERRORED
+    assert (result.state, result.output_truncated) == (State.SUCCEEDED, True)
     assert "disk was full" in result.reason
 
 

@@ -136,7 +136,8 @@ class _Record:
 
 def parse_result(text: bytes, outputs: bytes) -> JobResult | None:
     """What came of a job, from its result file and its outputs file; None if that is no whole result."""
-    lines = text.decode("utf-8", "replace").splitlines()
+    # Behind its end stands what is left of the room that was kept for it.
+    lines = text.decode("utf-8", "replace").rstrip(" ").splitlines()
     if not lines or lines[-1] != "end":
         return None
     record = _Record()
@@ -179,12 +180,14 @@ def _verdict(record: _Record) -> tuple[State, str]:
         return record.stopped
     if record.problem is not None:
         return State.ERRORED, record.problem
+    failed = [f"{describe_exit(code)} in step {step}" for step, code, _, _ in record.finished if code != 0]
     if record.lost in _LOST:
-        return State.ERRORED, f"the job's log could not be written to the end: {_LOST[record.lost]}"
-    for step, code, _, _ in record.finished:
-        if code != 0:
-            return State.FAILED, f"{describe_exit(code)} in step {step}"
-    return State.SUCCEEDED, ""
+        lost = f"the job's log could not be written to the end: {_LOST[record.lost]}"
+        # What succeeded has; what failed may have for want of room, and is no verdict on the code.
+        if record.lost == "disk" and not failed and len(record.finished) == record.steps:
+            return State.SUCCEEDED, lost
+        return State.ERRORED, "; ".join([*failed, lost])
+    return (State.FAILED, failed[0]) if failed else (State.SUCCEEDED, "")
 
 
 def describe_exit(code: int) -> str:

@@ -262,7 +262,8 @@ hw_run_job() {
     hw_spawner=$2
     hw_runner=$hw_pid hw_runner_start=$hw_start hw_runner_group=$hw_group hw_step=0 hw_records=''
     # Half a script must never run: a full disk ends it here.
-    hw_write_steps && : >outputs || exit 1
+    # And room for the result is taken now, so that a disk that is full by then does not lose it.
+    hw_write_steps && : >outputs && printf '%*s' $((4096 + 96 * hw_steps)) '' >result.new || exit 1
     hw_now
     hw_began=$hw_uptime hw_deadline=$((hw_cs + hw_timeout)) hw_stopped='' hw_failed='' hw_problem=''
     hw_watcher='' hw_writer=''
@@ -405,9 +406,9 @@ hw_finish() {
     [ -n "$hw_problem" ] && hw_why="problem $hw_problem
 "
     hw_tries=0
+    # Over the blanks that it was filled with; those behind it stay.
     until printf 'steps %s\nbegan %s\nended %s\n%s%slost %s\nend\n' "$hw_steps" "$hw_began" "$hw_uptime" \
-        "$hw_records" "$hw_why" "${hw_lost:-nothing}" >result.new; do
-        rm -f result.new
+        "$hw_records" "$hw_why" "${hw_lost:-nothing}" 1<>result.new; do
         hw_tries=$((hw_tries + 1))
         # A full disk: without a result the follower says so.
         [ "$hw_tries" -lt 5 ] || exit 1
