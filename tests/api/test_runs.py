@@ -99,7 +99,7 @@ async def test_started_by_hand_with_parameters(api: CalledApi) -> None:
     body = {"branch": "main", "parameters": {"colour": "blue"}, "only": ["test"]}
     made = await developer.post("/api/services/shop/runs", body, headers=key)
     assert made.status_code == 201
-    assert made.json()["trigger"]["parameters"] == {"colour": "blue"}
+    assert made.json()["parameters"] == {"colour": "blue"}
     assert (await developer.post("/api/services/shop/runs", body, headers=key)).json() == made.json()
     assert (await developer.post("/api/services/shop/runs", {"branch": "none"})).status_code == 404
     assert (await developer.post("/api/services/none/runs", {})).status_code == 404

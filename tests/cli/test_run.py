@@ -439,3 +439,22 @@ def test_a_job_that_names_no_secret_sees_no_token_of_the_caller(sqlite_terminal:
     assert "NPM_TOKEN" not in answer.text + "".join(log.decode() for log in sqlite_terminal.logs())
     assert [line for line in answer.text.splitlines() if "JAVA_HOME" in line] == ["b | JAVA_HOME=/opt/java"]
     assert "NOT_SET" not in answer.text
+
+
+def test_parameters_are_given_checked_and_defaulted_here_too(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.write(
+        '[jobs.test]\nrun = "echo level=$PARAMETER_LEVEL who=$PARAMETER_WHO"\n'
+        '[parameters.level]\ntype = "choice"\nchoices = ["quick", "full"]\ndefault = "quick"\n'
+        '[parameters.who]\ntype = "text"\nrequired = true\n'
+    )
+    missing = sqlite_terminal.call("run")
+    assert (missing.code, "who must be given" in missing.complaint) == (2, True), missing
+    wrong = sqlite_terminal.call("run", "--parameter", "who=a", "-p", "level=ful", "-p", "lvel=1")
+    assert wrong.code == 2
+    assert "allowed is quick, full" in wrong.complaint and "'lvel' is no parameter" in wrong.complaint
+    assert sqlite_terminal.call("run", "-p", "who").code == 2
+    good = sqlite_terminal.call("run", "--parameter", "who=ana=b")
+    assert good.code == 0 and "level=quick who=ana=b" in good.text, good
+    document = json.loads(sqlite_terminal.call("run", "--json", "-p", "who=bo", "-p", "level=full").output)
+    assert document["run"]["parameters"] == {"level": "full", "who": "bo"}
+    assert sqlite_terminal.call("run", "--rerun").code == 2

@@ -44,6 +44,33 @@ def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop)
     assert len(built) == 1 and built[0] in answer.text
 
 
+def test_a_commit_that_was_run_before_is_run_anew_unless_its_run_is_to_be_repeated(shop: ServedShop) -> None:
+    first = shop.json("run")["run"]
+    anew = shop.json("run")["run"]
+    assert anew["number"] == first["number"] + 1
+    assert (anew["trigger"]["event"], anew["trigger"]["rerun_of"]) == ("manual", None)
+    again = shop.json("run", "--rerun")["run"]
+    assert (again["trigger"]["event"], again["trigger"]["rerun_of"]) == ("rerun", anew["id"])
+    for words in (("--rerun", "--job", "test"), ("--rerun", "--parameter", "a=b")):
+        assert shop.call("run", *words).code == 2
+    (shop.work.folder / "new").write_text("")
+    assert "were never run on" in shop.call("run", "--rerun").complaint
+
+
+def test_what_nobody_declares_is_wrong_use_there_too(shop: ServedShop) -> None:
+    """A clean commit and a try alike; no run is made of it."""
+    last = shop.json("logs", "last")["run"]["number"]
+    for _ in range(2):
+        for words, said in {
+            ("--job", "nosuch"): "'nosuch' is no job",
+            ("--parameter", "no=such"): "'no' is no parameter",
+        }.items():
+            answer = shop.call("run", "--server", *words)
+            assert (answer.code, said in answer.complaint) == (2, True), answer
+        (shop.work.folder / "new").write_text("")
+    assert shop.json("logs", "last")["run"]["number"] == last
+
+
 def test_its_documents_are_those_of_a_run_here(shop: ServedShop) -> None:
     of_run = tables(PAGE["headway run"])
     document = shop.json("run")

@@ -118,12 +118,14 @@ def test_the_unfinished_run_is_found_by_content_and_selection(stored):
             "commit": RUN.commit,
             "tree": RUN.tree,
             "selection": (),
+            "parameters": {},
         }
         return stored.read(lambda tx: runs.unfinished_run(tx, **(key | changes)))
 
     assert find() == RUN
     assert find(tree="other") is None
     assert find(selection=("test",)) is None
+    assert find(parameters={"level": "full"}) is None
     assert stored.read(lambda tx: runs.unfinished_runs(tx, service="shop")) == [RUN]
     stored.transact(lambda tx: runs.finish_run(tx, "run-1", 1, state=State.FAILED, reason="no", now=NOON))
     assert find() is None

@@ -66,6 +66,31 @@ def test_nested_suites_and_namespaces(tmp_path: Path) -> None:
     assert summary.failed == 1
 
 
+def test_an_error_of_a_whole_suite_counts(tmp_path: Path) -> None:
+    text = (
+        '<testsuites><testsuite name="good" errors="0"><testcase name="a"/></testsuite>'
+        '<testsuite name="setup"><error message="no database">at once</error><testcase name="b"/></testsuite>'
+        '<testsuite name="silent" tests="0" errors="1"/></testsuites>'
+    )
+    summary, cases = read_junit(written(tmp_path, text))
+    assert summary == TestSummary(total=4, failed=0, errored=2, skipped=0)
+    whole = [case for case in cases if case.state is State.ERRORED]
+    assert [(case.suite, case.name) for case in whole] == [
+        ("setup", "(the whole suite)"),
+        ("silent", "(the whole suite)"),
+    ]
+    assert whole[0].message == "no database\nat once"
+    assert whole[1].message == 'the suite says errors="1", and none of its cases did'
+
+
+def test_what_suites_count_of_their_cases_counts_once(tmp_path: Path) -> None:
+    text = (
+        '<testsuites errors="1" failures="1"><testsuite name="outer" errors="1"><testsuite name="inner" errors="1">'
+        '<testcase name="a"><error/></testcase></testsuite></testsuite></testsuites>'
+    )
+    assert read_junit(written(tmp_path, text))[0] == TestSummary(total=1, failed=0, errored=1, skipped=0)
+
+
 @pytest.mark.parametrize(
     ("inside", "state", "message"),
     [

@@ -19,7 +19,7 @@ class OpenRunDocument(TypedDict):
     priority: int
     created_at: datetime
     started_at: datetime | None
-    #: Empty for one that runs.
+    #: Empty for one that goes on; of one that runs and cannot go on, why.
     waits_for: str
 
 
@@ -45,7 +45,7 @@ class QueueDocument(TypedDict):
 @reads("/api/queue", id="getQueue", does="What runs, what waits, and for what each waits.", of="system")
 async def queue(request: ApiRequest) -> QueueDocument:
     server = await looker(request)
-    explained, slots = server.slots.explain(), server.slots
+    explained, slots = server.runs.explain(), server.slots
     found = await server.database.fetch(
         lambda tx: read_queue(
             tx, explained=explained, held=slots.held, capacity=slots.capacity, now=server.now()
@@ -54,7 +54,7 @@ async def queue(request: ApiRequest) -> QueueDocument:
     return {
         "slots": found.capacity,
         "slots_held": found.held,
-        "running": [_run(run, "") for run in found.running],
+        "running": [_run(run, reason) for run, reason in found.running],
         "waiting": [_run(run, reason) for run, reason in found.waiting],
         "jobs": [
             {

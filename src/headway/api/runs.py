@@ -58,6 +58,8 @@ class Start(Body):
     )
     #: Names of jobs; all, if none is said.
     only: Annotated[list[Word], msgspec.Meta(max_length=200)] = msgspec.field(default_factory=list)
+    #: The branch's head, if not said; a whole id.
+    commit: Word | None = None
 
 
 class Again(Body):
@@ -116,14 +118,14 @@ async def get_by_number(request: ApiRequest, service: Name, number: Number) -> R
 @reads("/api/runs/{id:str}/waits", id="getRunWaits", does="What each queued job waits for.", of="runs")
 async def get_waits(request: ApiRequest, id: Name) -> WaitsDocument:
     server = await looker(request)
-    run, explained = await run_of(server, id), server.slots.explain()
+    run, explained = await run_of(server, id), server.runs.explain()
     found = await server.database.fetch(lambda tx: waits(run, jobs.jobs_of(tx, run.id), explained))
     return {"waits": found}
 
 
 @posts("/api/services/{service:str}/runs", id="startRun", does="Start a run by hand.", of="runs")
 async def start(request: ApiRequest, service: Name, data: JSONBody[Start]) -> RunDocument:
-    """Of the head of a branch, with the parameters that its headway.toml declares."""
+    """Of the head of a branch, or of a commit of it, with the parameters that its headway.toml declares."""
     made = await runs_control.start_manual(
         server_of(request),
         await actor_of(request),
@@ -131,6 +133,7 @@ async def start(request: ApiRequest, service: Name, data: JSONBody[Start]) -> Ru
         data.branch,
         data.parameters,
         only=tuple(data.only),
+        commit=data.commit,
         key=key_of(request),
     )
     return run_json(made)

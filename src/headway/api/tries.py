@@ -11,6 +11,7 @@ from litestar.params import JSONBody, QueryParameter
 
 from headway.api.access import ApiRequest, actor_of, server_of
 from headway.api.routes import Body, Flag, Name, Wanted, key_of, posts, reads
+from headway.engine.run_wishes import read_given
 from headway.engine.tries import Tried, commits_here, look_up, start_try
 from headway.wire.shapes import RunDocument, run_json
 
@@ -88,10 +89,11 @@ async def try_tree(
     branch: Wanted = None,
     dirty: Flag = False,
     only: Annotated[list[str] | None, QueryParameter(max_items=200)] = None,
+    parameter: Annotated[list[str] | None, QueryParameter(max_items=200, description="NAME=VALUE")] = None,
     fail_fast: Flag = False,
 ) -> RunDocument:
     bundle = io.BytesIO(await request.body())
-    tried = Tried(branch, dirty, tuple(only or ()), fail_fast)
+    tried = Tried(branch, dirty, tuple(only or ()), read_given(parameter or ()), fail_fast)
     server, actor = server_of(request), await actor_of(request)
     return run_json(await start_try(server, actor, service, bundle, tried, key=key_of(request)))
 

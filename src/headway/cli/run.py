@@ -12,12 +12,23 @@ from headway.cli.server_choice import local_option, needed_server, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
+    from headway.cli import server_run
     from headway.client.http import HeadwayClient
+
+_CANCEL_ALONE = "--cancel stops a run; it goes with no --job, no --parameter, no --rerun and no --fail-fast"
 
 
 @click.command()
 @click.option(
     "--job", "only", multiple=True, metavar="NAME", help="Only this job and what it needs; may be repeated."
+)
+@click.option(
+    "--parameter",
+    "-p",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value of [parameters]; may be repeated. The others have their defaults.",
 )
 @click.option("--fail-fast", is_flag=True, help="The first job that fails stops the others.")
 @click.option(
@@ -33,6 +44,9 @@ if TYPE_CHECKING:
 @click.option(
     "--server", "insists", is_flag=True, help="On a server; what it lacks of the tree is sent to it (a try)."
 )
+@click.option(
+    "--rerun", "repeats", is_flag=True, help="On a server: repeat the commit's last run, with its parameters."
+)
 @local_option
 @json_option
 @click.pass_obj
@@ -40,6 +54,8 @@ def command(
     settings: Settings,
     *,
     only: tuple[str, ...],
+    given: tuple[str, ...],
+    repeats: bool,
     fail_fast: bool,
     limit: int | None,
     cancelled: str | None,
@@ -55,21 +71,30 @@ def command(
     Ctrl-C cancels the run. SIGTERM, SIGHUP and a closed terminal leave it as it is: its jobs go on, and the next
     `headway run` here takes it up.
 
-    With a server (HEADWAY_SERVER, or one that runs on this data folder) a clean commit that it has is run there, or its
-    run is looked on at; anything else is tried there: what the server lacks is sent, and no release is made of it.
+    With a server (HEADWAY_SERVER, or one that runs on this data folder) a clean commit of one of its branches is run
+    there, anew also where it was run before (--rerun repeats that run); one whose run goes on is looked on at. Anything
+    else is tried there: what the server lacks is sent, and no release is made of it.
     """
+    from headway.engine.run_wishes import read_given
+
+    values = read_given(given)
     if insists and local:
         raise WrongUse("--server and --local say the opposite of each other")
     server = needed_server(settings) if insists else server_for(settings, local=local)
     if server is not None:
-        return _on_server(server, settings, only, limit, cancelled, fail_fast=fail_fast, as_json=as_json)
+        from headway.cli.server_run import Wanted
+
+        wanted = Wanted(only, values, repeats=repeats, fail_fast=fail_fast)
+        return _on_server(server, settings, wanted, limit, cancelled, as_json=as_json)
+    if repeats:
+        raise WrongUse("--rerun is for a server: here each run is a new one", hint="headway run --help")
     # All imports come before the run is begun: it is timed from there.
     from headway.cli.run_session import Session
     from headway.engine.runs import Wish, begin, open_tools
 
     if cancelled is not None:
-        if only or fail_fast:
-            raise WrongUse("--cancel stops a run; it goes with no --job and no --fail-fast")
+        if only or values or fail_fast:
+            raise WrongUse(_CANCEL_ALONE)
         return _cancel(settings, cancelled, as_json=as_json)
     from headway.engine.projects import find_project
 
@@ -77,7 +102,7 @@ def command(
     tools = open_tools(settings)
     try:
         source = tools.git.inspect(project.root)
-        begun = begin(tools, project.contract, source, Wish(only, fail_fast))
+        begun = begin(tools, project.contract, source, Wish(only, values, fail_fast))
         return Session(tools, begun, project, limit=limit or _cores(), as_json=as_json, quiet=as_json).play()
     finally:
         tools.database.close()
@@ -86,11 +111,10 @@ def command(
 def _on_server(
     server: "HeadwayClient",
     settings: Settings,
-    only: tuple[str, ...],
+    wanted: "server_run.Wanted",
     limit: int | None,
     cancelled: str | None,
     *,
-    fail_fast: bool,
     as_json: bool,
 ) -> int:
     from headway.cli import server_run
@@ -98,10 +122,10 @@ def _on_server(
     if limit is not None:
         raise WrongUse("--jobs is for this machine; a server has its slots", hint="or run it here: --local")
     if cancelled is not None:
-        if only or fail_fast:
-            raise WrongUse("--cancel stops a run; it goes with no --job and no --fail-fast")
+        if wanted != server_run.Wanted():
+            raise WrongUse(_CANCEL_ALONE)
         return server_run.cancel(server, settings, cancelled, service_here(), as_json=as_json)
-    return server_run.run(server, settings, only, fail_fast=fail_fast, as_json=as_json)
+    return server_run.run(server, settings, wanted, as_json=as_json)
 
 
 def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """`headway run` on a server: the commit's own run, or a try of the working tree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,26 @@ from headway.engine.settings import Settings
 BUNDLE = "application/x-git-bundle"
 
 
-def run(
-    server: HeadwayClient, settings: Settings, only: Sequence[str], *, fail_fast: bool, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run on a server is to be; None of it: all jobs of the commit, with the defaults."""
+
+    only: tuple[str, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    repeats: bool = False
+    fail_fast: bool = False
+
+
+def run(server: HeadwayClient, settings: Settings, wanted: Wanted, *, as_json: bool) -> int:
     """The exit code is the run's own."""
+    if wanted.repeats and wanted != Wanted(repeats=True):
+        raise WrongUse(
+            "--rerun repeats a run as it was; it goes with no --job, no --parameter and no --fail-fast"
+        )
     project = find_project(Path.cwd())
     git = Git(settings.environment, settings.mirrors)
     source = git.inspect(project.root)
-    begun, is_ours = _begin(server, git, project, source, only, fail_fast=fail_fast)
+    begun, is_ours = _begin(server, git, project, source, wanted)
     found = run_of(begun)
     echo(f"run {found.number} of {found.service} ({where(found)}) on {server.name}", err=True)
     if not is_ours:
@@ -53,29 +66,32 @@ def cancel(
 
 
 def _begin(
-    server: HeadwayClient, git: Git, project: Project, source: Source, only: Sequence[str], *, fail_fast: bool
+    server: HeadwayClient, git: Git, project: Project, source: Source, wanted: Wanted
 ) -> tuple[Any, bool]:
-    """The run's document, and whether it was begun by us. A clean commit that the server has is run as it is there."""
+    """The run's document, and whether it was begun by us. A clean commit of a branch there is run as it is there."""
     service = segment(project.contract.service.name)
     there = server.get(f"/api/services/{service}/commits/{source.commit.sha}")
     known = there["run"]
-    if source.dirty or not there["is_here"] or fail_fast:
-        return _try(server, git, project, source, only, fail_fast=fail_fast), True
-    if known is not None and not only:
-        if known["finished_at"] is None:
-            return known, False
+    if wanted.repeats:
+        if source.dirty or known is None:
+            what = "these changes were" if source.dirty else f"{source.commit.sha[:10]} was"
+            raise WrongUse(f"{what} never run on {server.name}", hint="headway run, without --rerun, runs it")
         return server.post(f"/api/runs/{segment(known['id'])}/rerun"), True
-    branches = there["branches"]
-    if branches:
-        branch = source.branch if source.branch in branches else branches[0]
-        body = {"branch": branch, "only": list(only)}
-        return server.post(f"/api/services/{service}/runs", body), True
-    return _try(server, git, project, source, only, fail_fast=fail_fast), True
+    if source.dirty or wanted.fail_fast or not there["branches"]:
+        return _try(server, git, project, source, wanted), True
+    if known is not None and known["finished_at"] is None and wanted == Wanted():
+        return known, False
+    branch = source.branch if source.branch in there["branches"] else there["branches"][0]
+    body = {
+        "branch": branch,
+        "commit": source.commit.sha,
+        "only": list(wanted.only),
+        "parameters": dict(wanted.given),
+    }
+    return server.post(f"/api/services/{service}/runs", body), True
 
 
-def _try(
-    server: HeadwayClient, git: Git, project: Project, source: Source, only: Sequence[str], *, fail_fast: bool
-) -> Any:
+def _try(server: HeadwayClient, git: Git, project: Project, source: Source, wanted: Wanted) -> Any:
     """What the server lacks of the tree goes there, and nothing else."""
     service = segment(project.contract.service.name)
     asked = candidates(git, Path(source.repository))
@@ -89,8 +105,9 @@ def _try(
         BUNDLE,
         branch=proposal.branch,
         dirty=proposal.dirty,
-        only=list(only) or None,
-        fail_fast=fail_fast or None,
+        only=list(wanted.only) or None,
+        parameter=[f"{name}={value}" for name, value in wanted.given.items()] or None,
+        fail_fast=wanted.fail_fast or None,
     )
 
 

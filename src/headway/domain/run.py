@@ -32,6 +32,8 @@ class Run:
     requested_by: str = ""
     #: Jobs that were asked for by name; empty for all.
     selection: tuple[str, ...] = ()
+    #: What it was given, with the defaults of its file.
+    parameters: Mapping[str, str] = field(default_factory=dict)
     #: What a server began it for; None for a run of a command on this machine.
     trigger: "Trigger | None" = None
 
@@ -75,7 +77,6 @@ class Trigger:
     pull_request: int | None = None
     rerun_of: str | None = None
     superseded_by: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
     #: Of a headway.toml that could not be read: each with its place.
     faults: tuple["FileFault", ...] = ()
     #: Runs of one group wait for each other; None: in no group.

@@ -16,7 +16,6 @@ from headway.engine.run_drive import Observer
 from headway.engine.run_order import Order, Prepared, group_of, store_order
 from headway.pipeline.collapse import collapse
 from headway.pipeline.cron import next_due
-from headway.pipeline.parameters import check_parameters
 from headway.store import repositories, runs
 from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival
 from headway.store.database import Transaction
@@ -163,8 +162,7 @@ def order_of(
         changed_since=changed_since,
     )
     if contract is not None:
-        values, _ = check_parameters(contract.parameters, {})
-        trigger = replace(trigger, parameters=values, **group_of(contract))  # type: ignore[arg-type]
+        trigger = replace(trigger, **group_of(contract))  # type: ignore[arg-type]
     is_tag = arrival.kind is ArrivalKind.TAG
     branch = asked.branch if asked else arrival.ref.removeprefix("refs/heads/")
     return Order(

@@ -1,4 +1,5 @@
 """A green release of one service begins a run of another that asks for it: `[triggers] releases = ["library"]`.
+Of a service without [deploy], which makes none, each green run that would have made one does.
 
 Which service asks for what stands in the default branches' files; intake notes it with each push there, so that a release
 reads only the files of those that may ask for it (and of those of which nothing is noted). What a release began is stored
@@ -54,7 +55,7 @@ class ReleaseTriggers:
 
     def _find(self, run: Run, own: Repository | None, followers: Sequence[Repository]) -> list["_Answer"]:
         """Blocks. A file that cannot be read asks for nothing."""
-        if own is not None:
+        if own is not None and run.release is not None:
             # The commit of a release stays, also when its branch is deleted or forced elsewhere.
             try:
                 self._reader.bare(own).keep(f"releases/{run.release}", run.commit)
@@ -101,6 +102,6 @@ def _ask(reader: Reader, repository: Repository, run: Run) -> _Answer:
     follows = contract.triggers.releases
     if not decide_release(contract.triggers, run.service).run:
         return _Answer(repository.id, follows)
-    trigger = Trigger(TriggerEvent.RELEASE, f"release:{run.release}:{repository.id}", repository.id)
+    trigger = Trigger(TriggerEvent.RELEASE, f"release:{run.release or run.id}:{repository.id}", repository.id)
     order = order_of_branch(reader, repository, branch, trigger, f"release of {run.service}")
     return _Answer(repository.id, follows, order)

@@ -20,7 +20,7 @@ from headway.drivers.artifacts import ArtifactError
 from headway.drivers.runner.verbs import Runner
 from headway.engine.run_job import Attempt, Outcome, disk_error
 from headway.engine.run_plan import RunPlan
-from headway.engine.run_release import release_of
+from headway.engine.run_release import release_of, unfit
 from headway.engine.run_tenure import Tenure
 from headway.engine.run_turn import Turn
 from headway.engine.run_watch import Look
@@ -334,6 +334,13 @@ class Drive:
             except ArtifactError as error:
                 release, state, reason = None, State.ERRORED, error.message
         reason = f"{reason}; {note}" if note else reason
+        if (
+            state is State.SUCCEEDED
+            and self._run.trigger
+            and not self._plan.deployable
+            and not unfit(self._run)
+        ):
+            turn.note_unreleased()
         turn.finish(state, reason, release, self._tools.artifacts)
         self._run = replace(
             self._run,

@@ -32,9 +32,7 @@ def job_environment(
     }
     matrix = {f"MATRIX_{variable(axis)}": value for axis, value in job.matrix.items()}
     trigger = run.trigger
-    given = {
-        f"PARAMETER_{name.upper()}": value for name, value in (trigger.parameters if trigger else {}).items()
-    }
+    given = {f"PARAMETER_{name.upper()}": value for name, value in run.parameters.items()}
     ours = {
         "HEADWAY": "1",
         "HEADWAY_SERVICE": run.service,

@@ -10,16 +10,22 @@ from datetime import datetime
 from headway.base.ids import new_id
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
-from headway.domain.run import FileFault, Job, Run, Trigger
+from headway.domain.run import FileFault, Job, Run, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.engine.run_drive import Observer
 from headway.engine.run_plan import RunPlan, to_json
 from headway.engine.runs import job_of, plan_of_run
+from headway.pipeline.parameters import check_parameters
 from headway.pipeline.plan import PlannedJob, plan
 from headway.pipeline.when import WhenFacts
 from headway.store import commits, jobs, runs
 from headway.store.counters import next_number
 from headway.store.database import Transaction
+
+#: What people ask for goes before what arrives by itself (docs/triggers.md).
+_BY_HAND = 10
+#: Somebody was asked for parameters, or wrote them down. A repeated run has those of the first.
+_ASKED = frozenset({TriggerEvent.MANUAL, TriggerEvent.TRY, TriggerEvent.CRON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Order:
     requested_by: str
     contract: Contract | None = None
     only: tuple[str, ...] = ()
+    #: What was given; the file's defaults are added.
+    parameters: Mapping[str, str] = field(default_factory=dict)
     fail_fast: bool = False
     #: Paths that changed, for `when`; None: unknown, which counts as changed.
     changed: tuple[str, ...] | None = None
@@ -74,14 +82,24 @@ def prepare(order: Order) -> Prepared:
 
     Faults of the plan make it a failed run that shows them. What a person has to let start is planned when they do.
     """
-    if order.contract is None or order.superseded or order.trigger.held_for:
+    contract = order.contract
+    if contract is None:
+        return Prepared(order)
+    is_asked = order.trigger.event in _ASKED
+    values, wrong = check_parameters(contract.parameters, order.parameters, is_asked=is_asked)
+    faults = [FileFault("headway.toml", f"parameters.{one.name}", 0, 0, one.message) for one in wrong]
+    order = replace(order, parameters=values, trigger=_with(order.trigger, faults))
+    if order.superseded or order.trigger.held_for:
         return Prepared(order)
     facts = WhenFacts(branch=order.branch, tag=order.tag, dirty=order.dirty, changed=order.changed)
-    made = plan(order.contract.jobs, facts, order.only)
-    faults = tuple(FileFault("headway.toml", fault.place, 0, 0, fault.message) for fault in made.faults)
-    trigger = replace(order.trigger, faults=order.trigger.faults + faults)
-    run_plan = plan_of_run(order.contract, made.jobs, fail_fast=order.fail_fast)
-    return Prepared(replace(order, trigger=trigger), made.jobs, run_plan)
+    made = plan(contract.jobs, facts, order.only)
+    faults = [FileFault("headway.toml", fault.place, 0, 0, fault.message) for fault in made.faults]
+    run_plan = plan_of_run(contract, made.jobs, fail_fast=order.fail_fast)
+    return Prepared(replace(order, trigger=_with(order.trigger, faults)), made.jobs, run_plan)
+
+
+def _with(trigger: Trigger, faults: Sequence[FileFault]) -> Trigger:
+    return replace(trigger, faults=(*trigger.faults, *faults)) if faults else trigger
 
 
 def store_order(tx: Transaction, prepared: Prepared, now: datetime, observer: Observer) -> Ordered:
@@ -126,6 +144,7 @@ def _run(tx: Transaction, order: Order, now: datetime) -> Run:
         due_at=None if state.is_final else now,
         requested_by=order.requested_by,
         selection=tuple(sorted(set(order.only))),
+        parameters=order.parameters,
         trigger=order.trigger,
     )
 
@@ -136,6 +155,11 @@ def reason_of(faults: Sequence[FileFault]) -> str:
     place = f"{first.file}:{first.line}: " if first.line else f"{first.key}: " if first.key else ""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{place}{first.message}{more}"
+
+
+def by_hand(contract: Contract | None) -> int:
+    """The priority of a run that somebody asked for."""
+    return _BY_HAND + (contract.pipeline.priority if contract else 0)
 
 
 def group_of(contract: Contract) -> Mapping[str, object]:

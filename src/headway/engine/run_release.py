@@ -33,12 +33,12 @@ def release_of(
     if artifacts is None:
         missing = f"no release: no job made {plan.release_artifact}, which [deploy] names as its artifact"
         return None, "" if run.selection else missing
-    if why_not := _unfit(run):
+    if why_not := unfit(run):
         return None, f"no release: {why_not}"
     return compose_release(run, artifacts, by=by, now=now), ""
 
 
-def _unfit(run: Run) -> str:
+def unfit(run: Run) -> str:
     """Why this run may make none, whatever it made; empty where it may."""
     trigger = run.trigger
     if trigger is not None and trigger.event is TriggerEvent.TRY:

@@ -92,6 +92,10 @@ class Turn:
         )
         self._also(lambda tx: job_results.put_steps(tx, outcome.steps))
 
+    def note_unreleased(self) -> None:
+        """It is as good as a release of a service that makes none."""
+        self._also(lambda tx: runs.note_unreleased(tx, self._run_id))
+
     def finish(self, state: State, reason: str, release: Release | None, store: ArtifactStore) -> None:
         """The run's end, its release, and our claim given back: all or nothing."""
         if release is not None:

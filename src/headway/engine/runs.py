@@ -5,8 +5,8 @@ and in the jobs' directories what was done. `engine.run_drive` does the driving.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,7 @@ from headway.engine import ownership
 from headway.engine.data_folder import open_data_folder
 from headway.engine.run_plan import RunPlan, from_json, to_json
 from headway.engine.run_watch import Look
+from headway.engine.run_wishes import check_given
 from headway.engine.secrets import load_secrets
 from headway.engine.settings import Settings
 from headway.pipeline.plan import Fault, PlannedJob, plan
@@ -110,6 +111,7 @@ class Wish:
 
     #: Names of definitions or of single jobs; empty for all.
     only: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     fail_fast: bool = False
 
 
@@ -138,15 +140,18 @@ class Begun:
 def begin(tools: Tools, contract: Contract, source: Source, wish: Wish) -> Begun:
     """The run of this content with this selection: the unfinished one where there is one, else a new one.
 
-    Everything of a new run is stored in one transaction. Raises NothingToRun, the errors of secrets and of the store.
+    Everything of a new run is stored in one transaction. Raises NothingToRun, ParametersWrong, the errors of secrets and of the store.
     """
     planned = plan(contract.jobs, _facts(tools.git, contract.jobs.values(), source), wish.only)
     if planned.faults:
         raise NothingToRun(planned.faults)
+    values = check_given(contract, wish.parameters)
     run_plan = plan_of_run(contract, planned.jobs, fail_fast=wish.fail_fast)
     # A secret that is missing is told before anything is stored; the values are read again by whoever drives.
     load_secrets(run_plan.secrets(), contract.service.name, None, tools.settings, team=run_plan.team)
-    draft = _Draft(tools, contract.service.name, source, wish, run_plan, planned.jobs)
+    draft = _Draft(
+        tools, contract.service.name, source, replace(wish, parameters=values), run_plan, planned.jobs
+    )
     while True:
         now = in_milliseconds(tools.clock.now())
         try:
@@ -208,6 +213,7 @@ class _Draft:
             commit=source.commit.sha,
             tree=source.tree,
             selection=self.wish.only,
+            parameters=self.wish.parameters,
         )
         if found is not None:
             return take(tx, tools, found, now)
@@ -227,6 +233,7 @@ class _Draft:
             due_at=now,
             requested_by=tools.settings.user,
             selection=tuple(sorted(set(self.wish.only))),
+            parameters=self.wish.parameters,
         )
         token = owners.claim(tx, KIND, run.id, tools.owner, now, LEASE, reason=_reason(run))
         assert token is not None

@@ -25,17 +25,14 @@ from headway.drivers.git.process import UnknownCommit
 from headway.engine.audit import record
 from headway.engine.intake_read import CommitFile, Reader, read_file
 from headway.engine.permissions import Action, require
-from headway.engine.run_order import Order, Prepared, group_of, prepare, reason_of, store_order
+from headway.engine.run_order import Order, Prepared, by_hand, group_of, prepare, reason_of, store_order
 from headway.engine.run_plan import to_json
+from headway.engine.run_wishes import check_given, check_jobs
 from headway.engine.server import Server
-from headway.pipeline.parameters import check_parameters
 from headway.pipeline.strangers import as_stranger
 from headway.store import jobs, repositories, runs
 from headway.store.arrivals import arrival_of_run
 from headway.store.database import Transaction
-
-#: What people ask for goes before what arrives by itself.
-_BY_HAND = 10
 
 
 class RunControlError(WrongUse):
@@ -60,14 +57,6 @@ class UnknownService(RunControlError):
 
 class UnknownBranch(RunControlError):
     http_status = 404
-
-
-class ParametersWrong(RunControlError):
-    """`faults` are all of them."""
-
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("; ".join(faults), hint="headway.toml lists them under [parameters]")
-        self.faults = faults
 
 
 async def team_of(server: Server, service: str) -> str | None:
@@ -160,6 +149,7 @@ async def _planned_late(server: Server, run: Run) -> Prepared | None:
             requested_by=run.requested_by,
             contract=contract,
             only=run.selection,
+            parameters=run.parameters,
             changed=changed,
         )
         return prepare(order)
@@ -209,13 +199,12 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
         key=name,
         repository=repository.id,
         ref=before.ref if before else "",
-        priority=_priority(file),
+        priority=by_hand(file.contract),
         fork=before.fork if before else False,
         # What a stranger wrote stays a stranger's: each of its runs was let in by somebody.
         approved_by=actor.name if before and before.fork else None,
         pull_request=before.pull_request if before else None,
         rerun_of=run.id,
-        parameters=before.parameters if before else {},
         faults=file.faults,
     )
     order = Order(
@@ -229,6 +218,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
         requested_by=actor.name,
         contract=file.contract,
         only=only,
+        parameters=run.parameters,
         dirty=run.dirty,
     )
     what = {"of": run.number, "jobs": list(only) or "all"}
@@ -248,8 +238,12 @@ class Startable:
         return self.file.contract.parameters if self.file.contract else {}
 
 
-async def startable(server: Server, service: str, branch: str | None) -> Startable:
-    """The head of this branch (None: the default one) and its headway.toml. Raises UnknownService, UnknownBranch."""
+async def startable(server: Server, service: str, branch: str | None, commit: str | None = None) -> Startable:
+    """The head of this branch (None: the default one), or a commit of it, and its headway.toml.
+
+    What no branch holds, as a stranger's pull request, is none: it would run as ours. Raises UnknownService,
+    UnknownBranch.
+    """
     repository = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
     if repository is None:
         raise UnknownService(
@@ -262,6 +256,12 @@ async def startable(server: Server, service: str, branch: str | None) -> Startab
         sha = bare.refs(f"refs/heads/{wanted}").get(f"refs/heads/{wanted}")
         if sha is None:
             raise UnknownBranch(f"{repository.name} has no branch '{wanted}'", hint="push it first")
+        if commit is not None and commit != sha:
+            if not (bare.has_commit(commit) and bare.is_ancestor(commit, sha)):
+                raise UnknownBranch(
+                    f"{wanted} of {repository.name} has no commit {commit[:12]}", hint="push it"
+                )
+            sha = commit
         return Startable(repository, wanted, _file_at(server, repository, bare, sha))
 
     return await asyncio.to_thread(look)
@@ -275,41 +275,41 @@ async def start_manual(
     parameters: Mapping[str, str],
     *,
     only: tuple[str, ...] = (),
+    commit: str | None = None,
     key: str | None = None,
 ) -> Run:
-    """A run by hand. Raises NotAllowed, UnknownService, UnknownBranch, ParametersWrong."""
+    """A run by hand of the branch's head, or of this commit of it. Raises NotAllowed, UnknownService, UnknownBranch, ParametersWrong, JobsWrong."""
     require(actor, Action.RUN_START, team=await team_of(server, service))
     name = f"manual:{key or new_id('hand', server.now())}"
     if key and (known := await _begun(server, name)) is not None:
         return known
-    found = await startable(server, service, branch)
+    found = await startable(server, service, branch, commit)
     contract, values = found.file.contract, dict(parameters)
     if contract is not None:
-        values, faults = check_parameters(contract.parameters, parameters)
-        if faults:
-            raise ParametersWrong(tuple(fault.message for fault in faults))
+        values = check_given(contract, parameters)
+        check_jobs(contract, only)
     trigger = Trigger(
         event=TriggerEvent.MANUAL,
         key=name,
         repository=found.repository.id,
         ref=f"refs/heads/{found.branch}",
-        priority=_priority(found.file),
-        parameters=values,
+        priority=by_hand(found.file.contract),
         faults=found.file.faults,
     )
-    commit = found.file.commit
-    assert commit is not None
+    made_of = found.file.commit
+    assert made_of is not None
     order = Order(
         service=service,
         repository=found.file.folder,
-        commit=commit,
-        sha=commit.sha,
+        commit=made_of,
+        sha=made_of.sha,
         branch=found.branch,
         tag=None,
         trigger=_grouped(trigger, contract),
         requested_by=actor.name,
         contract=contract,
         only=only,
+        parameters=values,
     )
     return await _store(server, actor, order, "run.start", {"branch": found.branch, "parameters": values})
 
@@ -367,10 +367,6 @@ def _file_at(server: Server, repository: Repository, bare: Bare, sha: str) -> Co
     if file.missing:
         raise UnknownBranch(f"{file.missing}: {sha[:12]}", hint="headway init writes one")
     return file
-
-
-def _priority(file: CommitFile) -> int:
-    return _BY_HAND + (file.contract.pipeline.priority if file.contract else 0)
 
 
 def _grouped(trigger: Trigger, contract: Contract | None) -> Trigger:

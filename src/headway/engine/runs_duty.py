@@ -44,6 +44,7 @@ class RunsDuty:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         #: Run -> when it is looked at again: its disk was full, its database away.
         self._resting: dict[str, datetime] = {}
+        self._resting_for: dict[str, str] = {}
         #: Run -> its token, which could not be given back; as long as it is ours nobody takes the run up.
         self._kept: dict[str, tuple[Run, int]] = {}
         self._is_stopping = False
@@ -65,12 +66,17 @@ class RunsDuty:
             return None
         await self._return_kept()
         self._resting = {run: until for run, until in self._resting.items() if until > now}
+        self._resting_for = {run: why for run, why in self._resting_for.items() if run in self._resting}
         candidates = await self._tools.database.fetch(lambda tx: runs.waiting_runs(tx, limit=4 * MOST_RUNS))
         for run in self._choose(candidates):
             begun = await self._tools.database.perform(functools.partial(self._take, run=run, now=now))
             if begun is not None and begun.token is not None:
                 self._tasks[run.id] = asyncio.create_task(self._carry(begun), name=f"run {run.id}")
         return min(self._resting.values(), default=None)
+
+    def explain(self) -> dict[str, str]:
+        """Id of a run or of a job -> what it really waits for. Of a run that nobody has looked at yet there is none."""
+        return {**self.reasons, **self._slots.explain()}
 
     def _choose(self, candidates: list[Run]) -> list[Run]:
         """Of the waiting, in their order, those that may be under way now; the reasons of the others are noted."""
@@ -82,7 +88,10 @@ class RunsDuty:
         reasons: dict[str, str] = {}
         room = MOST_RUNS - len(self._tasks)
         for run in candidates:
-            if run.id in self._tasks or run.id in self._resting:
+            if run.id in self._tasks:
+                continue
+            if run.id in self._resting:
+                reasons[run.id] = f"{self._resting_for[run.id]}; it is tried again in a moment"
                 continue
             trigger = run.trigger
             assert trigger is not None
@@ -122,13 +131,14 @@ class RunsDuty:
             log.warning("%s", error.message)
         except (DiskFull, DatabaseUnavailable) as error:
             log.warning("run %s of %s rests: %s", run.number, run.service, error.message)
-            await self._rest(run, token, _TRY_SOON if isinstance(error, DatabaseUnavailable) else _TRY_AGAIN)
+            pause = _TRY_SOON if isinstance(error, DatabaseUnavailable) else _TRY_AGAIN
+            await self._rest(run, token, error.message, pause)
         except HeadwayError as error:
             # Nothing of it can be done as things are, a missing secret for example: that is how it ends.
             await self._fail(run, token, error)
         except Exception:
             log.exception("run %s of %s cannot be driven", run.number, run.service)
-            await self._rest(run, token)
+            await self._rest(run, token, "a fault in Headway itself, which its log shows")
         finally:
             self._drives.pop(run.id, None)
             self._tasks.pop(run.id, None)
@@ -162,8 +172,9 @@ class RunsDuty:
         data = {"run": job.run, "job": job.id, "attempt": job.attempt, "size": kept}
         self._hub.sign("log.grew", service="", subject=job.id, data=data)
 
-    async def _rest(self, run: Run, token: int, pause: timedelta = _TRY_AGAIN) -> None:
+    async def _rest(self, run: Run, token: int, why: str, pause: timedelta = _TRY_AGAIN) -> None:
         self._resting[run.id] = self._tools.clock.now() + pause
+        self._resting_for[run.id] = why
         await self._give_back(run, token)
 
     async def _give_back(self, run: Run, token: int) -> None:
@@ -190,8 +201,8 @@ class RunsDuty:
         try:
             await self._stop_jobs(run, token, error.message)
             ended = await self._tools.database.perform(work)
-        except (DiskFull, DatabaseUnavailable):
-            await self._rest(run, token, _TRY_SOON)
+        except (DiskFull, DatabaseUnavailable) as trouble:
+            await self._rest(run, token, trouble.message, _TRY_SOON)
             return
         if ended is not None:
             self.on_end(ended)

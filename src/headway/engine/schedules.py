@@ -6,7 +6,7 @@ Twice: the key of such a run is its trigger and its time, so it is one run whoev
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,6 @@ from headway.engine.intake_read import CommitFile, Reader, read_file
 from headway.engine.run_drive import Observer
 from headway.engine.run_order import Order, Prepared, group_of, prepare, store_order
 from headway.pipeline.cron import missed, next_due
-from headway.pipeline.parameters import check_parameters
 from headway.store import repositories as rows
 from headway.store.database import Database, Transaction
 from headway.store.errors import DatabaseUnavailable
@@ -76,12 +75,21 @@ class ScheduleDuty:
         if repository is None:
             return None
         key = f"cron:{schedule.repository}:{schedule.name}:{to_milliseconds(at)}"
-        trigger = Trigger(TriggerEvent.CRON, key, repository.id, parameters=schedule.parameters)
-        return order_of_branch(self._reader, repository, schedule.branch, trigger, f"cron {schedule.name}")
+        trigger = Trigger(TriggerEvent.CRON, key, repository.id)
+        requested_by, given = f"cron {schedule.name}", schedule.parameters
+        return order_of_branch(
+            self._reader, repository, schedule.branch, trigger, requested_by, parameters=given
+        )
 
 
 def order_of_branch(
-    reader: Reader, repository: Repository, branch: str, trigger: Trigger, requested_by: str
+    reader: Reader,
+    repository: Repository,
+    branch: str,
+    trigger: Trigger,
+    requested_by: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
 ) -> Prepared | None:
     """A run of the branch's head; None where there is none, or nothing to run. Blocks."""
     bare = reader.bare(repository)
@@ -94,10 +102,8 @@ def order_of_branch(
         return None
     trigger = replace(trigger, ref=ref, faults=file.faults)
     if file.contract is not None:
-        values, _ = check_parameters(file.contract.parameters, trigger.parameters)
         trigger = replace(
             trigger,
-            parameters=values,
             priority=file.contract.pipeline.priority,
             **group_of(file.contract),  # type: ignore[arg-type]
         )
@@ -111,5 +117,6 @@ def order_of_branch(
         trigger=trigger,
         requested_by=requested_by,
         contract=file.contract,
+        parameters=parameters or {},
     )
     return prepare(order)

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -26,15 +26,14 @@ from headway.drivers.git.proposals import take_in
 from headway.engine.audit import record
 from headway.engine.intake_read import CommitFile, read_file
 from headway.engine.permissions import Action, require
-from headway.engine.run_order import Order, prepare, store_order
+from headway.engine.run_order import Order, by_hand, prepare, store_order
+from headway.engine.run_wishes import check_given, check_jobs
 from headway.engine.server import Server
 from headway.store import repositories
 from headway.store.commit_runs import newest_run_of
 from headway.store.database import Database, Transaction
 from headway.store.runs import run_by_trigger
 
-#: Somebody waits for it at a terminal.
-_PRIORITY = 10
 #: After its end a try can be run again for so long.
 KEPT_FOR = timedelta(days=14)
 _REFS = "refs/headway/tries"
@@ -61,6 +60,7 @@ class Tried:
     #: It is not the commit's own tree.
     dirty: bool = False
     only: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     fail_fast: bool = False
 
 
@@ -68,7 +68,7 @@ class Tried:
 class KnownCommit:
     #: Its objects lie here.
     is_here: bool
-    #: Branches that point to it.
+    #: Branches that hold it; those that point to it come first.
     branches: tuple[str, ...]
     run: Run | None
 
@@ -84,9 +84,11 @@ async def look_up(server: Server, actor: Actor, service: str, sha: str) -> Known
     bare = await _bare(server, await _repository(server, actor, service))
 
     def look() -> tuple[bool, tuple[str, ...]]:
-        heads = bare.refs("refs/heads")
-        pointing = [name.removeprefix("refs/heads/") for name, head in heads.items() if head == sha]
-        return bare.has_commit(sha), tuple(sorted(pointing))
+        if not bare.has_commit(sha):
+            return False, ()
+        pointing = sorted(name for name, head in bare.refs("refs/heads").items() if head == sha)
+        others = [name for name in bare.holding(sha) if name not in pointing]
+        return True, tuple(name.removeprefix("refs/heads/") for name in (*pointing, *others))
 
     is_here, branches = await asyncio.to_thread(look)
     run = await server.database.fetch(lambda tx: newest_run_of(tx, service, sha))
@@ -96,7 +98,8 @@ async def look_up(server: Server, actor: Actor, service: str, sha: str) -> Known
 async def start_try(
     server: Server, actor: Actor, service: str, bundle: BinaryIO, tried: Tried, *, key: str | None = None
 ) -> Run:
-    """A run of the bundle's commit. It makes no release. Raises NotAllowed, UnknownService, NothingThere, ProposalError."""
+    """A run of the bundle's commit. It makes no release. Raises NotAllowed, UnknownService, NothingThere, ProposalError, and what
+    `engine.run_wishes` raises."""
     repository = await _repository(server, actor, service)
     now = server.now()
     name = f"{key[:40]}" if key else new_id("try", now)
@@ -105,13 +108,13 @@ async def start_try(
         if before is not None:
             return before
     bare = await _bare(server, repository)
-    commit, file = await asyncio.to_thread(_take, repository, bare, name, bundle)
+    commit, file = await asyncio.to_thread(_take, repository, bare, name, bundle, tried)
     trigger = Trigger(
         event=TriggerEvent.TRY,
         key=f"try:{name}",
         repository=repository.id,
         ref=f"refs/headway/tries/{name}",
-        priority=_PRIORITY,
+        priority=by_hand(file.contract),
         faults=file.faults,
     )
     order = Order(
@@ -125,6 +128,7 @@ async def start_try(
         requested_by=actor.name,
         contract=file.contract,
         only=tried.only,
+        parameters=tried.parameters,
         fail_fast=tried.fail_fast,
         dirty=tried.dirty,
     )
@@ -181,12 +185,21 @@ def _written_at(ref: Path, now: datetime) -> datetime | None:
         return now - 2 * KEPT_FOR
 
 
-def _take(repository: Repository, bare: Bare, name: str, bundle: BinaryIO) -> tuple[Commit, CommitFile]:
+def _take(
+    repository: Repository, bare: Bare, name: str, bundle: BinaryIO, tried: Tried
+) -> tuple[Commit, CommitFile]:
     commit = take_in(bare, name, bundle)
     file = read_file(repository, bare, commit)
     if file.missing:
         bare.drop(f"tries/{name}")
         raise NothingThere(f"{file.missing}: {commit.sha[:12]}", hint="headway init writes one")
+    try:
+        if file.contract is not None:
+            check_given(file.contract, tried.parameters)
+            check_jobs(file.contract, tried.only)
+    except WrongUse:
+        bare.drop(f"tries/{name}")
+        raise
     return commit, file
 
 

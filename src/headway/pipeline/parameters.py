@@ -17,11 +17,11 @@ class ParameterFault:
 
 
 def check_parameters(
-    specs: Mapping[str, ParameterSpec], given: Mapping[str, str]
+    specs: Mapping[str, ParameterSpec], given: Mapping[str, str], *, is_asked: bool = True
 ) -> tuple[dict[str, str], tuple[ParameterFault, ...]]:
     """Name -> value with the defaults filled in, in the contract's order; and every fault of what was given.
 
-    An empty text stands for a value that was not given, as a form sends it; except that a text may be empty.
+    `is_asked`: somebody was asked for values, so what is required must be there. A push was not. An empty text stands for a value that was not given, as a form sends it; except that a text may be empty.
     """
     faults = [_unknown(name, specs) for name in given if name not in specs]
     values: dict[str, str] = {}
@@ -30,7 +30,7 @@ def check_parameters(
         if value == "" and not is_value(spec, ""):
             value = None
         if value is None or (value == "" and spec.required):
-            if spec.required:
+            if spec.required and is_asked:
                 faults.append(ParameterFault(name, f"{name} must be given: {allowed_values(spec)}"))
             elif spec.default is not None:
                 values[name] = spec.default

@@ -1,7 +1,7 @@
 """Runs. Whoever drives one holds its token: a write with an older token changes nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -47,6 +47,7 @@ def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
             finished_at=_milliseconds(run.finished_at),
             due_at=_milliseconds(run.due_at),
             token=token,
+            parameters=_parameters(run.parameters),
             **_trigger_columns(run.trigger),
         )
     )
@@ -84,19 +85,27 @@ def latest_runs(tx: Transaction, service: str | None = None, *, limit: int = 20)
 
 
 def unfinished_run(
-    tx: Transaction, *, service: str, repository: str, commit: str, tree: str, selection: Sequence[str]
+    tx: Transaction,
+    *,
+    service: str,
+    repository: str,
+    commit: str,
+    tree: str,
+    selection: Sequence[str],
+    parameters: Mapping[str, str],
 ) -> Run | None:
-    """The unfinished run of this very content with this selection; there is at most one."""
+    """The unfinished run of this very content with this selection and these values; there is at most one."""
     row = tx.one(
         f"""
         SELECT * FROM runs WHERE service = :service AND repository = :repository AND commit_sha = :commit_sha
-            AND tree = :tree AND selection = :selection AND {_UNFINISHED}
+            AND tree = :tree AND selection = :selection AND parameters = :parameters AND {_UNFINISHED}
         """,
         service=service,
         repository=repository,
         commit_sha=commit,
         tree=tree,
         selection=_selection(selection),
+        parameters=_parameters(parameters),
     )
     return None if row is None else _run(row)
 
@@ -130,16 +139,28 @@ def waiting_runs(tx: Transaction, *, limit: int) -> list[Run]:
 
 
 def runs_to_spread(tx: Transaction, *, limit: int = 50) -> list[Run]:
-    """Green runs of a server whose releases were not yet offered to the services that wait for them."""
-    rows = tx.all(
-        """
-        SELECT * FROM runs WHERE state = 'succeeded' AND release_id IS NOT NULL AND trigger_key IS NOT NULL
-            AND spread_at IS NULL
-        ORDER BY finished_at LIMIT :limit
-        """,
-        limit=limit,
-    )
+    """Green runs of a server that were not yet offered to the services that wait for their releases."""
+    # Two statements, each with its index.
+    rows = [
+        *tx.all(
+            """
+            SELECT * FROM runs WHERE state = 'succeeded' AND release_id IS NOT NULL AND trigger_key IS NOT NULL
+                AND spread_at IS NULL
+            ORDER BY finished_at LIMIT :limit
+            """,
+            limit=limit,
+        ),
+        *tx.all(
+            "SELECT * FROM runs WHERE unreleased = 1 AND spread_at IS NULL ORDER BY finished_at LIMIT :limit",
+            limit=limit,
+        ),
+    ]
     return [_run(row) for row in rows]
+
+
+def note_unreleased(tx: Transaction, run_id: str) -> None:
+    """It is green, and its service makes no releases."""
+    tx.execute("UPDATE runs SET unreleased = 1 WHERE id = :id", id=run_id)
 
 
 def note_spread(tx: Transaction, run_id: str, now: datetime) -> None:
@@ -297,6 +318,10 @@ def cancel_reason(tx: Transaction, run_id: str) -> str | None:
     return None if row is None else row["cancel_reason"]
 
 
+def _parameters(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), sort_keys=True)
+
+
 def _selection(names: Sequence[str]) -> str:
     return json.dumps(sorted(set(names)))
 
@@ -321,6 +346,7 @@ def _run(row: Row) -> Run:
         finished_at=_instant(row["finished_at"]),
         due_at=_instant(row["due_at"]),
         release=row["release_id"],
+        parameters=json.loads(row["parameters"]),
         trigger=_trigger(row),
     )
 
@@ -331,7 +357,7 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
             "trigger_key repository_id ref held_for pull_request rerun_of superseded_by"
             " concurrency_group concurrency_limit changed_since"
         )
-        plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "parameters": "{}", "faults": "[]"}
+        plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "faults": "[]"}
         return plain | dict.fromkeys(nothing.split())
     return {
         "event": trigger.event,
@@ -344,7 +370,6 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
         "pull_request": trigger.pull_request,
         "rerun_of": trigger.rerun_of,
         "superseded_by": trigger.superseded_by,
-        "parameters": json.dumps(dict(trigger.parameters)),
         "faults": json.dumps([asdict(fault) for fault in trigger.faults]),
         "concurrency_group": trigger.group,
         "concurrency_limit": trigger.group_limit if trigger.group else None,
@@ -367,7 +392,6 @@ def _trigger(row: Row) -> Trigger | None:
         pull_request=row["pull_request"],
         rerun_of=row["rerun_of"],
         superseded_by=row["superseded_by"],
-        parameters=json.loads(row["parameters"]),
         faults=tuple(FileFault(**fault) for fault in json.loads(row["faults"])),
         group=row["concurrency_group"],
         group_limit=row["concurrency_limit"] or 1,

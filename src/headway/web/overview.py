@@ -42,7 +42,7 @@ async def host(request: PageRequest) -> PageResponse:
 async def queue(request: PageRequest) -> PageResponse:
     visit = await enter(request)
     slots = visit.server.slots
-    explained, held, capacity = slots.explain(), slots.held, slots.capacity
+    explained, held, capacity = visit.server.runs.explain(), slots.held, slots.capacity
     view = await visit.read(
         lambda tx: read_queue(tx, explained=explained, held=held, capacity=capacity, now=visit.now)
     )

@@ -13,6 +13,7 @@ from headway.domain.run import Job, Run
 from headway.domain.states import State
 from headway.engine import runs_control
 from headway.engine.permissions import Action
+from headway.engine.run_wishes import ParametersWrong
 from headway.store import jobs, runs
 from headway.store.database import Transaction
 from headway.web.runs import run_place
@@ -77,8 +78,8 @@ async def ask_rerun(request: PageRequest) -> PageResponse:
         f"A new run of {_of(run)} begins: {what}.",
         "It is of the same commit, with the headway.toml of that commit. This run stays as it is.",
     ]
-    if run.trigger and run.trigger.parameters:
-        given = ", ".join(f"{name} = {value}" for name, value in run.trigger.parameters.items())
+    if run.parameters:
+        given = ", ".join(f"{name} = {value}" for name, value in run.parameters.items())
         sentences.append(f"It is given the same parameters: {given}.")
     if run.trigger and run.trigger.fork:
         sentences.append(
@@ -147,7 +148,7 @@ async def start(request: PageRequest) -> PageResponse:
         run = await runs_control.start_manual(
             visit.server, visit.actor, service, branch or None, given, key=_key(form)
         )
-    except runs_control.ParametersWrong as error:
+    except ParametersWrong as error:
         return await _start_form(visit, branch, given, error.faults)
     return visit.done(_path(run), f"Run {run.number} began.")
 

@@ -173,7 +173,7 @@ def run_place(visit: Visit) -> tuple[str, int]:
 
 async def _view(visit: Visit) -> RunView:
     service, number = run_place(visit)
-    explained = visit.server.slots.explain()
+    explained = visit.server.runs.explain()
     view = await visit.read(lambda tx: run_view(tx, service, number, explained=explained))
     if view is None:
         raise NothingThere(f"{service} has no run {number}.")

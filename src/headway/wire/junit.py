@@ -8,6 +8,7 @@ import math
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 from xml.parsers import expat
@@ -29,6 +30,8 @@ _CHUNK = 1 << 20
 
 #: The ends that a case may have beside success. Surefire adds flaky and rerun elements, which decide nothing.
 _ENDS = {"failure": State.FAILED, "error": State.ERRORED, "skipped": State.SKIPPED}
+#: What the case is called that stands for a suite.
+_OF_SUITE = "(the whole suite)"
 #: One that is worse replaces one that was found before.
 _WORSE = {State.SUCCEEDED: 0, State.SKIPPED: 1, State.FAILED: 2, State.ERRORED: 3}
 # What a page or a terminal must not meet: control characters except tab and line feed.
@@ -77,7 +80,7 @@ class _Reader:
         self._parser.StartDoctypeDeclHandler = lambda *_: self._fault("it has a DTD, which is refused")
         self._parser.EntityDeclHandler = lambda *_: self._fault("it declares an entity, which is refused")
         self._depth = 0
-        self._suites: list[str] = []
+        self._suites: list[_Suite] = []
         self._cases: list[TestCase] = []
         self._case: _Case | None = None
 
@@ -128,26 +131,64 @@ class _Reader:
                 self._fault("a testcase stands within another one")
             if tag in _ENDS and self._depth == self._case.depth + 1:
                 self._case.meet(_ENDS[tag], attributes)
-        elif tag == "testsuite":
-            self._suites.append(attributes.get("name", ""))
+        elif tag in ("testsuite", "testsuites"):
+            self._suites.append(_Suite.of(tag, attributes, self._depth, len(self._cases)))
         elif tag == "testcase":
-            if len(self._cases) >= MOST_CASES:
-                self._fault(f"it has more than {MOST_CASES:,} cases")
-            self._case = _Case(attributes, self._suites[-1] if self._suites else "", self._depth)
+            self._case = self._open(attributes, self._depth)
+        elif tag in ("failure", "error") and self._suites and self._depth == self._suites[-1].depth + 1:
+            # A suite that could not be set up, torn down or even read has an end of its own.
+            self._case = self._open({"name": _OF_SUITE}, self._depth)
+            self._case.meet(_ENDS[tag], attributes)
+
+    def _open(self, attributes: dict[str, str], depth: int) -> "_Case":
+        if len(self._cases) >= MOST_CASES:
+            self._fault(f"it has more than {MOST_CASES:,} cases")
+        return _Case(attributes, self._suites[-1].name if self._suites else "", depth)
 
     def _end(self, tag: str) -> None:
         if self._case is not None and self._depth == self._case.depth:
+            self._case.leave()
             self._cases.append(self._case.finished())
             self._case = None
         elif self._case is not None and self._depth == self._case.depth + 1:
             self._case.leave()
-        elif self._case is None and tag.rpartition(":")[2] == "testsuite":
+        elif self._suites and self._depth == self._suites[-1].depth:
+            self._close(self._suites[-1])
             self._suites.pop()
         self._depth -= 1
+
+    def _close(self, suite: "_Suite") -> None:
+        """One that says that it failed counts as failed, also where no case of it tells how."""
+        bad = any(case.state in (State.FAILED, State.ERRORED) for case in self._cases[suite.first_case :])
+        if suite.says and not bad:
+            case = self._open({"name": _OF_SUITE}, suite.depth)
+            case.meet(State.ERRORED, {"message": f"the suite says {suite.says}, and none of its cases did"})
+            self._cases.append(case.finished())
 
     def _characters(self, text: str) -> None:
         if self._case is not None:
             self._case.hear(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    name: str
+    depth: int
+    #: Of all cases that there were when it began.
+    first_case: int
+    #: What it says of failures and errors in it; empty: none.
+    says: str
+
+    @classmethod
+    def of(cls, tag: str, attributes: dict[str, str], depth: int, first_case: int) -> "_Suite":
+        said = [
+            f'{kind}="{attributes[kind]}"'
+            for kind in ("errors", "failures")
+            if _line(attributes.get(kind, ""))
+        ]
+        return cls(
+            attributes.get("name", "") if tag == "testsuite" else "", depth, first_case, " ".join(said)
+        )
 
 
 class _Case:

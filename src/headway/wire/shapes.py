@@ -31,7 +31,6 @@ class TriggerDocument(TypedDict):
     pull_request: int | None
     rerun_of: str | None
     superseded_by: str | None
-    parameters: dict[str, str]
     faults: list[FileFaultDocument]
 
 
@@ -46,6 +45,7 @@ class RunDocument(TypedDict):
     branch: str | None
     tag: str | None
     selection: list[str]
+    parameters: dict[str, str]
     state: str
     reason: str
     release: str | None
@@ -142,6 +142,7 @@ def run_json(run: Run) -> RunDocument:
         "branch": run.branch,
         "tag": run.tag,
         "selection": list(run.selection),
+        "parameters": dict(run.parameters),
         "state": run.state,
         "reason": run.reason,
         "release": run.release,
@@ -164,7 +165,6 @@ def trigger_json(trigger: Trigger) -> TriggerDocument:
         "pull_request": trigger.pull_request,
         "rerun_of": trigger.rerun_of,
         "superseded_by": trigger.superseded_by,
-        "parameters": dict(trigger.parameters),
         "faults": [
             {
                 "file": fault.file,

@@ -15,9 +15,9 @@ from headway.domain.secrets import service_scope
 from headway.domain.states import State
 from headway.engine import runs_duty
 from headway.engine.permissions import NotAllowed
+from headway.engine.run_wishes import JobsWrong, ParametersWrong
 from headway.engine.runs_control import (
     NothingToRepeat,
-    ParametersWrong,
     RunEnded,
     UnknownBranch,
     UnknownService,
@@ -237,12 +237,68 @@ async def test_a_run_by_hand_gets_its_typed_parameters(serving: Serving) -> None
     with pytest.raises(ParametersWrong) as caught:
         await start_manual(serving.server, ADA, "shop", None, {"level": "ful", "cuont": "1"})
     assert len(caught.value.faults) == 2
+    with pytest.raises(JobsWrong, match="'tets' is no job; did you mean 'test'"):
+        await start_manual(serving.server, ADA, "shop", None, {}, only=("tets",))
     with pytest.raises(UnknownBranch):
         await start_manual(serving.server, ADA, "shop", "nowhere", {})
     with pytest.raises(UnknownService):
         await start_manual(serving.server, ADA, "nobody", None, {})
     with pytest.raises(NotAllowed):
         await start_manual(serving.server, Actor("eve", Role.VIEWER), "shop", None, {})
+
+
+PARAMETERS = (
+    '[jobs.test]\nrun = "echo ${PARAMETER_LEVEL-none} ${PARAMETER_WHO-nobody}"\n'
+    '[parameters.level]\ntype = "choice"\nchoices = ["quick", "full"]\ndefault = "quick"\n'
+    '[parameters.who]\ntype = "text"\nrequired = true\n'
+)
+
+
+async def test_parameters_hold_in_every_kind_of_run(serving: Serving) -> None:
+    """Nobody was asked for a push's; a try, a run by hand and a run by the clock were, and a repeated one has the
+    first one's."""
+    await push(serving, PARAMETERS)
+    await serving.drive()
+    [pushed_run] = serving.runs()
+    bundle = _bundle(serving.working(), pushed_run.commit)
+    for given, message in (
+        ({}, "who must be given"),
+        ({"who": "a", "level": "ful"}, "level cannot be 'ful'"),
+    ):
+        with pytest.raises(ParametersWrong, match=message):
+            await start_try(serving.server, ADA, "shop", BytesIO(bundle), Tried(parameters=given))
+        with pytest.raises(ParametersWrong, match=message):
+            await start_manual(serving.server, ADA, "shop", None, given)
+    with pytest.raises(JobsWrong):
+        await start_try(
+            serving.server, ADA, "shop", BytesIO(bundle), Tried(only=("x",), parameters={"who": "a"})
+        )
+    made = await start_manual(serving.server, ADA, "shop", None, {"who": "ada", "level": "full"})
+    await start_try(serving.server, ADA, "shop", BytesIO(bundle), Tried(parameters={"who": "bo"}))
+    await serving.drive()
+    again = await rerun(serving.server, ADA, made, only_failed=False)
+    assert again.parameters == {"level": "full", "who": "ada"}
+    await rerun(serving.server, ADA, pushed_run, only_failed=False)
+    await serving.drive()
+    told = [serving.log(run, "test").decode().strip() for run in serving.runs()]
+    assert told == ["quick nobody", "full ada", "quick bo", "full ada", "quick nobody"]
+
+
+async def test_a_run_by_hand_of_a_commit_takes_none_that_its_branch_does_not_hold(serving: Serving) -> None:
+    """A stranger's pull request lies in the same repository, and would run as ours."""
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    [first] = serving.runs()
+    await push(serving, '[jobs.test]\nrun = "echo newer"\n')
+    made = await start_manual(serving.server, ADA, "shop", "main", {}, commit=first.commit)
+    assert (made.commit, made.branch) == (first.commit, "main")
+    working = serving.working()
+    working.git("switch", "--quiet", "-c", "topic")
+    working.commit({"more": "of it"})
+    await serving.look()
+    topic = serving.runs()[-1]
+    assert topic.branch == "topic"
+    with pytest.raises(UnknownBranch, match="main of shop has no commit"):
+        await start_manual(serving.server, ADA, "shop", "main", {}, commit=topic.commit)
 
 
 async def test_a_key_makes_a_second_wish_the_same_run(serving: Serving) -> None:

@@ -139,6 +139,47 @@ async def test_a_green_release_reads_the_files_of_those_alone_that_may_wait_for_
     assert read == ["old", "quiet"]
 
 
+async def test_a_service_without_deploy_is_followed_by_its_green_runs(serving: Serving) -> None:
+    serving.working("library").commit(contract('[jobs.test]\nrun = "test ! -e bad"\n', "library"))
+    serving.working("shop").commit(
+        contract('[jobs.test]\nrun = "true"\n[triggers]\npush = false\nreleases = ["library"]\n')
+    )
+    await serving.add("library")
+    await serving.add("shop")
+    await serving.look()
+    await serving.drive()
+    assert [(run.state, run.release) for run in serving.runs("library")] == [(State.SUCCEEDED, None)]
+    assert await serving.parts.releases.tick(serving.server.now()) == 1
+    assert await serving.parts.releases.tick(serving.server.now()) == 0
+    serving.working("library").commit({"bad": ""})
+    await serving.look()
+    await serving.drive()
+    assert await serving.parts.releases.tick(serving.server.now()) == 0
+    [run] = serving.runs("shop")
+    assert run.trigger is not None and run.trigger.event is TriggerEvent.RELEASE
+
+
+async def test_what_cron_gives_is_checked_like_what_people_give(serving: Serving) -> None:
+    """The file of another branch may declare other parameters than the one that has the entry."""
+    working = serving.working()
+    text = NIGHTLY.replace('zone = "Europe/Berlin",', 'zone = "Europe/Berlin", branch = "old",')
+    working.commit(contract(text))
+    shop = await serving.add()
+    await serving.look()
+    working.git("switch", "--quiet", "-c", "old")
+    working.commit(contract('[jobs.test]\nrun = "true"\n[triggers]\npush = false\n'))
+    working.git("switch", "--quiet", "main")
+    await serving.look()
+    [schedule] = serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id))
+    assert schedule.due_at is not None
+    await serving.parts.schedules.tick(schedule.due_at)
+    [run] = serving.runs()
+    assert (run.state, run.reason) == (
+        State.FAILED,
+        "parameters.level: 'level' is no parameter; this pipeline has none",
+    )
+
+
 async def test_a_repository_that_was_emptied_holds_up_nobody_elses_triggers(serving: Serving) -> None:
     library = (
         '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'

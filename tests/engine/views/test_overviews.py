@@ -1,5 +1,6 @@
 """What the pages show, read on both databases."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,16 +18,18 @@ from headway.engine.vault import Vault
 from headway.engine.views.deployments import read_deployment, read_deployments
 from headway.engine.views.find import find_address
 from headway.engine.views.hosts import read_hosts
-from headway.engine.views.queue import read_queue
+from headway.engine.views.queue import SOON, read_queue
 from headway.engine.views.releases import read_release, read_releases
 from headway.engine.views.service import read_service, read_timeline
 from headway.engine.views.services import Need, read_service_row, read_services
 from headway.engine.views.system import read_outbox, read_repository
+from headway.store import jobs, runs
 from headway.store.database import Database, Transaction
 from headway.store.views.commits import commits_beginning
 from headway.store.views.services import place_lines, service_lines
 from headway.store.views.timeline import KINDS, Happening
 from headway.store.views.world import count_everything
+from tests.store.test_runs import JOB, RUN
 from tests.support.gallery_data import Teller
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
@@ -202,6 +205,34 @@ def test_the_queue_says_what_each_waits_for(told: Database) -> None:
     queue = told.read(lambda tx: read_queue(tx, explained={}, held=0, capacity=2, now=NOW))
     assert [(run.service, run.number, why) for run, why in queue.waiting] == [("billing", 2, "a fork waits")]
     assert queue.running == () and queue.jobs == ()
+
+
+def test_the_queue_says_what_a_run_really_waits_for(database: Database) -> None:
+    """As the duty that begins them found; and of a job only the needs that are still open."""
+
+    def work(tx: Transaction) -> None:
+        for number, state in ((1, State.RUNNING), (2, State.QUEUED), (3, State.QUEUED)):
+            run = replace(RUN, id=f"run-{number}", number=number, tree=f"{number:040}", state=state)
+            assert runs.add_run(tx, run, plan="{}", token=1)
+        job = partial(replace, JOB, run="run-1")
+        jobs.add_jobs(
+            tx,
+            [
+                job(id="a", name="lint", definition="lint", state=State.SUCCEEDED),
+                job(id="b", name="test", definition="test", state=State.QUEUED, needs=()),
+                job(id="c", name="image", definition="image", state=State.QUEUED, needs=("lint", "test")),
+            ],
+        )
+
+    database.transact(work)
+    explained = {"run-1": "the disk is full", "run-2": "group gpu: run 9 of shop has it"}
+    queue = database.read(lambda tx: read_queue(tx, explained=explained, held=0, capacity=2, now=NOW))
+    assert [(run.number, why) for run, why in queue.running] == [(1, "the disk is full")]
+    assert [why for _, why in queue.waiting] == ["group gpu: run 9 of shop has it", SOON]
+    assert [(one.job.name, one.reason) for one in queue.jobs] == [
+        ("test", "the disk is full"),
+        ("image", "the jobs that it needs: test"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,10 @@ def test_what_each_queued_job_waits_for():
         job("docs", State.QUEUED),
         job("build", State.QUEUED, ["test", "lint"]),
     ]
-    assert waits(RUN, jobs, {"lint": "a free slot, behind shop 17"}) == {
+    explained = {"lint": "a free slot, behind shop 17", RUN.id: "the disk is full"}
+    assert waits(RUN, jobs, explained) == {
         "lint": "a free slot, behind shop 17",
-        "docs": "a place to run",
+        "docs": "the disk is full",
         "build": "test (1 of 2 done) and lint",
     }
     assert waits(replace(RUN, state=State.CANCELLED), jobs, {}) == {}

@@ -188,6 +188,15 @@ class Bare:
             raise explain(complaint, str(self.folder))
         return code == 0
 
+    def holding(self, sha: str) -> tuple[str, ...]:
+        """Whole names of the branches that hold this commit of ours."""
+        question = ("for-each-ref", "--format=%(refname)", f"--contains={sha}", "refs/heads")
+        found = []
+        for line in self._start(*question).output().splitlines():
+            with suppress(UnicodeDecodeError):
+                found.append(line.decode())
+        return tuple(found)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Where two commits' histories parted; None where they have nothing in common. Raises UnknownCommit."""
         for sha in (one, other):

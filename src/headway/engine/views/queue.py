@@ -9,6 +9,9 @@ from headway.store.database import Transaction
 from headway.store.requests import waiting_requests
 from headway.store.views.queue import OpenRun, WaitingJob, open_runs, waiting_jobs
 
+#: Of what nobody has looked at yet.
+SOON = "its turn; it was not looked at yet"
+
 _MOST_RUNS = 200
 _MOST_JOBS = 500
 
@@ -25,7 +28,8 @@ class Queue:
     #: Of all slots of this server's builder those in use; None where it runs no jobs.
     held: int
     capacity: int
-    running: tuple[OpenRun, ...]
+    #: With a reason where one cannot go on.
+    running: tuple[tuple[OpenRun, str], ...]
     #: Wait for a person, or for other runs of their group, with the reason.
     waiting: tuple[tuple[OpenRun, str], ...]
     jobs: tuple[QueuedJob, ...]
@@ -39,25 +43,21 @@ class Queue:
 def read_queue(
     tx: Transaction, *, explained: Mapping[str, str], held: int, capacity: int, now: datetime
 ) -> Queue:
-    """`explained`: job id -> what it waits for, as the slots say."""
+    """`explained`: id of a run or of a job -> what it waits for, as `RunsDuty.explain` says."""
     runs = open_runs(tx, limit=_MOST_RUNS)
-    running = [run for run in runs if run.state == "running"]
-    waiting = [(run, _why(run)) for run in runs if run.state == "queued"]
-    jobs = [
-        QueuedJob(job, explained.get(job.id) or _needs(job)) for job in waiting_jobs(tx, limit=_MOST_JOBS)
-    ]
+    running = [(run, explained.get(run.id, "")) for run in runs if run.state == "running"]
+    waiting = [(run, _why(run, explained)) for run in runs if run.state == "queued"]
+    jobs = [QueuedJob(job, _what_for(job, explained)) for job in waiting_jobs(tx, limit=_MOST_JOBS)]
     return Queue(held, capacity, tuple(running), tuple(waiting), tuple(jobs), tuple(waiting_requests(tx)))
 
 
-def _why(run: OpenRun) -> str:
+def _why(run: OpenRun, explained: Mapping[str, str]) -> str:
     if run.held_for and run.approved_by is None:
         return run.held_for
-    if run.group:
-        return f"its turn in the group {run.group}, of which {run.group_limit} may run at a time"
-    return "its turn: the runs before it are begun first"
+    return explained.get(run.id) or SOON
 
 
-def _needs(job: WaitingJob) -> str:
+def _what_for(job: WaitingJob, explained: Mapping[str, str]) -> str:
     if job.needs:
         return f"the jobs that it needs: {', '.join(job.needs)}"
-    return "its turn"
+    return explained.get(job.id) or explained.get(job.run) or SOON

@@ -11,6 +11,7 @@ from headway.domain.release import Artifact, Release
 from headway.domain.run import Job, Run
 from headway.domain.run_history import PastAttempt, RunFilter, RunLine
 from headway.domain.states import State
+from headway.engine.views.queue import SOON
 from headway.engine.views.tests import FailedTests, failed_tests
 from headway.store import commits, job_results, jobs, releases, repositories, run_history, runs
 from headway.store.database import Transaction
@@ -146,7 +147,7 @@ def waits(run: Run, run_jobs: Sequence[Job], explained: Mapping[str, str]) -> di
         elif open_needs:
             found[job.id] = _for_needs(needed, open_needs)
         else:
-            found[job.id] = explained.get(job.id) or "a place to run"
+            found[job.id] = explained.get(job.id) or explained.get(run.id) or SOON
     return found
 
 

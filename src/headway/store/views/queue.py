@@ -10,6 +10,7 @@ from headway.store.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
+    id: str
     service: str
     number: int
     state: str
@@ -34,12 +35,13 @@ class WaitingJob:
     needs: tuple[str, ...]
     slots: int
     queued_at: datetime
+    run: str = ""
 
 
 def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
     rows = tx.all(
         """
-        SELECT service, number, state, branch, requested_by, priority, held_for, approved_by, concurrency_group,
+        SELECT id, service, number, state, branch, requested_by, priority, held_for, approved_by, concurrency_group,
             concurrency_limit, created_at, started_at
         FROM runs WHERE state IN ('queued', 'running')
         ORDER BY priority DESC, created_at LIMIT :limit
@@ -48,6 +50,7 @@ def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
     )
     return [
         OpenRun(
+            id=row["id"],
             service=row["service"],
             number=row["number"],
             state=row["state"],
@@ -67,9 +70,18 @@ def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
 
 def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
     """Of runs that have begun: those of the others wait for their run."""
+    unfinished = {
+        (row["run"], row["definition"])
+        for row in tx.all(
+            """
+            SELECT DISTINCT job.run, job.definition FROM runs run JOIN jobs job ON job.run = run.id
+            WHERE run.state IN ('queued', 'running') AND run.state = 'running' AND job.state IN ('queued', 'running')
+            """
+        )
+    }
     rows = tx.all(
         """
-        SELECT job.id, run.service, run.number, job.name, job.needs, job.slots, job.queued_at
+        SELECT job.id, job.run, run.service, run.number, job.name, job.needs, job.slots, job.queued_at
         FROM runs run JOIN jobs job ON job.run = run.id
         WHERE run.state IN ('queued', 'running') AND run.state = 'running' AND job.state = 'queued'
         ORDER BY run.priority DESC, run.created_at, job.position LIMIT :limit
@@ -82,7 +94,8 @@ def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
             service=row["service"],
             number=row["number"],
             name=row["name"],
-            needs=tuple(json.loads(row["needs"])),
+            needs=tuple(name for name in json.loads(row["needs"]) if (row["run"], name) in unfinished),
+            run=row["run"],
             slots=row["slots"],
             queued_at=from_milliseconds(row["queued_at"]),
         )

@@ -100,7 +100,7 @@ class Triggers(Model):
     )
     releases: list[Name] = Field(
         [],
-        description="Other services: each green release of one of them begins a run of the default branch.",
+        description="Other services: each green release of one of them (of one without `[deploy]`: each green run) begins a run of the default branch.",
         examples=[["library"]],
     )
 
