@@ -33,7 +33,10 @@ async def test_releases(api: CalledApi) -> None:
     assert release["run_number"] == 1
     assert await api.owner.document(f"/api/releases/{release['id']}") == release
     for name in (release["id"], release["commit"][:8], "main"):
-        assert await api.owner.document(f"/api/services/shop/releases/find?name={name}") == release
+        found = await api.owner.document(
+            f"/api/services/shop/releases/find?name={name}&environment=production"
+        )
+        assert found == {**release, "chosen": ""}
     assert (await api.owner.get("/api/services/shop/releases/find?name=nothing")).status_code == 400
     assert (await api.owner.get("/api/releases/rel-none")).status_code == 404
     assert (await api.owner.get("/api/services/none/releases")).status_code == 404

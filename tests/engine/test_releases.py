@@ -7,21 +7,25 @@ from pathlib import Path
 import pytest
 
 from headway.domain.contract import DeployKind, DeploySpec
+from headway.domain.deployment import DeploymentState
 from headway.domain.release import Artifact, Release
 from headway.domain.run import Run
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactGone, ArtifactStore
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.releases import (
+    Aim,
     AmbiguousRelease,
     ArtifactNotThere,
     DirtyRelease,
+    Found,
     NoReleaseYet,
     ReleaseGone,
     UnknownRelease,
     add_release,
     artifacts_for_release,
     compose_release,
+    find_for,
     find_release,
     hold_release,
     list_releases,
@@ -30,7 +34,9 @@ from headway.engine.releases import (
     store_release,
 )
 from headway.store.database import Database
+from headway.store.deployments import insert_deployment
 from headway.store.releases import get_release, mark_removed, put_release
+from tests.deploy.examples import deployment
 from tests.support.repositories import Repository
 from tests.support.settings import settings_in
 
@@ -226,13 +232,32 @@ def test_a_release_has_many_names(database: Database, repository: Repository, gi
         assert found == release, text
 
 
-def test_of_several_releases_of_a_commit_the_last_one_is_meant(
+def test_further_runs_of_a_commit_do_not_change_what_head_means(
     database: Database, repository: Repository, git: Git
 ) -> None:
     sha = repository.commit({"a": "1"})
-    stored(database, sha, ONE)
-    newer = stored(database, sha, TWO, at=NOW + DAY)
-    assert find_release(database, git, service="shop", repository=repository.folder, text="HEAD") == newer
+    first = stored(database, sha, ONE)
+    nightly = stored(database, sha, TWO, at=NOW + DAY)
+    # Of a re-run, too, which makes the same content again.
+    stored(database, sha, TWO, at=NOW + 2 * DAY)
+
+    def found(aim: Aim) -> Found:
+        return find_for(database, git, aim, service="shop", repository=repository.folder, text="HEAD")
+
+    production = Aim("production", lambda _: "staging")
+    assert found(production).release == first
+    # What passed staging goes to production, whenever it was made, and what is taken is said.
+    passed = deployment(
+        environment="staging", release=nightly.id, commit=sha, state=DeploymentState.SUCCEEDED
+    )
+    database.transact(lambda tx: insert_deployment(tx, passed, [], token=1))
+    assert found(production) == Found(
+        nightly,
+        f"HEAD has 2 releases; {nightly.id} is taken, which passed staging (--release takes another one: {first.id})",
+    )
+    assert found(Aim("testing")).release == nightly
+    database.transact(lambda tx: mark_removed(tx, nightly.id, renewed_at=NOW + 2 * DAY, now=NOW + 40 * DAY))
+    assert found(production) == Found(first)
 
 
 def test_a_commit_without_a_release_says_how_to_get_one(

@@ -16,20 +16,20 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from headway.api.access import ApiRequest, actor_of, looker, server_of
 from headway.api.requests import requests_here
-from headway.api.routes import Cursor, Limit, Name, Named, faults_of, place_of, posts, reads
+from headway.api.routes import Cursor, Limit, Name, Named, Wanted, faults_of, place_of, posts, reads
 from headway.api.services import require_service
 from headway.base.errors import WrongUse
 from headway.domain.release import Release
 from headway.engine.deployment_records import record_release
 from headway.engine.documents import release_document
-from headway.engine.releases import find_release, view_releases
-from headway.engine.requests import repository_place
+from headway.engine.releases import Aim, Found, find_for, view_releases
+from headway.engine.requests import release_for, repository_place
 from headway.engine.server import Server
 from headway.store.database import Transaction
 from headway.store.pages import cut
 from headway.store.releases import get_release
 from headway.store.views.releases import release_lines
-from headway.wire.shapes_delivery import ReleaseDocument
+from headway.wire.shapes_delivery import FoundReleaseDocument, ReleaseDocument
 
 #: What an artifact's path may be: relative, without steps up, printable.
 _PATH = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))[^\x00-\x1f\x7f\\]{1,1000}")
@@ -130,17 +130,25 @@ async def get_one(request: ApiRequest, id: Name) -> ReleaseDocument:
     does="The release that a text names: an id or its beginning, a commit, a branch, a tag.",
     of="releases",
 )
-async def find(request: ApiRequest, service: Name, name: Named) -> ReleaseDocument:
+async def find(
+    request: ApiRequest, service: Name, name: Named, environment: Wanted = None
+) -> FoundReleaseDocument:
+    """Of a commit with several, the one that a deployment to `environment` takes, and in `chosen` why."""
     server = await looker(request)
     await require_service(request, service)
 
-    def work() -> Release:
+    def work() -> Found:
         place = server.database.read(lambda tx: repository_place(tx, server.settings, service))
         if place is None:
             raise UnknownRelease(f"{service} has no release '{name[:100]}'")
-        return find_release(server.database, server.tools.git, service=service, repository=place, text=name)
+        if environment and server.deployments is not None:
+            tools = server.deployments.requests.tools
+            return release_for(tools, service=service, text=name, environment=environment)
+        aim = Aim(environment)
+        return find_for(server.database, server.tools.git, aim, service=service, repository=place, text=name)
 
-    return await _document(server, await asyncio.to_thread(work))
+    found = await asyncio.to_thread(work)
+    return {**await _document(server, found.release), "chosen": found.said}
 
 
 @posts(

@@ -25,9 +25,8 @@ from headway.domain.deployment import DeploymentKind
 from headway.engine.deployments import Wish, dry_run
 from headway.engine.documents import plan_document
 from headway.engine.permissions import Action
-from headway.engine.releases import find_release
 from headway.engine.request_preview import what_it_would_do
-from headway.engine.requests import Requests, UnknownService, repository_place
+from headway.engine.requests import Requests, release_for
 from headway.engine.server import Server
 from headway.store.pages import cut
 from headway.store.requests import approvals_of, requests_of, waiting_requests
@@ -266,10 +265,7 @@ async def plan(
     tools = requests_here(server_of(request)).tools
 
     def work() -> PlanDocument:
-        place = tools.database.read(lambda tx: repository_place(tx, tools.settings, service))
-        if place is None:
-            raise UnknownService(f"there is no service {service} here", hint="GET /api/services")
-        found = find_release(tools.database, tools.git, service=service, repository=place, text=release)
+        found = release_for(tools, service=service, text=release, environment=environment).release
         project = tools.projects.of(found.repository, found.commit, service)
         wish = Wish(environment, found, DeploymentKind(kind))
         return plan_document(dry_run(tools.database, tools.git, project, wish, actor.name))

@@ -72,7 +72,7 @@ def command(
     from headway.engine.deployment_plan import environment_of
     from headway.engine.deployments import Deployments, Result, Wish
     from headway.engine.projects import find_project
-    from headway.engine.releases import find_release
+    from headway.engine.releases import Aim, find_for
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
@@ -89,8 +89,11 @@ def command(
             )
         from headway.cli import server_deploy, server_release
 
-        name = server_release.here(git, project.root, wanted or "HEAD")
         service, kind = project.contract.service.name, "hotfix" if hotfix else "planned"
+        chosen = server_release.chosen_for(server, git, service, environment, project.root, wanted or "HEAD")
+        name = chosen["id"]
+        if chosen["chosen"]:
+            echo(chosen["chosen"], err=True)
         if dry_run:
             plan = server_deploy.dry_run(
                 server, service=service, environment=environment, release=name, kind=kind
@@ -107,13 +110,18 @@ def command(
             as_json=as_json,
         )
     with open_database(settings.database_url, before=copy_first(settings)) as database:
-        release = find_release(
+        after = environment_of(project.contract, environment).after
+        found = find_for(
             database,
             git,
+            Aim(environment, lambda _: after),
             service=project.contract.service.name,
             repository=project.root,
             text=wanted or "HEAD",
         )
+        release = found.release
+        if found.said:
+            echo(found.said, err=True)
         kind_of = DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED
         standing = at_the_gate(database, release, environment)
         wish = Wish(environment, release, kind_of, force=force, request=standing.request)

@@ -9,7 +9,7 @@ from headway.base.errors import HeadwayError
 from headway.client.decode import typed
 from headway.client.http import HeadwayClient, segment
 from headway.drivers.git import Git
-from headway.wire.shapes_delivery import ReleaseDocument
+from headway.wire.shapes_delivery import FoundReleaseDocument, ReleaseDocument
 
 
 def newest(server: HeadwayClient, service: str, limit: int) -> list[ReleaseDocument]:
@@ -21,6 +21,15 @@ def named(server: HeadwayClient, git: Git, service: str, root: Path, name: str) 
     """Branches and tags are those of the server; HEAD is the one here."""
     place = f"/api/services/{segment(service)}/releases/find"
     return typed(server.get(place, name=here(git, root, name)), ReleaseDocument)
+
+
+def chosen_for(  # noqa: PLR0917  (where, of what, where to)
+    server: HeadwayClient, git: Git, service: str, environment: str, root: Path, name: str
+) -> FoundReleaseDocument:
+    """The release that a deployment there takes; of several of one commit with what was chosen, and why."""
+    place = f"/api/services/{segment(service)}/releases/find"
+    found = server.get(place, name=here(git, root, name), environment=environment)
+    return typed(found, FoundReleaseDocument)
 
 
 def add(server: HeadwayClient, service: str, sha: str, files: Mapping[str, Path]) -> ReleaseDocument:

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from headway.base.errors import WrongUse
+from headway.deploy.choice import Candidate, preferred
 from headway.domain.commit import Commit
 from headway.domain.contract import DeploySpec
 from headway.domain.release import Artifact, Release
@@ -30,7 +31,7 @@ from headway.engine.settings import Settings
 from headway.store import releases as rows
 from headway.store.commits import add_commit, commit_by_sha
 from headway.store.database import Database, Transaction
-from headway.store.deployments import environments_of, last_succeeded
+from headway.store.deployments import environments_of, last_succeeded, succeeded_of_commit
 from headway.store.runs import run_by_id
 
 PREFIX = "rel-"
@@ -167,39 +168,79 @@ def add_release(
     return database.transact(work)
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a release is to be deployed: of several of one commit, that decides which one is meant."""
+
+    environment: str | None = None
+    #: The environment in which a release of this commit must have succeeded before.
+    after: Callable[[Release], str | None] = lambda release: None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    release: Release
+    #: Where the commit has several: which one is taken, and why. Else empty.
+    said: str = ""
+
+
 def find_release(database: Database, git: Git, *, service: str, repository: str | Path, text: str) -> Release:
+    """The release that `text` names; see `find_for`."""
+    return find_for(database, git, Aim(), service=service, repository=repository, text=text).release
+
+
+def find_for(
+    database: Database, git: Git, aim: Aim, *, service: str, repository: str | Path, text: str
+) -> Found:
     """The release that `text` names: its id or a beginning of it, a commit's id or beginning, HEAD, a branch, a tag.
 
-    Of a commit with several releases the one made last. Raises UnknownRelease, AmbiguousRelease, NoReleaseYet,
-    ReleaseGone.
+    Of a commit with several releases the one that `deploy.choice` prefers. Raises UnknownRelease, AmbiguousRelease,
+    NoReleaseYet, ReleaseGone.
     """
     by_id = _by_id(database, service, text)
     if by_id is not None:
-        return standing(by_id)
+        return Found(standing(by_id))
     if _HEX.fullmatch(text):
         of_commit = database.read(lambda tx: rows.releases_of_commit(tx, service, text))
         if len({release.commit for release in of_commit}) > 1:
             raise _ambiguous(service, text, [release.commit[:12] for release in of_commit])
         if of_commit:
-            return standing(of_commit[0])
+            return _preferred(database, of_commit, aim, text)
     try:
         sha = git.resolve(repository, text)
     except UnknownCommit:
         raise UnknownRelease(
             f"'{text}' names no release and no commit of {service}", hint="see what there is: headway release"
         ) from None
-    return release_of_commit(database, service=service, sha=sha, called=text)
-
-
-def release_of_commit(database: Database, *, service: str, sha: str, called: str) -> Release:
-    """The commit's release that was made last. `called` is what the user calls the commit. Raises NoReleaseYet."""
     of_commit = database.read(lambda tx: rows.releases_of_commit(tx, service, sha))
     if of_commit:
-        return standing(of_commit[0])
-    named = called if sha.startswith(called) else f"{called} ({sha[:12]})"
+        return _preferred(database, of_commit, aim, text)
+    named = text if sha.startswith(text) else f"{text} ({sha[:12]})"
     raise NoReleaseYet(
         f"{named} has no release of {service} yet",
         hint="headway run makes one of the commit you are on; headway release add --commit takes files built elsewhere",
+    )
+
+
+def _preferred(database: Database, of_commit: Sequence[Release], aim: Aim, called: str) -> Found:
+    """`of_commit` are those of one commit, newest first; `called` is what the user calls it. Raises ReleaseGone."""
+    stand = [release for release in of_commit if release.removed_at is None] or [standing(of_commit[0])]
+    if len(stand) == 1:
+        return Found(stand[0])
+    service, commit = stand[0].service, stand[0].commit
+
+    def work(tx: Transaction) -> tuple[dict[str, dict[str, datetime]], str | None]:
+        live = last_succeeded(tx, service, aim.environment) if aim.environment else None
+        return succeeded_of_commit(tx, service, commit), live.release if live else None
+
+    succeeded, live = database.read(work)
+    candidates = [Candidate(one.id, one.created_at, succeeded.get(one.id, {})) for one in stand]
+    chosen, why = preferred(candidates, environment=aim.environment, after=aim.after(stand[0]), live=live)
+    others = [one.id for one in stand if one.id != chosen]
+    shown = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
+    return Found(
+        next(one for one in stand if one.id == chosen),
+        f"{called} has {len(stand)} releases; {chosen} is taken, which {why} (--release takes another one: {shown})",
     )
 
 

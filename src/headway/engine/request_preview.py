@@ -18,10 +18,10 @@ from headway.domain.request import Obstacle, RequestOrigin
 from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import target_of
 from headway.engine.release_projects import bare_of
-from headway.engine.releases import UnknownRelease, find_release
+from headway.engine.releases import UnknownRelease
 from headway.engine.request_gate import Asking, ask_gate
 from headway.engine.request_tools import RequestTools
-from headway.engine.requests import UnknownService, new_request, repository_place
+from headway.engine.requests import UnknownService, new_request, release_for, repository_place
 from headway.store import deployments
 from headway.store.database import Transaction
 from headway.store.releases import get_release
@@ -86,17 +86,19 @@ async def what_it_would_do(
     place, found, settings_of, live = await tools.database.fetch(find)
     if place is None:
         raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
+    said = ""
     if found is None:
         if release is None:
             raise UnknownRelease("no release was named", hint="name one: an id, a commit, a branch")
-        found = await asyncio.to_thread(
-            find_release, tools.database, tools.git, service=service, repository=place, text=release
+        meant = await asyncio.to_thread(
+            release_for, tools, service=service, text=release, environment=environment
         )
+        found, said = meant.release, meant.said
     wish = new_request(found, environment, actor.name, RequestOrigin.PERSON, "", now)
     wish = replace(wish, kind=kind, force=force, settings_of=settings_of)
     asking = await ask_gate(tools, wish, now)
     commits, unknown = await asyncio.to_thread(_commits, tools, found, live, kind)
-    notes = [*_once(asking.project.contract.deploy, kind)]
+    notes = [*([said] if said else []), *_once(asking.project.contract.deploy, kind)]
     if kind is DeploymentKind.ROLLBACK and not force:
         notes += await _in_the_way(tools, service, environment, found.id)
     return _preview(found, asking, kind, live, commits, unknown, notes)

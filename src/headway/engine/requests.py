@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from headway.base.errors import Held, WrongUse
+from headway.base.errors import HeadwayError, Held, WrongUse
 from headway.base.ids import new_id
 from headway.deploy.gate import Verdict
 from headway.deploy.guards import applying, stricter
@@ -26,7 +26,7 @@ from headway.engine.deployment_gate import GateRefused
 from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_rollback import target_of
 from headway.engine.permissions import Action, require
-from headway.engine.releases import ReleaseGone, find_release
+from headway.engine.releases import Aim, Found, ReleaseGone, find_for
 from headway.engine.request_gate import ask_gate, require_in, team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
@@ -99,7 +99,7 @@ class Requests:
         await self._require(actor, Action.DEPLOYMENT_REQUEST, service)
         if (before := await self._came_of(key)) is not None and before.request is not None:
             return before.request
-        found = await asyncio.to_thread(self._release, service, release)
+        found = await asyncio.to_thread(self._release, service, release, environment)
         made = self._new(actor, found, environment, kind, force=force)
         return await self._place(actor, Action.DEPLOYMENT_REQUEST, made, key)
 
@@ -280,12 +280,29 @@ class Requests:
 
         return await self.tools.database.fetch(look)
 
-    def _release(self, service: str, text: str) -> Release:
+    def _release(self, service: str, text: str, environment: str) -> Release:
         """Raises UnknownService and the errors of releases. Blocks."""
-        found = self.tools.database.read(lambda tx: repository_place(tx, self.tools.settings, service))
-        if found is None:
-            raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
-        return find_release(self.tools.database, self.tools.git, service=service, repository=found, text=text)
+        return release_for(self.tools, service=service, text=text, environment=environment).release
+
+
+def release_for(tools: RequestTools, *, service: str, text: str, environment: str) -> Found:
+    """What a deployment there takes for `text`, which is as in `find_for`. Raises UnknownService and the errors of
+    releases. Blocks."""
+    place = tools.database.read(lambda tx: repository_place(tx, tools.settings, service))
+    if place is None:
+        raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
+
+    def after(release: Release) -> str | None:
+        try:
+            contract = tools.projects.of(release.repository, release.commit, service).contract
+        except HeadwayError:
+            # Whatever is wrong with it, the gate tells.
+            return None
+        found = contract.environments.get(environment)
+        return found.after if found else None
+
+    aim = Aim(environment, after)
+    return find_for(tools.database, tools.git, aim, service=service, repository=place, text=text)
 
 
 def ask_of_deployment(

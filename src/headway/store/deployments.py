@@ -192,6 +192,23 @@ def has_succeeded(tx: Transaction, service: str, environment: str, release: str)
     return _deployment(row) if row else None
 
 
+def succeeded_of_commit(tx: Transaction, service: str, commit: str) -> dict[str, dict[str, datetime]]:
+    """Of each release of a commit, where deployments of ours succeeded, and when the last one of each was asked for."""
+    rows = tx.all(
+        """
+        SELECT release_id, environment, MAX(requested_at) AS at FROM deployments
+        WHERE service = :service AND commit_sha = :commit AND state = 'succeeded' AND origin = ''
+        GROUP BY release_id, environment
+        """,
+        service=service,
+        commit=commit,
+    )
+    found: dict[str, dict[str, datetime]] = {}
+    for row in rows:
+        found.setdefault(row["release_id"], {})[row["environment"]] = from_milliseconds(row["at"])
+    return found
+
+
 def unfinished_anywhere(tx: Transaction) -> list[Deployment]:
     """Of every service and environment, the oldest first: what somebody drives, or has left."""
     rows = tx.all(f"SELECT * FROM deployments WHERE state IN {_UNFINISHED} ORDER BY requested_at, id")

@@ -33,6 +33,11 @@ class ReleaseDocument(TypedDict):
     live_in: list[str]
 
 
+class FoundReleaseDocument(ReleaseDocument):
+    #: One sentence where several releases of a commit could be meant; else empty.
+    chosen: str
+
+
 class DeploymentDocument(TypedDict):
     id: str
     number: int
