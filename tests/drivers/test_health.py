@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from headway.base.errors import WrongUse
-from headway.domain.contract import HealthKind
+from headway.domain.contract import Expect, HealthKind
+from headway.drivers import health
 from headway.drivers.health import probe
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.session import HostSession
@@ -46,6 +47,60 @@ def response(status: str, body: bytes = b"", more: str = "") -> bytes:
 async def test_http_answers(answer: bytes, good: bool, why: str) -> None:
     async with serving(saying(answer)) as port:
         assert await probe(HealthKind.HTTP, f"http://127.0.0.1:{port}/health", None, 3) == (good, why)
+
+
+NEW = response("200 OK", b'{"release": "rel-b"}', "X-Release: rel-b\r\nX-Release: other\r\n")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrel\r\n2;x\r\n-b\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expect", "good", "why"),
+    [
+        (NEW, Expect(body="rel-b", header=(("x-release", "rel-b"),), status=(200,)), True, "HTTP 200"),
+        (
+            NEW,
+            Expect(body="rel-a"),
+            False,
+            'HTTP 200, but its body does not hold \'rel-a\': {"release": "rel-b"}',
+        ),
+        (
+            NEW,
+            Expect(header=(("X-Release", "rel-a"),)),
+            False,
+            "HTTP 200, but its header X-Release is 'rel-b, other'; 'rel-a' is expected",
+        ),
+        (NEW, Expect(header=(("X-No", "a"),)), False, "HTTP 200, but it has no header X-No; 'a' is expected"),
+        (NEW, Expect(status=(204, 301)), False, 'HTTP 200, and 204 or 301 is expected: {"release": "rel-b"}'),
+        (response("404 Not Found"), Expect(status=(404,)), True, "HTTP 404"),
+        (CHUNKED, Expect(body="rel-b"), True, "HTTP 200"),
+        (CHUNKED, Expect(body="rel-a"), False, "HTTP 200, but its body does not hold 'rel-a': rel-b"),
+        # What the service says late, without a length: until it closes, and 64 KiB at most.
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 60_000 + b"rel-b", Expect(body="rel-b"), True, "HTTP 200"),
+        (
+            response("200 OK", b"x" * 70_000 + b"rel-b"),
+            Expect(body="rel-b"),
+            False,
+            "HTTP 200, but its body does not hold 'rel-b': " + "x" * 120,
+        ),
+    ],
+)
+async def test_http_answers_that_must_hold_something(
+    answer: bytes, expect: Expect, good: bool, why: str
+) -> None:
+    async with serving(saying(answer)) as port:
+        found = await probe(HealthKind.HTTP, f"http://127.0.0.1:{port}/health", None, 30, expect)
+    assert found == (good, why)
+
+
+async def test_an_answer_is_judged_when_it_is_whole_although_the_connection_stays_open() -> None:
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(NEW)
+        await reader.read()
+        await reader.read()
+
+    async with serving(stay) as port:
+        found = await probe(HealthKind.HTTP, f"http://127.0.0.1:{port}/", None, 30, Expect(body="rel-a"))
+    assert not found[0] and "does not hold 'rel-a'" in found[1]
 
 
 async def test_the_request_is_what_servers_expect() -> None:
@@ -92,7 +147,21 @@ async def test_ports() -> None:
         (HealthKind.HTTP, f"http://127.0.0.1:{closed}/"),
     ):
         good, why = await probe(kind, target, None, 3)
-        assert not good and "refused" in why
+        assert not good and f"127.0.0.1:{closed}: " in why and "refused" in why
+
+
+@pytest.mark.parametrize(
+    ("greeting", "saw"), [(b"220 mail\r\n", "and says: 220 mail"), (b"", "and closes them")]
+)
+async def test_a_port_that_greets_is_told(greeting: bytes, saw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        writer.close()
+
+    monkeypatch.setattr(health, "_GREETING", 20)
+    async with serving(greet) as port:
+        found = await probe(HealthKind.TCP, f"127.0.0.1:{port}", None, 30)
+    assert found == (True, f"127.0.0.1:{port} accepts connections {saw}")
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ drain = {{ run = 'echo {{host}} > "$HEADWAY_ROOT/draining"', until = 'test -f "$
 activate = "./bin/activate"
 deactivate = 'rm -f "$HEADWAY_ROOT/serving"'
 undrain = 'rm -f "$HEADWAY_ROOT/draining"'
-health = {{ command = "./bin/health", interval = "50ms", within = "{within}" }}
+health = {health}
 timeout = "20s"
 {extra_deploy}
 
@@ -117,6 +117,8 @@ class Shop:
     root: str
     strategy: str = '{ kind = "rolling", batch = 1 }'
     within: str = "2s"
+    #: A table of TOML in place of the command.
+    health: str = ""
     extra_deploy: str = ""
     extra_environment: str = ""
     #: Words of the file -> what stands in their place, as another version of the service has it.
@@ -155,7 +157,8 @@ class Shop:
         return text.format(
             root=self.root,
             strategy=self.strategy,
-            within=self.within,
+            health=self.health
+            or f'{{ command = "./bin/health", interval = "50ms", within = "{self.within}" }}',
             extra_deploy=self.extra_deploy,
             extra_environment=self.extra_environment,
             names=", ".join(f'"{name}"' for name in self.names),

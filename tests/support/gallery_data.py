@@ -300,11 +300,20 @@ class Teller:
                         None if running else 1 if bad else 0,
                         at,
                         None if running else at + timedelta(milliseconds=640),
-                        "HTTP 500 Internal Server Error\nprices: table has no column 'rounding'\n"
+                        "health (http): HTTP 500: prices: table has no column 'rounding' (for 30s)"
                         if bad
                         else "",
                     ),
                 )
+                if bad:
+                    log = "10:00:01 listening on 8080\n10:00:02 ERROR prices: table has no column 'rounding'"
+                    ended = at + timedelta(milliseconds=690)
+                    save_step(
+                        self.tx,
+                        DeploymentStep(
+                            deployment.id, f"web{number + 1}", "logs", 1, "succeeded", None, at, ended, log
+                        ),
+                    )
 
     def ask(
         self, release: Release, environment: str, before: timedelta, *, id: str, obstacles: Sequence[Obstacle]

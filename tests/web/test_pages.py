@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from headway.domain.people import Role
-from headway.store.database import Database
+from headway.store.database import Database, Transaction
 from tests.support.gallery_data import ARABIC, HOSTILE, HOSTILE_NAME, LONG_BRANCH, fill_overfull, fill_typical
 from tests.support.pages import Browser, browsing, make_server, sign_in
 
@@ -224,6 +224,25 @@ async def test_the_bar_says_loudly_what_is_wrong(server: Any, browser: Browser) 
     assert "runs has not looked for 3600 s" in page
     assert '<div class="banner" role="alert">only 3 MiB are free' in page
     assert "all quiet" not in page
+
+
+async def test_a_deployment_that_failed_shows_what_its_health_saw_and_the_releases_own_log(
+    typical: Told,
+) -> None:
+    def failed(tx: Transaction) -> tuple[str, int]:
+        (row,) = tx.all(
+            "SELECT service, number FROM deployments WHERE state = 'rolled_back' ORDER BY number LIMIT 1"
+        )
+        return str(row["service"]), int(row["number"])
+
+    service, number = typical.server.database.read(failed)
+    session = sign_in(typical.server, "vera", Role.VIEWER)
+    async with browsing(typical.server, session) as browser:
+        page = await browser.get(f"/services/{service}/deployments/{number}")
+    assert '<details class="steps" open>' in page
+    assert "health (http): HTTP 500: prices: table has no column" in page
+    assert "the release's own log, its last lines" in page
+    assert "10:00:02 ERROR prices: table has no column" in page
 
 
 async def test_a_viewer_sees_no_button_that_they_may_not_press(typical: Told) -> None:

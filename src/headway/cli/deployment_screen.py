@@ -27,6 +27,11 @@ _COLOURS = {
 }
 
 
+def is_shown(step: DeploymentStep) -> bool:
+    """What failed, and the log of a process that failed."""
+    return step.state == "failed" or step.is_log
+
+
 class Lines(Watcher):
     """Plain lines, so that they can be read by eye, in a log and by a pipe alike. `err`: to standard error."""
 
@@ -67,10 +72,11 @@ class Lines(Watcher):
 
     def steps(self, steps: Sequence[DeploymentStep]) -> None:
         for step in steps:
-            if step.state != "failed":
+            if not is_shown(step):
                 continue
-            self.say(f"    {step.host}  {step.step}: exit {step.exit_code}")
-            for line in step.output.splitlines()[-20:]:
+            said = "failed" if step.exit_code is None else f"exit {step.exit_code}"
+            self.say(f"    {step.host}  {step.step}" + (f": {said}" if step.state == "failed" else ""))
+            for line in step.output.splitlines()[-30:]:
                 self.say(f"      | {line}")
 
     def note(self, text: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from headway.base.errors import Cancelled, Failed, Held
 from headway.cli.deployment_result import finish
-from headway.cli.deployment_screen import Lines
+from headway.cli.deployment_screen import Lines, is_shown
 from headway.cli.output import echo
 from headway.client.decode import deployment_of, deployment_step_of, host_of, typed
 from headway.client.http import HeadwayClient, segment
@@ -143,7 +143,7 @@ class _Follower:
                 self._shown[row.host] = (row.state, row.reason)
                 self._lines.host(row)
         steps = [deployment_step_of(step, deployment.id) for step in document["steps"]]
-        fresh = [step for step in steps if step.state == "failed" and self._is_new(step)]
+        fresh = [step for step in steps if is_shown(step) and self._is_new(step)]
         self._lines.steps(fresh)
         return Result(deployment, hosts) if deployment.state.is_final else None
 

@@ -97,6 +97,21 @@ class HealthFrom(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """What an answer by HTTP must hold, besides being one; its texts may hold placeholders."""
+
+    #: Any of these; 200 to 399 if there are none.
+    status: tuple[int, ...] = ()
+    #: Somewhere in the body's first 64 KiB.
+    body: str | None = None
+    #: (name, what one of the headers of that name holds).
+    header: tuple[tuple[str, str], ...] = ()
+
+
+ANY_ANSWER = Expect()
+
+
+@dataclass(frozen=True, slots=True)
 class HealthCheck:
     """Good after `successes` good answers in a row, asked every `interval`; bad when `within` has passed without."""
 
@@ -110,6 +125,8 @@ class HealthCheck:
     source: HealthFrom = HealthFrom.HOST
     #: Time limit of one question.
     timeout: timedelta = timedelta(seconds=5)
+    #: Of `http` only.
+    expect: Expect = ANY_ANSWER
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,11 @@ class DeploymentStep:
     #: The end of its output, masked, at most 4 KiB.
     output: str = ""
 
+    @property
+    def is_log(self) -> bool:
+        """No step of the deployment's: the last lines of the log of a process that failed."""
+        return self.step.partition(":")[0].removeprefix("back-") == "logs"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -13,11 +13,15 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from headway.base.errors import Errored, WrongUse
-from headway.domain.contract import HealthKind
+from headway.domain.contract import ANY_ANSWER, Expect, HealthKind
 from headway.drivers.ssh.framing import Reply
 
 _HEAD_LIMIT = 2**16
 _BODY_SHOWN = 120
+#: Of a body in which something is looked for.
+_BODY_READ = 2**16
+#: How long a port may take to greet, in seconds; most wait to be spoken to.
+_GREETING = 0.1
 _LOOPBACK = ("localhost", "::1", "127.")
 
 
@@ -39,16 +43,18 @@ class Way(Protocol):
     async def call(self, script: str, *, timeout: float, limit: int = ...) -> Reply: ...
 
 
-async def probe(kind: HealthKind, target: str, way: Way | None, timeout: float) -> tuple[bool, str]:
-    """Whether the answer was good, and one line that says why. One question; asking again is the caller's.
+async def probe(
+    kind: HealthKind, target: str, way: Way | None, timeout: float, expect: Expect = ANY_ANSWER
+) -> tuple[bool, str]:
+    """Whether the answer was good, and one line that says what it was. One question; asking again is the caller's.
 
-    `target` is a URL, `address:port`, or a script for sh. `way` None asks from here, else as the host sees itself.
+    `target` and what is expected hold no placeholders any more. `target` is a URL, `address:port`, or a script for sh. `way` None asks from here, else as the host sees itself.
     `timeout` is in seconds and counts as a bad answer. A connection to the host that breaks is not an answer:
     what `way` raises for it passes through. Raises WrongUse for a target that makes no sense.
     """
     match kind:
         case HealthKind.HTTP:
-            asked = _http(_url(target), way)
+            asked = _http(_url(target), way, expect)
         case HealthKind.TCP:
             asked = _tcp(*_address(target), way)
         case HealthKind.COMMAND:
@@ -63,7 +69,15 @@ async def probe(kind: HealthKind, target: str, way: Way | None, timeout: float) 
     except ssl.SSLError as error:
         return False, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}"
     except OSError as error:
-        return False, _words(error)
+        return False, f"{_asked(kind, target)}: {_words(error)}"
+
+
+def _asked(kind: HealthKind, target: str) -> str:
+    """The place that was asked, without what a URL may hold of secrets."""
+    if kind is HealthKind.TCP:
+        return target
+    url = _url(target)
+    return f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
 
 def _words(error: OSError) -> str:
@@ -98,12 +112,21 @@ async def _open(host: str, port: int, way: Way | None) -> tuple[Reader, Writer]:
 
 
 async def _tcp(host: str, port: int, way: Way | None) -> tuple[bool, str]:
-    _, writer = await _open(host, port, way)
-    await _close(writer)
-    return True, f"{host}:{port} accepts connections"
+    reader, writer = await _open(host, port, way)
+    greeting: bytes | None = None
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GREETING):
+                greeting = await reader.read(4 * _BODY_SHOWN)
+    finally:
+        await _close(writer)
+    saw = (
+        "" if greeting is None else f" and says: {_first_line(greeting)}" if greeting else " and closes them"
+    )
+    return True, f"{host}:{port} accepts connections{saw}"
 
 
-async def _http(url: SplitResult, way: Way | None) -> tuple[bool, str]:
+async def _http(url: SplitResult, way: Way | None, expect: Expect) -> tuple[bool, str]:
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
     reader, writer = await _open(host, port, way)
@@ -116,7 +139,7 @@ async def _http(url: SplitResult, way: Way | None) -> tuple[bool, str]:
             stream = secure
         else:
             writer.write(_request(url))
-        return _judge(await _answer(stream))
+        return _judge(await _answer(stream, expect), expect)
     finally:
         await _close(writer)
 
@@ -138,12 +161,14 @@ def _request(url: SplitResult) -> bytes:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int | None
-    #: The first bytes of the body, or of whatever it was that answered.
-    start: str
+    #: What was read of the body, or of whatever it was that answered.
+    body: bytes
+    #: Name in lower letters and value, as they came.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-async def _answer(stream: Reader) -> _Answer:
-    """Reads the head and, of a bad answer, the first bytes of the body."""
+async def _answer(stream: Reader, expect: Expect) -> _Answer:
+    """Reads the head and of the body what is needed: the first bytes of a bad answer, or what is looked for."""
     data = b""
     while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
         piece = await stream.read(8192)
@@ -151,18 +176,41 @@ async def _answer(stream: Reader) -> _Answer:
             break
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
-    words = head.split(b"\r\n", 1)[0].split(None, 2)
+    first, *lines = head.split(b"\r\n")
+    words = first.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-        return _Answer(None, _first_line(data))
+        return _Answer(None, data)
     status = int(words[1])
-    while status >= 400 and len(body) < _BODY_SHOWN:
+    pairs = (line.decode("utf-8", "replace").partition(":") for line in lines)
+    headers = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+    chunked = any(name == "transfer-encoding" and "chunked" in value.lower() for name, value in headers)
+    length = next((int(v) for n, v in headers if n == "content-length" and v.isdecimal()), None)
+    wanted = _BODY_READ if expect.body is not None else 0 if _is_good(status, expect) else _BODY_SHOWN
+    while True:
+        read, whole = _unchunked(body) if chunked else (body, length is not None and len(body) >= length)
+        if whole or len(read) >= wanted or len(body) >= 2 * _BODY_READ:
+            return _Answer(status, read, headers)
         piece = await stream.read(8192)
         if not piece:
-            break
+            return _Answer(status, read, headers)
         body += piece
-    if b"transfer-encoding: chunked" in head.lower():
-        body = body.partition(b"\r\n")[2].partition(b"\r\n")[0]  # the first chunk is enough to show
-    return _Answer(status, _first_line(body))
+
+
+def _unchunked(data: bytes) -> tuple[bytes, bool]:
+    """What came so far of a body sent in chunks, and whether that is all."""
+    body = b""
+    while True:
+        size, end, rest = data.partition(b"\r\n")
+        try:
+            length = int(size.split(b";")[0], 16)
+        except ValueError:
+            return body, bool(end)
+        if length == 0 or not end:
+            return body, bool(end)
+        body += rest[:length]
+        if len(rest) < length + 2:
+            return body, False
+        data = rest[length + 2 :]
 
 
 def _first_line(data: bytes) -> str:
@@ -171,15 +219,31 @@ def _first_line(data: bytes) -> str:
     return printable[:_BODY_SHOWN]
 
 
-def _judge(answer: _Answer) -> tuple[bool, str]:
+def _is_good(status: int, expect: Expect) -> bool:
+    return status in expect.status if expect.status else 200 <= status < 400
+
+
+def _judge(answer: _Answer, expect: Expect) -> tuple[bool, str]:
+    start = _first_line(answer.body)
     if answer.status is None:
-        return (
-            (False, f"the answer is not HTTP: {answer.start}")
-            if answer.start
-            else (False, "closed without an answer")
-        )
-    good = 200 <= answer.status < 400
-    return good, f"HTTP {answer.status}" + (f": {answer.start}" if not good and answer.start else "")
+        return (False, f"the answer is not HTTP: {start}") if start else (False, "closed without an answer")
+    said = f"HTTP {answer.status}"
+    shown = f": {start}" if start else ""
+    if not _is_good(answer.status, expect):
+        wanted = f", and {' or '.join(map(str, expect.status))} is expected" if expect.status else ""
+        return False, f"{said}{wanted}{shown}"
+    for name, text in expect.header:
+        values = [value for given, value in answer.headers if given == name.lower()]
+        if not any(text in value for value in values):
+            found = (
+                f"its header {name} is '{_first_line(', '.join(values).encode())}'"
+                if values
+                else f"it has no header {name}"
+            )
+            return False, f"{said}, but {found}; '{text}' is expected"
+    if expect.body is not None and expect.body.encode() not in answer.body[:_BODY_READ]:
+        return False, f"{said}, but its body does not hold '{expect.body}'{shown}"
+    return True, said
 
 
 async def _command(script: str, way: Way | None, timeout: float) -> tuple[bool, str]:

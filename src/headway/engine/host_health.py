@@ -2,21 +2,43 @@
 
 import asyncio
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headway.base.clock import Clock
 from headway.base.durations import format_duration
-from headway.deploy.host_states import Outcome
 from headway.deploy.layout import release_directory, settings_file
-from headway.deploy.placeholders import fill_command, fill_url
+from headway.deploy.placeholders import Values, fill_command, fill_path, fill_url
 from headway.deploy.plan import HostPlan, Plan, Standing
-from headway.domain.contract import HealthCheck, HealthFrom, HealthKind
+from headway.domain.contract import Expect, HealthCheck, HealthFrom, HealthKind
 from headway.drivers.health import probe
 from headway.engine.host_link import HostLink
 
 #: While a canary is watched: this many bad answers in a row are a verdict, one is a hiccup.
 _BAD_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of one check: of which process, whether it was good, and what was seen, as one line."""
+
+    process: str
+    good: bool
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A check of one process, its placeholders filled in."""
+
+    process: str
+    check: HealthCheck
+    target: str
+    expect: Expect
+
+    def seen(self, good: bool, why: str) -> Seen:
+        process = "" if self.process == "main" else f" of {self.process}"
+        return Seen(self.process, good, f"health{process} ({self.check.kind}): {why}")
 
 
 @dataclass
@@ -26,17 +48,11 @@ class Health:
     link: HostLink
     clock: Clock
 
-    async def settle(self, standing: Standing) -> Outcome:
-        """Asks all checks of that release's own file at once until each was good `successes` times in a row; the
-        first that fails decides."""
-        checks = self._checks(standing)
-        found = await asyncio.gather(
-            *(self._until_good(name, check, target) for name, check, target in checks)
-        )
-        bad = [outcome for outcome in found if not outcome.good]
-        return bad[0] if bad else Outcome(True)
+    async def settle(self, standing: Standing) -> list[Seen]:
+        """Asks all checks of that release's own file at once until each was good `successes` times in a row."""
+        return await asyncio.gather(*(self._until_good(asked) for asked in self._checks(standing)))
 
-    async def watch(self, standing: Standing, until: datetime) -> Outcome:
+    async def watch(self, standing: Standing, until: datetime) -> list[Seen]:
         """Goes on asking until `until`, and until an answer was good; bad after several bad answers in a row.
 
         Late (whoever watched was killed, and the time is over): one good answer is enough.
@@ -47,17 +63,13 @@ class Health:
         left = min(whole, max(0.0, (until - self.clock.now()).total_seconds()))
         if not checks:
             await self.clock.sleep(left)
-            return Outcome(True)
         end = self.clock.monotonic() + left
-        found = await asyncio.gather(
-            *(self._while_good(name, check, target, end) for name, check, target in checks)
-        )
-        bad = [outcome for outcome in found if not outcome.good]
-        return bad[0] if bad else Outcome(True)
+        return await asyncio.gather(*(self._while_good(asked, end) for asked in checks))
 
-    def _checks(self, standing: Standing) -> list[tuple[str, HealthCheck, str]]:
+    def _checks(self, standing: Standing) -> list[_Asked]:
+        values = self.plan.values(self.host, standing.release)
         return [
-            (process.name, check, self._target(check, standing))
+            _Asked(process.name, check, self._target(check, standing), _filled(check.expect, values))
             for process in standing.processes
             for check in process.health
         ]
@@ -78,41 +90,46 @@ class Health:
             f"sh -eu -c {shlex.quote(command)}"
         )
 
-    async def _until_good(self, name: str, check: HealthCheck, target: str) -> Outcome:
+    async def _until_good(self, asked: _Asked) -> Seen:
+        check = asked.check
         end = self.clock.monotonic() + check.within.total_seconds()
         in_a_row, why = 0, "no answer"
         while True:
-            good, why = await self._ask(check, target)
+            good, why = await self._ask(asked)
             in_a_row = in_a_row + 1 if good else 0
             if in_a_row >= check.successes:
-                return Outcome(True)
+                return asked.seen(True, why)
             pause = min(check.interval.total_seconds(), end - self.clock.monotonic())
             if pause <= 0:
-                return Outcome(
-                    False, self._unwell(name, check, f"{why} (for {format_duration(check.within)})")
-                )
+                return asked.seen(False, f"{why} (for {format_duration(check.within)})")
             await self.clock.sleep(pause)
 
-    async def _while_good(self, name: str, check: HealthCheck, target: str, end: float) -> Outcome:
+    async def _while_good(self, asked: _Asked, end: float) -> Seen:
         bad_in_a_row = 0
         while True:
-            good, why = await self._ask(check, target)
+            good, why = await self._ask(asked)
             bad_in_a_row = 0 if good else bad_in_a_row + 1
             left = end - self.clock.monotonic()
             if bad_in_a_row >= _BAD_IN_A_ROW:
-                return Outcome(False, self._unwell(name, check, f"{why} (while it was watched)"))
+                return asked.seen(False, f"{why} (while it was watched)")
             if good and left <= 0:
-                return Outcome(True)
-            interval = check.interval.total_seconds()
+                return asked.seen(True, why)
+            interval = asked.check.interval.total_seconds()
             await self.clock.sleep(min(interval, left) if left > 0 else interval)
 
-    async def _ask(self, check: HealthCheck, target: str) -> tuple[bool, str]:
+    async def _ask(self, asked: _Asked) -> tuple[bool, str]:
+        check = asked.check
+
         async def ask() -> tuple[bool, str]:
             way = None if check.source is HealthFrom.HERE else await self.link.session()
-            return await probe(check.kind, target, way, check.timeout.total_seconds())
+            return await probe(check.kind, asked.target, way, check.timeout.total_seconds(), asked.expect)
 
         return await self.link.persist(ask)
 
-    def _unwell(self, name: str, check: HealthCheck, why: str) -> str:
-        process = "" if name == "main" else f" of {name}"
-        return f"health{process} ({check.kind}): {why}"
+
+def _filled(expect: Expect, values: Values) -> Expect:
+    return replace(
+        expect,
+        body=None if expect.body is None else fill_path(expect.body, values),
+        header=tuple((name, fill_path(text, values)) for name, text in expect.header),
+    )

@@ -18,7 +18,7 @@ from headway.deploy.plan import Plan
 from headway.domain.deployment import Command, DeploymentStep
 from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
 from headway.domain.states import State
-from headway.drivers.runner.masking import mask
+from headway.drivers.runner.masking import mask, mask_text
 from headway.drivers.ssh.errors import CommandTimedOut
 from headway.engine.host_link import HostLink
 
@@ -103,6 +103,17 @@ class HostJobs:
             return JobEnd(State.SUCCEEDED, "", frozenset({command.step}))
         reason = f"exit {reply.exit_code} in {command.step}: {said[-200:]}".rstrip(": ")
         return JobEnd(State.FAILED, reason, frozenset())
+
+    def note(self, step: str, state: State, began: datetime, output: str) -> None:
+        """A row for what is no command of a plan: a health check, the log of what failed. Masked here."""
+        text = mask_text(output, self.secrets)[-_OUTPUT_KEPT:]
+        self.on_steps(
+            [
+                DeploymentStep(
+                    self.plan.deployment, self.link.name, step, 1, state, None, began, self.clock.now(), text
+                )
+            ]
+        )
 
     async def settle(self, *, patience: float | None = None) -> None:
         """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""

@@ -1,9 +1,9 @@
 """What an action of the rollout means on one host. Each may be begun again by whoever comes after a killed owner."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from headway.base.clock import Clock
@@ -13,7 +13,7 @@ from headway.deploy.commands import Group, commands, prepare_mark, settings_of, 
 from headway.deploy.host_states import ActionKind, Outcome
 from headway.deploy.layout import own_file, settings_file, upload_path
 from headway.deploy.own_files import own_file_text
-from headway.deploy.plan import HostPlan, Plan
+from headway.deploy.plan import HostPlan, Plan, Standing
 from headway.deploy.record import Job, finish_script
 from headway.domain.deployment import Command, Deployment
 from headway.domain.release import Artifact
@@ -21,12 +21,17 @@ from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.runner.masking import mask_text
 from headway.drivers.ssh.errors import HostUnreachable
-from headway.engine.host_health import Health
+from headway.engine.host_health import Health, Seen
 from headway.engine.host_jobs import HostJobs, JobEnd
 from headway.engine.host_link import HostLink
 from headway.engine.host_lock import HostsLock
+from headway.engine.remote_commands import Stage, run_task
+from headway.engine.service_logs import log_task
 
 A = ActionKind
+#: Of the log of a process that failed.
+LOG_LINES = 30
+_LOG_WITHIN = timedelta(seconds=15)
 #: Actions that are a job and nothing else.
 _GROUPS = {A.ONCE: Group.ONCE, A.UNDRAIN: Group.UNDRAIN, A.READMIT: Group.READMIT}
 
@@ -80,11 +85,12 @@ class HostWork:
             return _outcome(await self._run(_GROUPS[action]))
         if action is A.WATCH:
             assert due_at is not None
-            return await self._health().watch(self.plan.new(self.host), due_at)
+            new = self.plan.new(self.host)
+            return await self._well("watch", new, self._health().watch(new, due_at))
         others: dict[ActionKind, Callable[[], Awaitable[Outcome]]] = {
             A.PREPARE: self._prepare,
             A.SWITCH: self._switch,
-            A.CHECK: lambda: self._health().settle(self.plan.new(self.host)),
+            A.CHECK: self._check,
             A.FINISH: self._finish,
             A.REVERT: self._revert,
             A.RECHECK: self._recheck,
@@ -156,6 +162,7 @@ class HostWork:
 
     async def _switch(self) -> Outcome:
         end = await self._run(Group.SWITCH)
+        await self._tell_log_of_failed(Group.SWITCH, end, self.plan.new(self.host))
         return Outcome(end.state is State.SUCCEEDED, end.reason, switched="switch" in end.done)
 
     async def _finish(self) -> Outcome:
@@ -184,6 +191,8 @@ class HostWork:
         own = f"{self.plan.deployment}.env"
         switched = begun or record.current_settings == own
         end = await self._run(Group.BACK, switched=switched)
+        if (before := self.plan.old(self.host)) is not None:
+            await self._tell_log_of_failed(Group.BACK, end, before)
         # Told here too: an owner who was killed in the switch has not stored that users met the release.
         return Outcome(end.state is State.SUCCEEDED, end.reason, switched=switched)
 
@@ -191,7 +200,62 @@ class HostWork:
         before = self.plan.old(self.host)
         if before is None:
             return Outcome(True, "removed: there was nothing before")
-        return await self._health().settle(before)
+        return await self._well("back-health", before, self._health().settle(before))
+
+    async def _check(self) -> Outcome:
+        new = self.plan.new(self.host)
+        return await self._well("health", new, self._health().settle(new))
+
+    async def _well(self, step: str, standing: Standing, asking: Awaitable[Sequence[Seen]]) -> Outcome:
+        """What was seen is kept as a step; of a process that is not well its own log, too."""
+        began = self.clock.now()
+        found = await asking
+        bad = [one for one in found if not one.good]
+        if found:
+            state = State.FAILED if bad else State.SUCCEEDED
+            self.jobs.note(step, state, began, "\n".join(one.line for one in found))
+        if not bad:
+            return Outcome(True)
+        back = "back-" if step.startswith("back-") else ""
+        await self._tell_logs(standing, {one.process for one in bad}, back)
+        return Outcome(False, bad[0].line)
+
+    async def _tell_log_of_failed(self, group: Group, end: JobEnd, standing: Standing) -> None:
+        """The log of the process that could not be activated."""
+        if end.state is State.SUCCEEDED:
+            return
+        made = commands(self.plan, self.host, group)
+        failed = next((command.step for command in made if command.step not in end.done), "")
+        step, _, process = failed.partition(":")
+        back = "back-" if step.startswith("back-") else ""
+        if step.removeprefix("back-") == "activate":
+            await self._tell_logs(standing, {process or "main"}, back)
+        elif step.removeprefix("back-") == "run":
+            await self._tell_logs(standing, {one.name for one in standing.processes}, back)
+
+    async def _tell_logs(self, standing: Standing, processes: Collection[str], back: str) -> None:
+        """The last lines of the release's own log, where its file says how to read it."""
+        since = self.deployment.started_at or self.deployment.requested_at
+        stage = Stage(
+            self.link.connections, self.jobs.secrets, self.clock, lambda task, line: None, timeout=_LOG_WITHIN
+        )
+        for process in standing.processes:
+            if process.name not in processes or process.logs is None:
+                continue
+            began = self.clock.now()
+            environment = self.plan.environment
+            values = self.plan.values(self.host, standing.release)
+            task = log_task(
+                process, self.host.spec, self.link.root, values, environment.env, since=since, lines=LOG_LINES
+            )
+            found = await run_task(stage, task)
+            lines = found.output.decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+            if found.state is not State.SUCCEEDED:
+                lines.append(f"(its log: {found.reason})")
+            step = "logs" if process.name == "main" else f"logs:{process.name}"
+            self.jobs.note(
+                f"{back}{step}", State.SUCCEEDED, began, "\n".join(lines) or "(its log says nothing)"
+            )
 
     def _known_jobs(self) -> tuple[Job, ...]:
         return self.link.record.jobs(self.plan.deployment, self.link.name)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from headway.base.errors import WrongUse
 from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values, fill_command
 from headway.deploy.plan import Plan
-from headway.domain.contract import Contract, ProcessSpec
+from headway.domain.contract import Contract, HostSpec, ProcessSpec
 from headway.domain.states import State
 from headway.drivers.ssh.framing import quote
 from headway.engine.deployment_plan import processes_by_host
@@ -49,14 +49,6 @@ def log_tasks(
             if contract.environments
             else "see headway.example.toml",
         )
-    told = {
-        "HEADWAY_SERVICE": contract.service.name,
-        "HEADWAY_ENVIRONMENT": environment,
-        "HEADWAY_SINCE": since.astimezone(UTC).isoformat(timespec="seconds"),
-        "HEADWAY_SINCE_EPOCH": str(int(since.timestamp())),
-        "HEADWAY_LINES": str(lines),
-        "HEADWAY_FOLLOW": "1" if follow else "",
-    }
     tasks = []
     for host, names in processes_by_host(contract, contract.deploy, spec):
         own = next((one for one in live.hosts if one.spec.name == host.name), None) if live else None
@@ -68,9 +60,10 @@ def log_tasks(
             values = Values(
                 host.name, host.address, "", contract.service.name, environment, dict(host.labels)
             )
-            script = _log_script(process, root_of(contract.deploy, spec, values), values)
-            env = {**variables, **told, "HEADWAY_HOST": host.name}
-            tasks.append(Task(host, script, env, process.name))
+            root = root_of(contract.deploy, spec, values)
+            tasks.append(
+                log_task(process, host, root, values, variables, since=since, lines=lines, follow=follow)
+            )
     # `main` first, then the others, each host by host.
     order = {name: place for place, name in enumerate(dict.fromkeys(task.process for task in tasks))}
     tasks.sort(key=lambda task: order[task.process])
@@ -80,6 +73,30 @@ def log_tasks(
             hint='write logs = "journalctl -u SERVICE -o short-iso --since @$HEADWAY_SINCE_EPOCH" into [deploy]',
         )
     return tasks
+
+
+def log_task(
+    process: ProcessSpec,
+    host: HostSpec,
+    root: str,
+    values: Values,
+    env: Mapping[str, str],
+    *,
+    since: datetime,
+    lines: int,
+    follow: bool = False,
+) -> Task:
+    """The `logs` command of one process on one host, as `log_tasks` says. The process must have one."""
+    told = {
+        "HEADWAY_SERVICE": values.service,
+        "HEADWAY_ENVIRONMENT": values.environment,
+        "HEADWAY_SINCE": since.astimezone(UTC).isoformat(timespec="seconds"),
+        "HEADWAY_SINCE_EPOCH": str(int(since.timestamp())),
+        "HEADWAY_LINES": str(lines),
+        "HEADWAY_FOLLOW": "1" if follow else "",
+        "HEADWAY_HOST": host.name,
+    }
+    return Task(host, _log_script(process, root, values), {**env, **told}, process.name)
 
 
 def _log_script(process: ProcessSpec, root: str, values: Values) -> str:

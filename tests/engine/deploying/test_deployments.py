@@ -23,6 +23,7 @@ from headway.store.database import Database, open_database
 from headway.store.releases import mark_removed
 from tests.support.deploying import NOW, Shop
 from tests.support.powers import may_mount, mounted
+from tests.support.servers import serving
 from tests.support.sshd import Sshd, needs_sshd
 
 pytestmark = needs_sshd
@@ -74,6 +75,7 @@ async def test_rolling_reaches_every_host_and_the_next_one_knows_what_was_before
         "drain",
         "switch",
         "activate",
+        "health",
         "undrain",
         "finish",
     ]
@@ -98,6 +100,61 @@ async def test_bad_second_host_takes_all_back(shop: Shop) -> None:
     # web3 never met it, and nobody is left drained.
     assert not any(line["step"] == "switch" and line["release"] == bad.id for line in shop.journal("web3"))
     assert not any((shop.place(name) / "draining").exists() for name in shop.names)
+
+
+LOGS = 'logs = "cat ../../log; echo lines of $HEADWAY_RELEASE"'
+
+
+@pytest.mark.parametrize("failing", ["activate", "health"])
+async def test_what_fails_shows_the_releases_own_log_masked(shop: Shop, failing: str) -> None:
+    shop.extra_deploy, shop.within = LOGS, "200ms"
+    shop.extra_environment = 'secrets = ["TOKEN"]'
+    shop.settings.environment["TOKEN"] = "s3cret-value"
+    await deploy(shop, shop.release("one"))
+    says = 'i=0; while [ $i -lt 40 ]; do echo "line $i"; i=$((i + 1)); done > "$HEADWAY_ROOT/log"; '
+    says += 'echo "no database with $TOKEN" >> "$HEADWAY_ROOT/log"; '
+    works = 'cp VERSION "$HEADWAY_ROOT/serving"'
+    files = {"bin/activate": says + ("exit 3" if failing == "activate" else works)}
+    if failing == "health":
+        files["bin/health"] = '[ "$HEADWAY_HOST" != web1 ]'
+    bad = shop.release("bad", files)
+    result = await deploy(shop, bad)
+    assert result.deployment is not None
+    assert state(result) is DeploymentState.ROLLED_BACK
+    steps = shop.database.read(lambda tx: rows.steps_of(tx, result.deployment.id))  # type: ignore[union-attr]
+    told = {step.step: step for step in steps if step.host == "web1"}
+    lines = told["logs"].output.splitlines()
+    assert lines[-2:] == ["no database with [secret]", f"lines of {bad.id}"]
+    assert (lines[0], len(lines)) == ("line 12", 30)
+    assert told[failing].state == "failed"
+    assert told["back-health"].state == "succeeded"
+    # What went well shows none.
+    assert "back-logs" not in told
+    assert not [step for step in steps if step.step == "logs" and step.host != "web1"]
+
+
+async def test_the_process_before_cannot_answer_for_the_new_release(shop: Shop) -> None:
+    """An activate that restarts nothing: the port still answers, and says of which release it is."""
+    first, second = shop.release("one"), shop.release("two")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nX-Release: {first.id}\r\n\r\n".encode())
+        writer.close()
+
+    async with serving(serve) as port:
+        shop.health = (
+            f'{{ http = "http://127.0.0.1:{port}/", from = "here", within = "200ms", interval = "50ms", '
+            'expect = { header = { X-Release = "{release}" } } }'
+        )
+        assert state(await deploy(shop, first)) is DeploymentState.SUCCEEDED
+        result = await deploy(shop, second)
+    assert result.deployment is not None
+    assert state(result) is DeploymentState.ROLLED_BACK
+    assert (
+        f"health (http): HTTP 200, but its header X-Release is '{first.id}'; '{second.id}' is expected"
+        in (result.deployment.reason)
+    )
 
 
 async def test_first_deployment_goes_back_to_nothing(shop: Shop) -> None:

@@ -344,6 +344,27 @@ from tests.wire.contract.examples import SHORT, WHOLE, changed, faults
             ],
         ),
         (
+            'http = "http://localhost:8000/health"',
+            'http = "http://localhost:8000/health", expect = { status = 99, body = "{relase}", header = { "a b" = "x" } }',
+            [
+                "28:71 deploy.health.expect.status: found the number 99; allowed is an HTTP status from 100 to 599 or a list of these, such as [200, 204]",
+                "28:82 deploy.health.expect.body: '{relase}' is no placeholder; did you mean '{release}'?",
+                "28:105 deploy.health.expect.header.\"a b\": 'a b' is no name of a header; allowed is such as 'X-Release'",
+            ],
+        ),
+        (
+            'http = "http://localhost:8000/health"',
+            'tcp = "localhost:80", expect = { body = "x" }',
+            [
+                "28:34 deploy.health.expect: belongs to http; a tcp or command check has no answer that could hold it"
+            ],
+        ),
+        (
+            'http = "http://localhost:8000/health"',
+            'http = "http://localhost:8000/health", expect = {}',
+            ["28:60 deploy.health.expect: expects nothing; allowed are status, body, header"],
+        ),
+        (
             'health", within',
             'health", successes = 60, within',
             [

@@ -8,6 +8,7 @@ from headway.domain.contract import (
     Amount,
     DeployKind,
     Drain,
+    Expect,
     HealthCheck,
     HealthFrom,
     HealthKind,
@@ -189,6 +190,7 @@ deactivate = "./stop"
 health = [
     {{ tcp = "{{address}}:80", from = "here", interval = "2s", successes = 3, timeout = "1s" }},
     {{ command = "./well" }},
+    {{ http = "http://localhost/", expect = {{ status = [200, 204], body = "{{release}}", header.X-Release = "{{release}}" }} }},
 ]
 [environments.live]
 hosts = ["a", "group:b"]
@@ -227,6 +229,11 @@ def test_a_deployment_by_script() -> None:
             timeout=timedelta(seconds=1),
         ),
         HealthCheck(HealthKind.COMMAND, "./well"),
+        HealthCheck(
+            HealthKind.HTTP,
+            "http://localhost/",
+            expect=Expect((200, 204), "{release}", (("X-Release", "{release}"),)),
+        ),
     )
     assert deploy.keep == 0 and main.stop_within == timedelta(seconds=5) and main.deactivate == "./stop"
     live = contract.environments["live"]

@@ -3,12 +3,14 @@
 import shlex
 
 from headway.domain.contract import (
+    ANY_ANSWER,
     ApprovalSpec,
     Contract,
     DeployKind,
     DeploySpec,
     Drain,
     EnvironmentSpec,
+    Expect,
     HealthCheck,
     HealthFrom,
     HealthKind,
@@ -174,6 +176,10 @@ def _drain(rule: str | shape_delivery.Drain | None) -> Drain | None:
     return Drain(rule.run, rule.until, rule.within)
 
 
+def _expect(table: shape_delivery.Expect | None) -> Expect:
+    return Expect(table.status or (), table.body, tuple(table.header.items())) if table else ANY_ANSWER
+
+
 def _health(check: shape_delivery.Health) -> HealthCheck:
     kind, target = next(
         (kind, target)
@@ -188,6 +194,7 @@ def _health(check: shape_delivery.Health) -> HealthCheck:
         successes=check.successes,
         source=HealthFrom(check.source),
         timeout=check.timeout,
+        expect=_expect(check.expect),
     )
 
 

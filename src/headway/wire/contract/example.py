@@ -92,6 +92,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
             "undrain": "rm -f draining",
             "health": {
                 "http": "http://localhost:8000/health?zone={labels.zone}",
+                "expect": {"status": 200, "body": "ok", "header": {"X-Release": "{release}"}},
                 "within": "1m",
                 "successes": 2,
             },

@@ -17,6 +17,7 @@ from headway.wire.contract.shape_delivery import (
     Deploy,
     Drain,
     EnvironmentTable,
+    Expect,
     Health,
     Host,
     Once,
@@ -52,7 +53,7 @@ SECTIONS: Sections = (
     ("[parameters.NAME]", Parameter, ()),
     ("[pipeline]", Pipeline, (("concurrency", Concurrency),)),
     ("[jobs.NAME]", Job, (("run", Step), ("retry", Retry), ("reports", Reports))),
-    ("[deploy]", Deploy, (("once", Once), ("drain", Drain), ("health", Health))),
+    ("[deploy]", Deploy, (("once", Once), ("drain", Drain), ("health", Health), ("health.expect", Expect))),
     ("[processes.NAME]", Process, ()),
     (
         "[environments.NAME]",

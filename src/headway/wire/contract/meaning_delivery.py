@@ -16,6 +16,7 @@ _ONLY_FOR = {"run": "script", "rollback": "script"}
 _COMMANDS = ("activate", "deactivate", "undrain", "logs")
 _DEPLOY_COMMANDS = ("prepare", "run", "rollback")
 _HEALTH = ("http", "tcp", "command")
+_EXPECT = ("status", "body", "header")
 
 
 def delivery_problems(document: Table) -> Iterator[Problem]:
@@ -105,6 +106,12 @@ def _health(path: Path, held: Table) -> Iterator[Problem]:
         if http is not None and not http.startswith(("http://", "https://")):
             message = f"{show(http)} is no address; allowed is one that begins with http:// or https://"
             yield Problem((*place, "http"), message, show(http), "http://… or https://…")
+        if "expect" in check and "http" not in check:
+            message = "belongs to http; a tcp or command check has no answer that could hold it"
+            yield Problem((*place, "expect"), message, show(check["expect"]), at_key=True)
+        elif "expect" in check and not table(check, "expect"):
+            message = f"expects nothing; allowed are {listing(_EXPECT)}"
+            yield Problem((*place, "expect"), message, "{}", f"at least one of {listing(_EXPECT)}")
         if tcp is not None and not _is_tcp(tcp):
             message = f"{show(tcp)} is no address and port; allowed is such as 'localhost:5432'"
             yield Problem((*place, "tcp"), message, show(tcp), "address:port")
@@ -129,6 +136,10 @@ def _commands(path: Path, held: Table) -> Iterator[tuple[Path, str]]:
     for place, check in _checks(path, held):
         for kind in _HEALTH:
             yield from texts(text(check, kind), (*place, kind))
+        expect = table(check, "expect")
+        yield from texts(text(expect, "body"), (*place, "expect", "body"))
+        for name in table(expect, "header"):
+            yield from texts(text(table(expect, "header"), name), (*place, "expect", "header", name))
 
 
 def _placeholders(document: Table, path: Path, held: Table) -> Iterator[Problem]:

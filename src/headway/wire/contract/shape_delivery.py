@@ -7,7 +7,15 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from headway.base.durations import format_duration
 from headway.domain.contract import Amount
-from headway.wire.contract.values import Environment, HostAmount, RelativePath, RootPath, Variable
+from headway.wire.contract.values import (
+    Environment,
+    HeaderName,
+    HostAmount,
+    RelativePath,
+    RootPath,
+    Statuses,
+    Variable,
+)
 from headway.wire.strict.model import Model
 from headway.wire.strict.values import (
     LIST,
@@ -49,6 +57,20 @@ class Drain(Model):
     )
 
 
+class Expect(Model):
+    """What an answer by HTTP must hold, so that the process before can't answer for the new one."""
+
+    status: Statuses | None = Field(
+        None, description="Its status, or a list of them; 200 to 399 if absent.", examples=[200]
+    )
+    body: Text | None = Field(
+        None, description="What its body holds, within the first 64 KiB.", examples=["{release}"]
+    )
+    header: dict[HeaderName, Text] = Field(
+        {}, description="What a header holds, by the header's name.", examples=[{"X-Release": "{release}"}]
+    )
+
+
 class Health(Model):
     """How one knows that a process is well. Exactly one of `http`, `tcp` and `command`."""
 
@@ -69,6 +91,11 @@ class Health(Model):
     )
     command: Text | None = Field(
         None, description="A command on the host that succeeds.", examples=["./bin/healthy"]
+    )
+    expect: Expect | None = Field(
+        None,
+        description="With `http`: what the answer must hold, else it is a bad one.",
+        examples=[{"header": {"X-Release": "{release}"}}],
     )
     interval: Duration = Field(timedelta(seconds=1), description="Time between questions.", examples=["2s"])
     within: Duration = Field(

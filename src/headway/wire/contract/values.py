@@ -77,6 +77,22 @@ def _amount(value: object) -> Amount:
     return Amount(int(number), percent)
 
 
+def _statuses(value: object) -> tuple[int, ...]:
+    given = value if isinstance(value, list) else [value]
+    good = [one for one in given if type(one) is int and 100 <= one <= 599]
+    if not 1 <= len(given) <= 20 or len(good) != len(given):
+        raise ValueError(
+            f"found {show(value)}; allowed is an HTTP status from 100 to 599 or a list of these, such as [200, 204]"
+        )
+    return tuple(good)
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", value):
+        raise ValueError(f"{show(value)} is no name of a header; allowed is such as 'X-Release'")
+    return value
+
+
 def _target(value: object) -> float:
     if not isinstance(value, str):
         raise ValueError(f"found {show(value)}; allowed is a percentage in quotes, such as '99.9%'")
@@ -177,6 +193,24 @@ HostAmount = Annotated[
         }
     ),
 ]
+Statuses = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_statuses),
+    WithJsonSchema(
+        {
+            "title": "HTTP status or list of these",
+            "oneOf": [
+                {"type": "integer", "minimum": 100, "maximum": 599},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 100, "maximum": 599},
+                    "minItems": 1,
+                },
+            ],
+        }
+    ),
+]
+HeaderName = Annotated[str, AfterValidator(_header)]
 Target = Annotated[
     float,
     BeforeValidator(_target),
