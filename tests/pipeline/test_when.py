@@ -15,7 +15,7 @@ from headway.domain.when import (
     Not,
     Text,
 )
-from headway.pipeline.when import Verdict, WhenFacts, evaluate, parse_when
+from headway.pipeline.when import Verdict, WhenFacts, evaluate, few_enough, parse_when
 
 MAIN = WhenFacts(branch="main", changed=("src/app.py", "docs/guide.md"))
 TAGGED = WhenFacts(tag="v1.2", dirty=True)
@@ -92,3 +92,18 @@ def test_always_a_truth_with_a_reason(condition: Expression, about: WhenFacts) -
     verdict = evaluate(condition, about)
     assert verdict.value in (True, False) and verdict.reason
     assert evaluate(Not(condition), about).value is not verdict.value
+
+
+@pytest.mark.parametrize(
+    ("paths", "conditions", "known"),
+    [
+        (["src/app.py"] * 10_000, ["changed('src/**')"] * 20, True),
+        (["a"] * 200_000, ["changed('a', 'b', 'c')"] * 2, False),
+        (["a/" * 2000] * 200, ["changed('" + "**/a/" * 190 + "')"] * 10, False),
+        ([], ["changed('a')"] * 1000, True),
+    ],
+)
+def test_where_asking_would_take_long_all_counts_as_changed(
+    paths: list[str], conditions: list[str], known: bool
+) -> None:
+    assert (few_enough(tuple(paths), conditions) is not None) is known

@@ -41,6 +41,8 @@ _SIDE_BY_SIDE = 4
 _A_FLOOD, _LONGEST_REST = 20, 0.5
 #: How often a server may die while it works on one.
 MOST_DEATHS = 3
+#: Seconds of judging and planning after which a server that is stopped counts as one that died of it.
+_SUSPICIOUS = 60.0
 SET_ASIDE = f"set aside: the server died {MOST_DEATHS} times while it worked on this; push again, or begin a run by hand"
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 
@@ -161,17 +163,20 @@ class IntakeDuty:
         arrivals = await self._without_deadly(repository, waiting)
         numbers = [stored.number for stored in arrivals]
         await self._database.perform(lambda tx: begin_arrivals(tx, numbers))
+        judged_at: float | None = None
         try:
             told = [stored.arrival for stored in arrivals]
             await asyncio.to_thread(self._reader.bring, repository, told)
             commits = await asyncio.to_thread(self._reader.commits, repository, told)
             for group in groups_of(arrivals):
+                judged_at = self._clock.monotonic()
                 if not await self._group(repository, group, commits):
                     await self._database.perform(lambda tx: leave_arrivals(tx, numbers))
                     return
         except asyncio.CancelledError:
-            # We are told to stop, which is no fault of theirs.
-            await asyncio.shield(self._database.perform(lambda tx: leave_arrivals(tx, numbers)))
+            # We are told to stop, which is no fault of theirs, but where one holds us for so long that it may be why.
+            if judged_at is None or self._clock.monotonic() - judged_at < _SUSPICIOUS:
+                await asyncio.shield(self._database.perform(lambda tx: leave_arrivals(tx, numbers)))
             raise
         except HeadwayError as error:
             await self._later(repository, arrivals, error.message)

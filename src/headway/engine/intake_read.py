@@ -15,12 +15,11 @@ from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.projects import CONTRACT_FILE, decode_contract
 from headway.pipeline.strangers import as_stranger
+from headway.pipeline.when import few_enough
 from headway.wire.contract import ContractInvalid, read_contract
 
 #: A headway.toml of more bytes than this is somebody's mistake.
 _MOST_BYTES = 1 << 20
-#: Pairs of a path and a glob that one file may ask about (some seconds' work), and characters of all paths.
-_MOST_COMPARED, _MOST_CHARACTERS = 1_000_000, 8 << 20
 _NONE: Mapping[str, Commit] = {}
 #: Faults shown of one file.
 _MOST_FAULTS = 50
@@ -98,7 +97,8 @@ class Reader:
         file = read_file(repository, bare, commit, is_default=is_default, elsewhere=self.places())
         asked = arrival.pull_request
         if file.contract is not None and asked is not None and asked.fork:
-            return replace(file, contract=as_stranger(file.contract, asked.number))
+            contract = as_stranger(file.contract, repository, asked.number)
+            return replace(file, contract=contract, service=contract.service.name)
         return file
 
     def commit(
@@ -137,7 +137,10 @@ class Reader:
         bare = self.bare(repository)
         try:
             base = self._base(bare, repository, arrival)
-            return None if base is None else few_enough(contract, bare.changed_paths(base, arrival.after))
+            if base is None:
+                return None
+            listed = contract.triggers.push.paths if contract.triggers.push else ()
+            return few_enough(bare.changed_paths(base, arrival.after), _conditions(contract), listed)
         except HeadwayError:
             return None
 
@@ -161,16 +164,11 @@ def asks_for_paths(contract: Contract) -> bool:
     push = contract.triggers.push
     if push is not None and push.paths:
         return True
-    return any(job.when and "changed" in job.when for job in contract.jobs.values())
+    return bool(_conditions(contract))
 
 
-def few_enough(contract: Contract, paths: tuple[str, ...]) -> tuple[str, ...] | None:
-    """None where holding all paths against all globs of the file would take long: a job too many is better."""
-    whens = [job.when for job in contract.jobs.values() if job.when and "changed" in job.when]
-    globs = sum((when.count("'") + when.count('"')) // 2 for when in whens)
-    globs += len(contract.triggers.push.paths) if contract.triggers.push else 0
-    is_much = len(paths) * globs > _MOST_COMPARED or sum(map(len, paths)) > _MOST_CHARACTERS
-    return None if is_much else paths
+def _conditions(contract: Contract) -> list[str]:
+    return [job.when for job in contract.jobs.values() if job.when and "changed" in job.when]
 
 
 def read_file(

@@ -26,7 +26,7 @@ from headway.engine.projects import Project
 from headway.engine.release_projects import bare_of, repository_id
 from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
-from headway.pipeline.when import WhenFacts, evaluate
+from headway.pipeline.when import WhenFacts, evaluate, few_enough
 from headway.store import deployments as rows
 from headway.store import owners, people, requests
 from headway.store.commits import commit_by_sha
@@ -238,7 +238,7 @@ def when_holds(
     if live is not None and "changed" in environment.when and makings:
         try:
             bare = bare_of(Path(makings[0].repository), tools.settings.environment)
-            changed = bare.changed_paths(live.commit, commit)
+            changed = few_enough(bare.changed_paths(live.commit, commit), [environment.when])
         except HeadwayError:
             # Unknown is an answer that the language knows how to take.
             changed = None

@@ -135,7 +135,7 @@ async def _planned_late(server: Server, run: Run) -> Prepared | None:
         file = _file_at(server, repository, bare, run.commit)
         contract, changed = file.contract, None
         if contract is not None and trigger.fork:
-            contract = as_stranger(contract, trigger.pull_request)
+            contract = as_stranger(contract, repository, trigger.pull_request)
         if contract is not None and stored is not None:
             changed = reader.changed(repository, stored.arrival, contract)
         order = Order(
@@ -191,7 +191,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     file = await asyncio.to_thread(_file_at, server, repository, bare, run.commit)
     before = run.trigger
     if file.contract is not None and before is not None and before.fork:
-        file = replace(file, contract=as_stranger(file.contract, before.pull_request))
+        file = replace(file, contract=as_stranger(file.contract, repository, before.pull_request))
     # Somebody's working tree stays that, else repeating it would make a release of what was never pushed.
     is_try = before is not None and before.event is TriggerEvent.TRY
     trigger = Trigger(

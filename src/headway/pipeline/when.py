@@ -1,5 +1,6 @@
 """Whether a `when` holds, and why. The language itself stands in `domain.when`; globs mean what git's ignore files mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.base.globs import first_taken_in
@@ -18,6 +19,11 @@ from headway.domain.when import (
 )
 
 __all__ = ["Verdict", "WhenFacts", "WhenInvalid", "evaluate", "parse_when"]
+
+
+#: Pairs of a path and a glob that conditions may ask about, and the characters of all paths times those of all conditions:
+#: for a matcher that is linear some seconds' work, at the very worst half a minute's.
+_MOST_PAIRS, _MOST_CHARACTERS = 1_000_000, 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +150,14 @@ def _changed(globs: tuple[str, ...], changed: tuple[str, ...] | None) -> Verdict
     if found is None:
         return Verdict(False, f"nothing changed in {listed}")
     return Verdict(True, f"'{found}' changed")
+
+
+def few_enough(
+    paths: tuple[str, ...], conditions: Sequence[str], globs: Sequence[str] = ()
+) -> tuple[str, ...] | None:
+    """The paths that changed, as these conditions and globs may ask about them; None (unknown, so all count) where that
+    would take long: a job too many is better than a server that others wait for."""
+    count = len(globs) + sum((text.count("'") + text.count('"')) // 2 for text in conditions)
+    characters = sum(map(len, globs)) + sum(map(len, conditions))
+    is_much = len(paths) * count > _MOST_PAIRS or sum(map(len, paths)) * characters > _MOST_CHARACTERS
+    return None if is_much else paths

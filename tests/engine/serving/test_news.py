@@ -1,5 +1,6 @@
 """What lies here together: told twice, with commits that run nothing, from strangers, or deadly to the server."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -230,6 +231,17 @@ async def test_a_stranger_s_file_orders_nobody(serving: Serving) -> None:
     assert again.trigger.priority < 100
 
 
+async def test_a_stranger_speaks_for_no_other_service(serving: Serving) -> None:
+    """Else nobody's team would have to approve the run of a service that nobody has."""
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    await serving.look()
+    await serving.tell(shop, asked(fork_head(working, dict(contract(name="nobodys"))), fork=True))
+    await serving.take_in()
+    assert [run.service for run in serving.runs()] == ["shop", "shop"]
+
+
 # Deaths
 
 
@@ -290,29 +302,28 @@ async def test_what_the_server_died_of_three_times_is_set_aside_and_the_queue_go
     assert len(serving.arrivals(shop)) == 3
 
 
-async def test_a_server_that_is_stopped_has_died_of_nothing(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("held_for", "deaths"), [(1.0, 0), (3600.0, 1)])
+async def test_a_server_that_is_stopped_has_died_of_nothing_but_what_held_it(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, held_for: float, deaths: int
 ) -> None:
-    import threading
-
     begun, go_on = threading.Event(), threading.Event()
     sha = serving.working().commit(contract())
     shop = await serving.add()
     await serving.tell(shop, pushed(None, sha))
 
-    def slow(self: Reader, *more: object) -> object:
+    def slow(self: IntakeDuty, *more: object) -> object:
         begun.set()
-        go_on.wait(30)
-        return {}
+        go_on.wait(60)
+        raise AssertionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reader, "commits", slow)
+        patch.setattr(IntakeDuty, "_judge", slow)
+        patch.setattr("headway.engine.intake._SUSPICIOUS", 60.0 - held_for)
         await serving.parts.intake.tick(serving.server.now())
         while not begun.is_set():
             await serving.server.tools.clock.sleep(0.01)
-        stopping = serving.parts.intake.stop()
-        await stopping
+        await serving.parts.intake.stop()
         go_on.set()
     [stored] = serving.database.read(lambda tx: due_arrivals(tx, shop.id))
-    assert stored.begun == 0
+    assert stored.begun == deaths
     assert in_turn([stored]) == ([], [stored])

@@ -114,7 +114,7 @@ def service_lines(
                         WHERE run.service = names.name AND run.branch = COALESCE(repository.default_branch, 'main')
                             AND run.event <> 'try'
                         ORDER BY run.created_at DESC LIMIT 1),
-                    (SELECT run.id FROM runs run WHERE run.service = names.name
+                    (SELECT run.id FROM runs run WHERE run.service = names.name AND run.fork = 0
                         ORDER BY run.created_at DESC LIMIT 1)
                 ) AS run
             FROM names LEFT JOIN repositories repository ON repository.id = (
