@@ -119,13 +119,17 @@ def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None
     assert (code, environment["live"]["release"], environment["lock"]) == (0, one.id, None)
 
 
-def test_an_approval_is_held_without_a_terminal(headway: Headway) -> None:
-    headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [('{ from = "team:storefront" }', "team:storefront"), ("{ expires = '4h' }", "somebody who may approve")],
+)
+def test_an_approval_is_held_without_a_terminal(headway: Headway, rule: str, said: str) -> None:
+    headway.shop.extra_environment = f"approval = {rule}"
     headway.write()
     release = headway.shop.release("one")
     code, _, err = headway.call("deploy", "production", "--release", release.id)
     assert code == 4
-    assert "team:storefront" in err
+    assert said in err
     assert "--approved-by" in err
     code, answer = headway.json("deploy", "production", "--release", release.id, "--approved-by", "eve")
     assert (code, answer["deployment"]["approved_by"], answer["deployment"]["approval_verified"]) == (

@@ -134,3 +134,11 @@ def test_webhooks_are_added_tried_and_removed(shop: ServedShop) -> None:
     assert failed.code == 1 and "not reached" in failed.text
     assert shop.call("webhook", "remove", listed["id"], **administrator).code == 0
     assert shop.json("webhook", "list", **administrator)["webhooks"] == []
+
+
+def test_a_link_leads_to_where_the_server_really_is(shop: ServedShop) -> None:
+    here = {"HEADWAY_DATA": str(shop.server.data), "HEADWAY_SERVER": "", "HEADWAY_TOKEN": ""}
+    made = shop.call("people", "link", **here)
+    assert made.text.startswith(f"{shop.server.url}/sign-in/"), made
+    stated = shop.call("people", "link", "--url", "https://ci.example/", **here)
+    assert stated.text.startswith("https://ci.example/sign-in/")

@@ -61,7 +61,7 @@ WHEEL = ".venv/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist ."
         ({"package.json": "not JSON"}, {"check": ["npm install"]}),
         ({"Makefile": "VERSION := 1\ntest lint: all\n\tx\ndist:\n\ty\n", "pyproject.toml": PYTEST}, {"test": ["make test"], "build": ["make dist"]}),
         ({"Makefile": "build:\n\tx\n", "go.mod": "module x\n"}, {"build": ["make build"], "go-test": ["go vet ./...", "go test ./..."]}),
-        ({"Makefile": "test := 1\ninstall:\n\tx\n"}, {"check": ["! grep -rnE '^(<<<<<<<|>>>>>>>) ' ."]}),
+        ({"Makefile": "test := 1\ninstall:\n\tx\n"}, {"build": ["make"]}),
         ({"Cargo.toml": '[package]\nname = "shop"\n', "Cargo.lock": "", "src/main.rs": ""}, {"test": ["cargo test --locked"], "build": ["cargo build --release --locked"]}),
         ({"Cargo.toml": '[package]\nname = "shop"\n', "src/lib.rs": ""}, {"test": ["cargo test"]}),
         ({"go.mod": "module example.org/us/shop/v2\n", "cmd/shop/main.go": ""}, {"test": ["go vet ./...", "go test ./..."], "build": ["go build -o dist/ ./..."]}),
@@ -86,6 +86,43 @@ def test_needs_reports_and_artifacts_are_written_too(tmp_path: Path) -> None:
     assert contract.jobs["test"].junit == ("report.xml",)
     assert contract.jobs["build"].needs == ("test",)
     assert contract.jobs["build"].artifacts == ("dist/*.whl", "dist/*.tar.gz")
+
+
+def test_each_language_in_a_folder_of_its_own_is_told_and_run_there(tmp_path: Path) -> None:
+    files = {
+        "backend/pyproject.toml": PYTEST,
+        "backend/uv.lock": "",
+        "backend/app.py": "",
+        "web/shop/package.json": '{"scripts": {"test": "jest"}}',
+        "web/shop/node_modules/x/package.json": "{}",
+        "docs/package.json": "{}",
+        "worker/go.mod": "module worker\n",
+    }
+    starter, contract = started(tmp_path, files)
+    assert starter.found == (
+        "a Python project with uv in backend",
+        "a JavaScript project with npm in web/shop",
+        "a Go project in worker",
+    )
+    assert steps(contract) == {
+        "backend-test": ["uv sync --locked", "uv run pytest --junitxml=report.xml"],
+        "backend-build": ["uv build --out-dir dist"],
+        "web-shop-test": ["npm install", "npm test"],
+        "worker-test": ["go vet ./...", "go test ./..."],
+    }
+    build = contract.jobs["backend-build"]
+    assert (build.working_directory, build.needs) == ("backend", ("backend-test",))
+    assert build.artifacts[0] == "backend/dist/*.whl"
+    assert contract.jobs["backend-test"].junit == ("backend/report.xml",)
+    # Parts of what the top builds itself are not written once more.
+    parts = {"Cargo.toml": "[workspace]\n", "core/Cargo.toml": '[package]\nname = "core"\n'}
+    assert list(steps(started(tmp_path / "rust", parts)[1])) == ["test"]
+
+
+def test_poetrys_environment_stays_in_the_job(tmp_path: Path) -> None:
+    _, contract = started(tmp_path, {"pyproject.toml": '[tool.poetry]\nname = "shop"\n'})
+    for job in contract.jobs.values():
+        assert dict(job.env) == {"POETRY_VIRTUALENVS_IN_PROJECT": "true"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ kind = "files"
 artifact = "dist/shop.tar.gz"
 root = "apps/shop-{environment}"
 activate = 'cp page "$HEADWAY_ROOT/serving"'
-logs = "cat ../../serving"
+logs = 'cat "$HEADWAY_ROOT/serving"'
 [environments.staging]
 hosts = "web-1"
 promote = "ask"

@@ -15,9 +15,7 @@ _ROLE = click.Choice([str(role) for role in Role])
 _url_option = click.option(
     "--url",
     metavar="URL",
-    default="http://127.0.0.1:8080",
-    show_default=True,
-    help="Where the server is reached, for the link; a server knows it.",
+    help="Where the server is reached, for the link; not needed where one runs on this data folder.",
 )
 
 
@@ -136,7 +134,7 @@ def disable(settings: Settings, *, handle: str, undo: bool, local: bool, as_json
 @local_option
 @json_option
 @click.pass_obj
-def invite(settings: Settings, *, handle: str, url: str, local: bool, as_json: bool) -> int:
+def invite(settings: Settings, *, handle: str, url: str | None, local: bool, as_json: bool) -> int:
     """Print a link that lets somebody in once, within 3 days; they choose a password there.
 
     Links printed for them before no longer work. Who stands in org.toml gets an account by this.
@@ -150,14 +148,14 @@ def invite(settings: Settings, *, handle: str, url: str, local: bool, as_json: b
         from headway.cli.server_accounts import invite_person
 
         return _link(invite_person(server, handle), handle, as_json=as_json)
-    return _link(_address(url, with_people(settings, work)), handle, as_json=as_json)
+    return _link(_address(settings, url, with_people(settings, work)), handle, as_json=as_json)
 
 
 @command.command("link")
 @_url_option
 @json_option
 @click.pass_obj
-def link(settings: Settings, *, url: str, as_json: bool) -> int:
+def link(settings: Settings, *, url: str | None, as_json: bool) -> int:
     """Print a link for the first administrator, good for one day, when no administrator can come in.
 
     Acts on the database of this data folder: who has that folder needs no way in.
@@ -175,7 +173,7 @@ def link(settings: Settings, *, url: str, as_json: bool) -> int:
             "there is an administrator who can sign in",
             hint="headway people invite HANDLE prints a link for a certain person",
         )
-    return _link(_address(url, text), None, as_json=as_json)
+    return _link(_address(settings, url, text), None, as_json=as_json)
 
 
 def _document(person: Person) -> PersonDocument:
@@ -193,8 +191,19 @@ def _present(person: PersonDocument, done: str, *, as_json: bool) -> int:
     return 0
 
 
-def _address(url: str, text: str) -> str:
-    return f"{url.rstrip('/')}/sign-in/{text}"
+def _address(settings: Settings, url: str | None, text: str) -> str:
+    """Where the server is really reached: as said, as the one that runs here has it, as it was started last."""
+    from headway.engine.server_lock import running_server
+
+    running = running_server(settings.data)
+    known = url or (running.url if running else "") or settings.environment.get("HEADWAY_URL", "")
+    if not known:
+        known = "http://127.0.0.1:8080"
+        echo(
+            f"no server runs on {settings.data}, so its address is a guess: --url says another one",
+            err=True,
+        )
+    return f"{known.rstrip('/')}/sign-in/{text}"
 
 
 def _link(link: str, handle: str | None, *, as_json: bool) -> int:

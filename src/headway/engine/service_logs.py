@@ -37,7 +37,7 @@ def log_tasks(
     is known; else as the contract says, which says in any case where the hosts are.
 
     It runs in the environment's root there, in `current` where that stands, with the environment's `env` and
-    HEADWAY_SERVICE, _ENVIRONMENT, _HOST, _RELEASE (what `current` points at), HEADWAY_SINCE (ISO 8601 in UTC),
+    HEADWAY_SERVICE, _ENVIRONMENT, _HOST, _ROOT, _RELEASE (what `current` points at), HEADWAY_SINCE (ISO 8601 in UTC),
     HEADWAY_SINCE_EPOCH (seconds), HEADWAY_LINES, and HEADWAY_FOLLOW (1 or empty).
     Raises WrongUse when there is no such environment, or no process says how to read its log.
     """
@@ -104,7 +104,7 @@ def _log_script(process: ProcessSpec, root: str, values: Values) -> str:
     asked = re.sub(r"(?<!\$)\{release\}", '"$HEADWAY_RELEASE"', process.logs or "")
     command = fill_command(asked, values)
     return (
-        f"cd -- {quote(root if root.startswith('/') else './' + root)} 2>/dev/null || :\n"
+        f'cd -- {quote(root if root.startswith("/") else "./" + root)} 2>/dev/null && export HEADWAY_ROOT="$PWD"\n'
         "HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}; export HEADWAY_RELEASE\n"
         "cd current 2>/dev/null || :\n"
         f"{command}"

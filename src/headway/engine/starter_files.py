@@ -25,6 +25,18 @@ class Job:
     #: Stands as a comment where the artifacts cannot be known.
     hint: str | None = None
     timeout: str = "20m"
+    env: tuple[tuple[str, str], ...] = ()
+    #: Relative to the top; empty: there.
+    folder: str = ""
+
+    def within(self, folder: str) -> "Job":
+        """The same in a folder of the repository; reports and artifacts are named from the top."""
+        return replace(
+            self,
+            folder=folder,
+            junit=f"{folder}/{self.junit}" if self.junit else None,
+            artifacts=tuple(f"{folder}/{path}" for path in self.artifacts),
+        )
 
     def prefixed(self, prefix: str) -> "Job":
         return replace(self, name=prefix + self.name, needs=tuple(prefix + need for need in self.needs))
@@ -61,6 +73,10 @@ class Kind:
     speaks_for_all: bool = False
     #: Used only when nothing else was found.
     is_last_resort: bool = False
+    #: Files of a language, and nothing that says they are one project.
+    is_loose: bool = False
+    #: Where it lies below the top; empty: at the top.
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,11 @@ def make_kind(files: Files) -> Kind | None:
     test = next((target for target in ("test", "tests", "check") if target in targets), None)
     build = next((target for target in ("dist", "build", "package") if target in targets), None)
     if test is None and build is None:
-        return None
+        # Nothing in it that is known: its first target is what people type `make` for.
+        job = job_of_build("What `make` makes of it; no target for tests was found.", "make")
+        return Kind(
+            "make", f"a {makefile} without a target for tests", (job,), None, ("make",), is_last_resort=True
+        )
     jobs: list[Job] = []
     if test is not None:
         jobs.append(job_of_tests(f"The Makefile's own word for it: {test}.", f"make {test}"))

@@ -1,6 +1,7 @@
 """A first contract for Python: uv, Poetry, PDM, Hatch, tox, nox, or pip in a virtual environment."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from headway.engine.starter_files import Files, Job, Kind, job_of_build, job_of_tests, table, text
@@ -63,7 +64,9 @@ def _poetry(files: Files, project: dict[str, Any]) -> Kind | None:
                 "The package, as it would be published.", "poetry build", artifacts=wheel, after=(test,)
             )
         )
-    return _kind("a Python project with Poetry", jobs, "poetry")
+    # Else it lies in the account's cache, where two jobs at once share it and none clears it away.
+    own = (("POETRY_VIRTUALENVS_IN_PROJECT", "true"),)
+    return _kind("a Python project with Poetry", [replace(job, env=own) for job in jobs], "poetry")
 
 
 def _pdm(files: Files, project: dict[str, Any]) -> Kind | None:
@@ -129,7 +132,8 @@ def _pip(files: Files, project: dict[str, Any]) -> Kind:
 
 def _scripts(files: Files) -> Kind:
     """Python files without any word on how they are installed."""
-    return _kind("Python files", [_test(files, {}, "python3 -m ", install="")], "python3")
+    test = _test(files, {}, "python3 -m ", install="")
+    return Kind("python", "Python files", (test,), programs=("python3",), is_loose=True)
 
 
 def _test(files: Files, project: dict[str, Any], prefix: str, *, install: str) -> Job:

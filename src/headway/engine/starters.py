@@ -5,13 +5,22 @@ Never writes `promote = "automatic"`: what goes on by itself is a person's decis
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headway.engine.starter_files import Files
 from headway.engine.starter_kinds import KINDS, Job, Kind, list_files
 from headway.wire.strict.toml import toml_key, toml_line, toml_value
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+#: Whose being there makes a folder a project of its own.
+PROJECT_FILES = frozenset(
+    {"pyproject.toml", "setup.py", "requirements.txt", "package.json", "Cargo.toml", "go.mod", "pom.xml"}
+    | {"build.gradle", "build.gradle.kts"}
+)
+#: Folders whose projects are there to be looked at, or to be tested with.
+_ASIDE = frozenset({"docs", "doc", "example", "examples", "fixtures", "samples", "test", "testdata", "tests"})
 
 _HEAD = """\
 # The contract between this service and Headway: what is run for each commit, and how it gets to its hosts.
@@ -76,26 +85,60 @@ def look(root: Path) -> Starter:
 
 def _recognised(root: Path) -> list[Kind]:
     files = list_files(root)
-    return [kind for recognise in KINDS if (kind := recognise(files)) is not None]
+    folders = _in_folders(root, files)
+    below = {kind.word for kind in folders}
+    top = [kind for recognise in KINDS if (kind := recognise(files)) is not None]
+    top = [kind for kind in top if not (kind.is_loose and kind.word in below)]
+    words = {kind.word for kind in top if not kind.is_last_resort}
+    # What the top builds itself (a workspace of one language) is not written once more for each of its parts.
+    return [*top, *(kind for kind in folders if kind.word not in words)]
+
+
+def _in_folders(root: Path, files: Files) -> list[Kind]:
+    """Projects in folders below the top, such as `backend` and `frontend`; none within another one."""
+    found: list[Kind] = []
+    taken: list[str] = []
+    for folder in sorted(
+        {name.rpartition("/")[0] for name in files.names if name.rpartition("/")[2] in PROJECT_FILES}
+    ):
+        inside = any(folder.startswith(f"{outer}/") for outer in taken)
+        if not folder or inside or _ASIDE & set(folder.split("/")):
+            continue
+        within = list_files(root / folder)
+        kinds = [kind for recognise in KINDS if (kind := recognise(within)) is not None]
+        kinds = [kind for kind in kinds if not kind.is_last_resort and not kind.speaks_for_all]
+        if kinds:
+            taken.append(folder)
+        found += [
+            replace(
+                kind,
+                found=f"{kind.found} in {folder}",
+                jobs=tuple(job.within(folder) for job in kind.jobs),
+                folder=folder,
+            )
+            for kind in kinds
+        ]
+    return found
 
 
 def _chosen(found: list[Kind]) -> list[Kind]:
     """Whose jobs are written. A Makefile that has its own words for all comes before what we would guess."""
     whole = [kind for kind in found if kind.speaks_for_all]
-    return whole[:1] or [kind for kind in found if not kind.is_last_resort] or found
+    return whole[:1] or [kind for kind in found if not kind.is_last_resort] or found[:1]
 
 
 def _jobs(kinds: list[Kind]) -> list[Job]:
     """The jobs of all kinds; from the second on a kind's word goes before, so that `test` stays the first one's."""
     jobs: list[Job] = []
     for number, kind in enumerate(kinds):
-        prefix = f"{kind.word}-" if number else ""
+        word = _NAME.sub("-", kind.folder.replace("/", "-")) or kind.word
+        prefix = f"{word}-" if number or kind.folder else ""
         jobs += [job.prefixed(prefix) for job in kind.jobs]
     return jobs
 
 
 def _service_name(kinds: list[Kind], root: Path) -> str:
-    given = next((kind.name for kind in kinds if kind.name), None) or root.name
+    given = next((kind.name for kind in kinds if kind.name and not kind.folder), None) or root.name
     return _NAME.sub("-", given.rsplit("/", 1)[-1]).strip("-._")[:63].strip("-._") or "service"
 
 
@@ -106,6 +149,10 @@ def _missing(kinds: list[Kind]) -> tuple[str, ...]:
 
 def _table(job: Job) -> str:
     lines = [f"# {job.comment}", f"[jobs.{toml_key(job.name)}]"]
+    if job.folder:
+        lines.append(toml_line("working_directory", job.folder))
+    if job.env:
+        lines.append(toml_line("env", dict(job.env)))
     if job.needs:
         lines.append(toml_line("needs", list(job.needs)))
     if len(job.run) == 1:

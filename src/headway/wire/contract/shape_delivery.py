@@ -291,9 +291,11 @@ StrategyRule = Annotated[
 class Approval(Model):
     """Who must agree before a deployment begins."""
 
-    source: ApproverOrList = Field(
+    source: ApproverOrList | None = Field(
+        None,
         alias="from",
-        description="Who may approve: `team:NAME`, `role:NAME`, a person's name, or a list of these.",
+        description="Who may approve: `team:NAME`, `role:NAME`, a person's handle, or a list of these; whoever may approve "
+        "at all (developers) if absent.",
         examples=["team:storefront"],
     )
     count: Annotated[int, Field(ge=1, le=20)] = Field(
