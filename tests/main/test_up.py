@@ -101,15 +101,30 @@ def test_check_tells_all_faults_and_changes_nothing(tmp_path: Path) -> None:
             database.execute("INSERT INTO migrations VALUES ('9999_from_the_future', 0)")
             database.commit()
         before = snapshot(faulty.data)
-        told = headway(faulty, "up", "--check", "--listen", one.url.removeprefix("http://"), "--json")
+        faulty.environment |= {"HEADWAY_KEEP_FREE": "much", "HEADWAY_KEEP_LOGS": "long"}
+        options = (
+            "--behind-proxy",
+            "proxy.exampel",
+            "--jobs-memory",
+            "8 cats",
+            "--url",
+            "headway.example.org",
+        )
+        address = one.url.removeprefix("http://")
+        told = headway(faulty, "up", "--check", "--listen", address, *options, "--json")
         assert told.returncode == 2, told.stderr
+        wrong = [found["error"]["message"] for found in json.loads(told.stdout)["findings"][:3]]
+        assert [fault.split()[0] for fault in wrong] == ["--url", "--jobs-memory:", "--behind-proxy:"]
+        assert "several options are wrong" in headway(faulty, "up", *options).stderr
         findings = {one["what"]: one["error"] for one in json.loads(told.stdout)["findings"]}
         faults = {what: error["message"] for what, error in findings.items() if error}
-        assert len(faults) == 3, faults
+        assert len(faults) == 6, faults  # the options are one line each
         said = " ".join(f"{what}: {fault}" for what, fault in faults.items())
         assert "address already in use" in said
         assert "newer" in said
         assert "peopel" in said
+        assert "HEADWAY_KEEP_FREE is 'much'" in said
+        assert "HEADWAY_KEEP_LOGS is 'long'" in said
         assert {name: held for name, held in snapshot(faulty.data).items() if "-shm" not in name} == before
 
 
@@ -119,6 +134,42 @@ def test_check_on_an_empty_folder_finds_nothing_and_makes_nothing(tmp_path: Path
     assert told.returncode == 0, told.stdout + told.stderr
     assert "fault" not in told.stdout
     assert not server.data.exists()
+
+
+def test_check_tells_of_a_lost_key_and_of_what_a_start_would_change(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path)
+    put = subprocess.run(
+        [sys.executable, "-m", "headway", "secret", "set", "A", "--service", "shop"],
+        env=server.environment, input="hunter2\n", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert put.returncode == 0, put.stderr
+    (server.data / "secret.key").unlink()
+    with closing(sqlite3.connect(server.data / "headway.db")) as database:
+        last = database.execute("SELECT MAX(name) FROM migrations").fetchone()[0]
+        database.execute("DELETE FROM migrations WHERE name = ?", (last,))
+        database.commit()
+    missing = ("--org", str(tmp_path / "no.toml"))
+    told = headway(server, "up", "--check", "--listen", "127.0.0.1:0", *missing)
+    assert told.returncode == 2
+    assert "fault  the key of secrets: 1 secret in the database (A of service shop)" in told.stdout
+    assert f"applies the migration {last}" in told.stdout
+    assert f"there is no file {tmp_path}/no.toml" in told.stdout
+    with closing(sqlite3.connect(server.data / "headway.db")) as database:
+        database.execute("INSERT INTO migrations VALUES (?, 0)", (last,))
+        database.commit()
+    refused = headway(server, "up", "--listen", "127.0.0.1:0")
+    assert (refused.returncode, "headway up --new-key" in refused.stderr) == (2, True)
+    assert not (server.data / "secret.key").exists()
+    refused = headway(server, "up", "--listen", "127.0.0.1:0", *missing)
+    assert (refused.returncode, "headway up --new-key" in refused.stderr) == (2, True)
+    try:
+        server.start("--new-key")
+        assert "A of service shop; set it anew" in server.log.read_text(), "it was forgotten by its name"
+        assert server.stop() == 0
+    finally:
+        server.close()
+    refused = headway(server, "up", "--listen", "127.0.0.1:0", *missing)
+    assert (refused.returncode, f"there is no file {tmp_path}/no.toml" in refused.stderr) == (2, True)
 
 
 def test_what_local_commands_did_in_the_folder_is_shown(tmp_path: Path) -> None:

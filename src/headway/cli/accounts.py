@@ -28,7 +28,7 @@ def with_people(settings: Settings, work: Callable[[People], Awaitable[T]], *, c
 
     async def do() -> T:
         clock = SystemClock()
-        if create:
+        if create or settings.data.exists():
             open_data_folder(settings.data)
         with open_database(settings.database_url, before=copy_first(settings), create=create) as database:
             org = _org(settings)

@@ -63,7 +63,7 @@ def command(
         echo("  without artifacts: releases of then can be shown, not deployed; run their commits again")
     if not restored.has_keys:
         echo(
-            f"  next: put secret.key (and secrets/) into {restored.data}, or the stored secrets cannot be read"
+            f"  next: put secret.key (and secrets/) into {restored.data}, or headway up does not start: the stored secrets could not be read"
         )
     echo("  next: headway up, or headway status; then see what ran at the time of the backup: headway logs")
     return 0

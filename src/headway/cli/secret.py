@@ -81,12 +81,13 @@ def set_(
 
 def _set_here(settings: Settings, scope: SecretScope, name: str, value: str) -> SecretDocument:
     from headway.base.clock import SystemClock
+    from headway.engine.lost_keys import open_fitting_vault
     from headway.engine.upgrade import copy_first
-    from headway.engine.vault import open_vault
     from headway.store.database import open_database
 
-    vault, now = open_vault(settings, create=True), SystemClock().now()
+    now = SystemClock().now()
     with open_database(settings.database_url, before=copy_first(settings)) as database:
+        vault = open_fitting_vault(settings, database)
         database.transact(lambda tx: vault.put(tx, scope, name, value, owner(settings), now))
     return secret_json(StoredSecret(scope, name, vault.key_id, now, settings.user), None)
 
@@ -194,12 +195,12 @@ def rotate_key(settings: Settings, *, as_json: bool) -> int:
     """Encrypt all secrets with a new key. May be interrupted and called again; a running server goes on."""
     from headway.base.clock import SystemClock
     from headway.engine.keys import KeySource
+    from headway.engine.lost_keys import open_fitting_vault
     from headway.engine.upgrade import copy_first
-    from headway.engine.vault import open_vault
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
-        source, vault = KeySource.of(settings), open_vault(settings, create=True)
+        source, vault = KeySource.of(settings), open_fitting_vault(settings, database)
         count, key_id = vault.rotate(database, source, owner(settings), SystemClock().now())
     if as_json:
         emit_json({"key": key_id, "secrets": count})

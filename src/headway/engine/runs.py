@@ -93,7 +93,7 @@ def open_tools(
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    if create:
+    if create or settings.data.exists():
         open_data_folder(settings.data)
     return Tools(
         settings=settings,

@@ -6,13 +6,20 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from headway.base.clock import SystemClock
 from headway.base.errors import Errored, HeadwayError, WrongUse
 from headway.engine.data_folder import require_own
+from headway.engine.disk import watermark_from
+from headway.engine.keys import KeySource
+from headway.engine.lost_keys import require_keys
+from headway.engine.retention import rules_from
 from headway.engine.server_lock import running_server
+from headway.engine.server_place import other_server, refusal
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
-from headway.engine.vault import open_vault
-from headway.store.inspect import check_database
+from headway.store import whole
+from headway.store.database import Transaction
+from headway.store.inspect import look, pending_migrations
 
 Finding = tuple[str, HeadwayError | None]
 
@@ -23,20 +30,50 @@ def check_server(settings: Settings, options: ServerSettings) -> list[Finding]:
         (f"the data folder {settings.data}", lambda: _folder(settings.data)),
         ("no other server on it", lambda: _alone(settings.data)),
         (f"the address {options.host}:{options.port}", lambda: _address(options, settings)),
-        ("the database", lambda: check_database(settings.database_url)),
-        ("the key of secrets", lambda: open_vault(settings)),
-        (f"the organisation's file {options.org_file}", lambda: _org(options.org_file)),
+        ("the database", lambda: _pending(settings.database_url)),
+        ("no other server on the database", lambda: look(settings.database_url, _alone_there)),
+        ("the key of secrets", lambda: _key(settings)),
+        (f"the organisation's file {options.org_file}", lambda: require_org(options)),
+        ("what is kept free: HEADWAY_KEEP_FREE", lambda: watermark_from(settings)),
+        ("what is kept how long: HEADWAY_KEEP_RELEASES, HEADWAY_KEEP_LOGS", lambda: rules_from(settings)),
         ("git", lambda: _program("git")),
     ]
-    return [(what, _caught(check)) for what, check in checks]
+    found = []
+    for what, check in checks:
+        error, said = _caught(check)
+        found.append((f"{what} ({said})" if said else what, error))
+    return found
 
 
-def _caught(check: Callable[[], object]) -> HeadwayError | None:
+def _caught(check: Callable[[], object]) -> tuple[HeadwayError | None, str]:
+    """What is wrong, and what a check has to say where nothing is."""
     try:
-        check()
+        said = check()
     except HeadwayError as error:
-        return error
-    return None
+        return error, ""
+    return None, said if isinstance(said, str) else ""
+
+
+def _pending(url: str) -> str:
+    pending = pending_migrations(url)
+    many = "s" if len(pending) > 1 else ""
+    return f"the start copies it, then applies the migration{many} {', '.join(pending)}" if pending else ""
+
+
+def _alone_there(tx: Transaction) -> None:
+    if (found := other_server(tx, SystemClock().now())) is not None:
+        raise refusal(found)
+
+
+def _key(settings: Settings) -> None:
+    source = KeySource.of(settings)
+    source.read()
+
+    def fits(tx: Transaction) -> None:
+        if "secrets" in {table.name for table in whole.tables(tx)}:
+            require_keys(tx, source)
+
+    look(settings.database_url, fits)
 
 
 def _folder(data: Path) -> None:
@@ -74,11 +111,17 @@ def _address(options: ServerSettings, settings: Settings) -> None:
             ) from error
 
 
-def _org(file: Path) -> None:
+def require_org(options: ServerSettings) -> None:
+    """Raises WrongUse for one that was named and is not there, OrgInvalid for its faults."""
     from headway.engine.org import read_org_file
 
-    if file.exists():
-        read_org_file(file)
+    if options.org_file.exists():
+        read_org_file(options.org_file)
+    elif options.org_is_named:
+        raise WrongUse(
+            f"there is no file {options.org_file}",
+            hint="see --org; without it org.toml in the data folder counts",
+        )
 
 
 def _program(name: str) -> None:

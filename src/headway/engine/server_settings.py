@@ -24,6 +24,10 @@ class ServerSettings:
     trusted_proxies: str = ""
     #: The organisation's file.
     org_file: Path = Path("org.toml")
+    #: Whether that was named, and so has to be there.
+    org_is_named: bool = False
+    #: Forget the secrets that no key here opens.
+    new_key: bool = False
     #: The largest push that hosted repositories take, in bytes.
     largest_push: int = 512 * 2**20
     #: How long a stop waits for requests and ticks under way.

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from headway.base.clock import SteadyClock, SystemClock
 from headway.base.errors import HeadwayError
+from headway.domain.people import Actor, Role
 from headway.domain.run import Run
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
@@ -25,6 +26,7 @@ from headway.engine.intake import IntakeDuty
 from headway.engine.intake_read import Reader
 from headway.engine.janitor import Janitor, housekeeping_from
 from headway.engine.looking import LookDuty
+from headway.engine.lost_keys import forget_lost, open_fitting_vault
 from headway.engine.org import OrgKeeper
 from headway.engine.people import People
 from headway.engine.release_projects import ReleaseProjects
@@ -37,6 +39,7 @@ from headway.engine.runs import Tools, open_tools
 from headway.engine.runs_duty import RunsDuty
 from headway.engine.schedules import ScheduleDuty
 from headway.engine.server import Server
+from headway.engine.server_check import require_org
 from headway.engine.server_place import BEAT, ServerPlace, alone_first
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
@@ -44,7 +47,7 @@ from headway.engine.slots import Slots
 from headway.engine.tries import sweep_tries
 from headway.engine.troubles import Troubles
 from headway.engine.upgrade import copy_first
-from headway.engine.vault import Vault, open_vault, stored_secrets
+from headway.engine.vault import Vault, stored_secrets
 from headway.main.sending import Sending
 
 log = logging.getLogger("headway.server")
@@ -56,7 +59,6 @@ _NICENESS, _OOM_SCORE_ADJUST = 5, 500
 @asynccontextmanager
 async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncIterator[Server]:
     """Everything but the loops, which `engine.duties` runs. Raises what opening the database and the settings raise."""
-    vault = open_vault(settings, create=True)
     clock = SteadyClock(SystemClock())
     before = alone_first(copy_first(settings), clock)
     tools = await asyncio.to_thread(open_tools, settings, clock=clock, before=before)
@@ -64,6 +66,10 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
     sending: Sending | None = None
     try:
         await place.take()
+        if options.new_key:
+            actor = Actor(settings.user, Role.ADMINISTRATOR, by="command")
+            await asyncio.to_thread(forget_lost, tools.database, settings, actor, clock.now())
+        vault = await asyncio.to_thread(open_fitting_vault, settings, tools.database)
         # A server's own environment is no source of anybody's secrets.
         settings = replace(
             settings,
@@ -95,6 +101,9 @@ class Parts:
         self.troubles = Troubles(self.duties.troubles)
         self.hub = Hub(database)
         self.org = OrgKeeper(options.org_file, clock, settings.data)
+        if self.org.read_at is None:
+            # Not even a last good one is there: a slip in its name would be a server without any rules.
+            require_org(options)
         self.disk = DiskWatch(settings)
         self.news = RunNews()
         self.repositories = Repositories(database, vault, clock, settings)

@@ -1,8 +1,9 @@
 """`headway up`: the server, from the command line. It stands in `main`, because it puts everything together."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -11,6 +12,8 @@ from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option
 from headway.engine.server_settings import DUTIES, ServerSettings
 from headway.engine.settings import Settings
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -39,6 +42,11 @@ from headway.engine.settings import Settings
 @click.option(
     "--behind-proxy", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed, comma-separated."
 )
+@click.option(
+    "--new-key",
+    is_flag=True,
+    help="The key of secrets is lost for good: forget the values that it opened, and go on with a new one.",
+)
 @click.option("--check", is_flag=True, help="Check settings, org.toml and database, and start nothing.")
 @click.option("--unit", "as_unit", is_flag=True, help="Print the unit for systemd, and start nothing.")
 @json_option
@@ -55,6 +63,7 @@ def command(
     jobs_memory: str | None,
     org: str | None,
     behind_proxy: str | None,
+    new_key: bool,
     check: bool,
     as_unit: bool,
     as_json: bool,
@@ -69,7 +78,7 @@ def command(
         click.echo(unit(listen=listen, data=data), nl=False)
         return 0
     settings = _settings(settings, data, database)
-    options = read_options(
+    options, faults = read_options(
         settings,
         listen=listen,
         url=url,
@@ -78,9 +87,11 @@ def command(
         jobs_memory=jobs_memory,
         org=org,
         behind_proxy=behind_proxy,
+        new_key=new_key,
     )
     if check:
-        return _check(settings, options, as_json=as_json)
+        return _check(settings, options, faults, as_json=as_json)
+    _refuse(faults)
     from headway.main.serve import Listening, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -130,24 +141,46 @@ def read_options(
     jobs_memory: str | None,
     org: str | None,
     behind_proxy: str | None,
-) -> ServerSettings:
-    """What was said on the command line, then what the environment says (HEADWAY_LISTEN, HEADWAY_URL, …).
-
-    Raises WrongUse, naming the option.
+    new_key: bool = False,
+) -> tuple[ServerSettings, list[WrongUse]]:
+    """What was said on the command line, then what the environment says (HEADWAY_LISTEN, HEADWAY_URL, …); and what is
+    wrong with any of it, by its option.
     """
-    said = settings.environment
-    host, port = parse_address(listen or said.get("HEADWAY_LISTEN") or "127.0.0.1:8080")
+    said, faults = settings.environment, list[WrongUse]()
     usual = ServerSettings()
-    return ServerSettings(
+
+    def read(parse: Callable[[str], T], text: str | None, otherwise: T) -> T:
+        try:
+            return parse(text) if text else otherwise
+        except WrongUse as error:
+            faults.append(error)
+            return otherwise
+
+    host, port = read(parse_address, listen or said.get("HEADWAY_LISTEN"), ("127.0.0.1", 8080))
+    options = ServerSettings(
         host=host,
         port=port,
-        url=_checked_url(url or said.get("HEADWAY_URL") or ""),
-        duties=_duties(duties) if duties else usual.duties,
+        url=read(_checked_url, url or said.get("HEADWAY_URL"), ""),
+        duties=read(_duties, duties, usual.duties),
         slots=slots or _cores(),
-        jobs_memory=_size(jobs_memory),
-        trusted_proxies=behind_proxy or "",
+        jobs_memory=read(_size, jobs_memory, None),
+        trusted_proxies=read(_proxies, behind_proxy, ""),
         org_file=Path(org).expanduser().absolute() if org else settings.data / "org.toml",
+        org_is_named=bool(org),
+        new_key=new_key,
     )
+    return options, faults
+
+
+def _refuse(faults: list[WrongUse]) -> None:
+    """Raises WrongUse, naming each option that is wrong."""
+    if len(faults) > 1:
+        raise WrongUse(
+            "\n  ".join(["several options are wrong:", *(fault.message for fault in faults)]),
+            hint="; ".join(fault.hint for fault in faults if fault.hint),
+        )
+    if faults:
+        raise faults[0]
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -187,9 +220,23 @@ def _duties(text: str) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _size(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _proxies(text: str) -> str:
+    """Addresses and networks; a name, or a slip in one, would be believed by nobody and noticed by nobody."""
+    import ipaddress
+
+    proxies = [word.strip() for word in text.split(",") if word.strip()]
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise WrongUse(
+                f"--behind-proxy: '{proxy}' is no address of a proxy, nor a network",
+                hint="write 127.0.0.1, or 10.1.0.0/24, with commas between several",
+            ) from error
+    return ",".join(proxies)
+
+
+def _size(text: str) -> int | None:
     try:
         return parse_size(text)
     except ValueError as error:
@@ -202,12 +249,12 @@ def _cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _check(settings: Settings, options: ServerSettings, *, as_json: bool) -> int:
+def _check(settings: Settings, options: ServerSettings, faults: list[WrongUse], *, as_json: bool) -> int:
     """Everything that a start would find out, without a start."""
     from headway.base.errors import HeadwayError
     from headway.engine.server_check import check_server
 
-    findings = check_server(settings, options)
+    findings = [("the options", fault) for fault in faults] + check_server(settings, options)
     if as_json:
         emit_json(
             {

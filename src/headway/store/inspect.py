@@ -1,13 +1,31 @@
 """A look at a database that changes nothing: whether it is there, readable, and not of a newer Headway."""
 
-from headway.store.database import open_database
+from collections.abc import Callable
+
+from headway.base.errors import HeadwayError
+from headway.store import whole
+from headway.store.database import Transaction, open_database
+from headway.store.errors import NoDatabase
+from headway.store.migrate import known_migrations
 
 
-def check_database(url: str) -> None:
-    """Raises what `open_database` raises. A SQLite file that is not there yet is fine: the first start makes it."""
-    if url.startswith("sqlite:///"):
-        from headway.store.sqlite import sqlite_path
+def pending_migrations(url: str) -> tuple[str, ...]:
+    """What a start would apply; empty where no database is yet, which the first start makes. Raises what
+    `open_database` raises."""
+    try:
+        with open_database(url, only=(), create=False) as database:
+            applied = database.read(whole.applied_migrations)
+    except NoDatabase:
+        return ()
+    return tuple(name for name in known_migrations() if name not in applied)
 
-        if not sqlite_path(url).exists():
-            return
-    open_database(url, only=()).close()
+
+def look(url: str, work: Callable[[Transaction], object]) -> None:
+    """In a database as it is, whose tables may be older than this program's; does nothing where none can be opened, of
+    which `pending_migrations` tells."""
+    try:
+        database = open_database(url, only=(), create=False)
+    except HeadwayError:
+        return
+    with database:
+        database.read(work)
