@@ -199,7 +199,9 @@ def _lay_person(layout: Layout) -> None:
     ssh = layout.person / ".ssh"
     ssh.mkdir(parents=True, mode=0o700)
     user = layout.environment()["USER"]
-    (ssh / "config").write_text(_SSH_CONFIG.format(user=user, person=layout.person))
+    if shutil.which("ssh") is not None:
+        # Without OpenSSH's client nobody could read it; keys and known_hosts lie in the usual places, too.
+        (ssh / "config").write_text(_SSH_CONFIG.format(user=user, person=layout.person))
     public = make_key(ssh / "id_ed25519")
     (ssh / "id_ed25519.pub").write_text(public + "\n")
     (layout.person / ".gitconfig").write_text(_GIT_CONFIG)

@@ -172,7 +172,10 @@ async def test_without_openssh_a_config_is_refused_and_no_config_is_fine(
     monkeypatch.setattr(openssh_config, "_MACHINE_CONFIG", tmp_path / "none")
     with pytest.raises(SshConfigFault, match="OpenSSH's client is not on this machine"):
         await resolved(tmp_path, "User x\n")
+    (tmp_path / ".ssh").mkdir()
+    make_key(tmp_path / ".ssh" / "id_ed25519")
     plain = await Resolver(SshSettings(home=tmp_path)).resolve(HostSpec(name="a", address="web", port=23))
+    assert len(plain.options.client_keys or ()) == 1
     assert (plain.address, plain.port, plain.user) == ("web", 23, getpass.getuser())
     assert plain.known_hosts[0] == tmp_path / ".ssh" / "known_hosts"
 
