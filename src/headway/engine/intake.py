@@ -41,6 +41,8 @@ _SIDE_BY_SIDE = 4
 _A_FLOOD, _LONGEST_REST = 20, 0.5
 #: How often a server may die while it works on one.
 MOST_DEATHS = 3
+#: Seconds that a server has to be up before it works on one at which two have died.
+_SETTLED = 10.0
 #: Seconds of judging and planning after which a server that is stopped counts as one that died of it.
 _SUSPICIOUS = 60.0
 SET_ASIDE = f"set aside: the server died {MOST_DEATHS} times while it worked on this; push again, or begin a run by hand"
@@ -76,14 +78,20 @@ def groups_of(arrivals: Sequence[StoredArrival]) -> list[Group]:
     return [Group(tuple(group)) for group in found]
 
 
-def in_turn(waiting: Sequence[StoredArrival]) -> tuple[list[StoredArrival], list[StoredArrival]]:
+def in_turn(
+    waiting: Sequence[StoredArrival], *, is_settled: bool
+) -> tuple[list[StoredArrival], list[StoredArrival]]:
     """(to be set aside, to be worked on now) of what waits of one repository, in its order.
 
-    After a death nobody knows whose fault it was, so each is then worked on alone until all those suspects are done.
+    After a death nobody knows whose fault it was, so each is then worked on alone until all those suspects are done. The
+    last chance is for a server that has been up for a while: one that is killed again and again loses no push by it.
     """
     aside = [stored for stored in waiting if stored.begun >= MOST_DEATHS]
     others = [stored for stored in waiting if stored.begun < MOST_DEATHS]
-    return aside, others[:1] if any(stored.begun for stored in others) else others
+    if not any(stored.begun for stored in others):
+        return aside, others
+    is_last_chance = others[0].begun == MOST_DEATHS - 1
+    return aside, [] if is_last_chance and not is_settled else others[:1]
 
 
 class IntakeDuty:
@@ -108,6 +116,7 @@ class IntakeDuty:
         self.wake: Callable[[], None] = lambda: None
         # A forge that is down holds its repositories' turns for minutes; hosted ones are read from this disk.
         self._fetching, self._reading = asyncio.Semaphore(_SIDE_BY_SIDE), asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._began = clock.monotonic()
         #: Repositories at work. A fetch may take half an hour, and no tick waits for it.
         self._busy: dict[str, asyncio.Task[None]] = {}
 
@@ -119,7 +128,15 @@ class IntakeDuty:
             if repository_id not in self._busy:
                 work = self._work(repository_id)
                 self._busy[repository_id] = asyncio.create_task(work, name=f"intake {repository_id}")
-        return await self._database.fetch(lambda tx: next_arrival(tx, now))
+        due_at = await self._database.fetch(lambda tx: next_arrival(tx, now))
+        if (left := self._settles_in()) > 0:
+            # Then those are worked on at which servers have died.
+            settled_at = now + timedelta(seconds=left)
+            due_at = settled_at if due_at is None else min(due_at, settled_at)
+        return due_at
+
+    def _settles_in(self) -> float:
+        return self._began + _SETTLED - self._clock.monotonic()
 
     async def settle(self) -> None:
         """Until nothing is at work."""
@@ -161,6 +178,8 @@ class IntakeDuty:
 
     async def _repository(self, repository: Repository, waiting: list[StoredArrival]) -> None:
         arrivals = await self._without_deadly(repository, waiting)
+        if not arrivals:
+            return
         numbers = [stored.number for stored in arrivals]
         await self._database.perform(lambda tx: begin_arrivals(tx, numbers))
         judged_at: float | None = None
@@ -188,7 +207,7 @@ class IntakeDuty:
         self, repository: Repository, waiting: Sequence[StoredArrival]
     ) -> list[StoredArrival]:
         """Those to work on now; one at which the server died again and again is set aside, and the others go on."""
-        aside, now_due = in_turn(waiting)
+        aside, now_due = in_turn(waiting, is_settled=self._settles_in() <= 0)
         if aside:
             log.error("%s: %d arrivals are set aside: %s", repository.name, len(aside), SET_ASIDE)
             now = self._clock.now()

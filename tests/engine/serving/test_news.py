@@ -1,7 +1,7 @@
 """What lies here together: told twice, with commits that run nothing, from strangers, or deadly to the server."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,7 @@ from headway.domain.states import State
 from headway.engine.intake import IntakeDuty, in_turn
 from headway.engine.intake_read import Reader
 from headway.engine.runs_control import approve_run, rerun
-from headway.store.arrivals import due_arrivals
+from headway.store.arrivals import StoredArrival, due_arrivals
 from headway.store.run_history import usual_durations
 from headway.store.views.services import service_lines
 from tests.support.repositories import Repository as Working
@@ -291,6 +291,7 @@ async def test_what_the_server_died_of_three_times_is_set_aside_and_the_queue_go
         shop, pushed(None, main), pushed(None, bad, "bad"), pushed(None, good, "good"), delivery="d"
     )
     deadly(monkeypatch, bad)
+    monkeypatch.setattr("headway.engine.intake._SETTLED", 0.0)
     for _ in range(4):
         await live(serving)
     assert sorted(run.commit for run in serving.runs()) == sorted([main, good])
@@ -326,4 +327,31 @@ async def test_a_server_that_is_stopped_has_died_of_nothing_but_what_held_it(
         go_on.set()
     [stored] = serving.database.read(lambda tx: due_arrivals(tx, shop.id))
     assert stored.begun == deaths
-    assert in_turn([stored]) == ([], [stored])
+    assert in_turn([stored], is_settled=False) == ([], [stored])
+
+
+@pytest.mark.parametrize(
+    ("deaths", "settled", "aside", "now"),
+    [
+        ([0, 0, 0], False, [], [0, 1, 2]),
+        ([1, 1, 0], False, [], [0]),
+        ([0, 1, 1], False, [], [0]),
+        # The last chance waits until it can be told from somebody who kills the server again and again.
+        ([2, 1, 0], False, [], []),
+        ([2, 1, 0], True, [], [0]),
+        ([1, 2, 0], False, [], [0]),
+        ([3, 1, 0], False, [0], [1]),
+        ([3, 0, 0], False, [0], [1, 2]),
+        ([3, 2], False, [0], []),
+    ],
+)
+def test_who_is_worked_on_after_deaths(
+    deaths: list[int], settled: bool, aside: list[int], now: list[int]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    waiting = [
+        StoredArrival(number, "rep", pushed(None, "a"), at, 0, begun=died)
+        for number, died in enumerate(deaths)
+    ]
+    found = in_turn(waiting, is_settled=settled)
+    assert ([one.number for one in found[0]], [one.number for one in found[1]]) == (aside, now)
