@@ -24,6 +24,7 @@ NEW: dict[str, Any] = {
 OLD = {**NEW, "directory": "releases/rel-a", "settings": "settings/dep-1.env"}
 
 SWITCH = """\
+if [ ! -d "$HEADWAY_ROOT/releases/rel-b" ]; then echo "rel-b is gone from this host"; exit 1; fi
 rm -f "$HEADWAY_EPOCH/settings" "$HEADWAY_EPOCH/current"
 ln -s dep-2.env "$HEADWAY_EPOCH/settings"
 ln -s releases/rel-b "$HEADWAY_EPOCH/current"

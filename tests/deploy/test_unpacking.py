@@ -218,6 +218,35 @@ def test_the_same_release_from_another_artifact_is_unpacked_anew(here: Host) -> 
     assert looked(here).releases == {"rel-b": other}
 
 
+def test_what_current_points_to_is_unpacked_anew_when_its_folder_is_gone(here: Host) -> None:
+    """`releases/` lay in memory, and the host was started anew."""
+    here.unpack(brought(here, {"VERSION": b"one"}))
+    (here.root / "current").symlink_to("releases/rel-b")
+    shutil.rmtree(here.release)
+    assert here.unpack(brought(here, {"VERSION": b"one"})).returncode == 0
+    assert (here.release / "VERSION").read_text() == "one"
+    # What serves stays, and an archive that nobody needs does not.
+    assert here.unpack(brought(here, {"VERSION": b"one"})).stdout == "rel-b stands here already, and serves\n"
+    assert not list((here.root / "uploads").iterdir())
+
+
+def test_what_is_ended_while_it_unpacks_leaves_nothing_but_its_archive(here: Host) -> None:
+    """A time limit, or a host that shuts down: whoever begins it again has what it is unpacked from."""
+    artifact = brought(here, {"VERSION": b"one"})
+    (here.folder / "slow").mkdir()
+    slow = here.folder / "slow" / "tar"
+    slow.write_text(
+        f'#!/bin/sh\ncase $1 in -t*) exec {shutil.which("tar")} "$@" ;; esac\nkill $PPID; sleep 1\n'
+    )
+    slow.chmod(0o755)
+    usual, here.path = here.path, f"{here.folder / 'slow'}:{here.path}"
+    assert here.unpack(artifact).returncode != 0
+    assert not list((here.root / "releases").iterdir())
+    assert not looked(here).releases
+    here.path = usual
+    assert here.unpack(artifact).returncode == 0
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -284,7 +284,9 @@ done"""
 
 
 def _switch_script(release: str, deployment: str) -> str:
+    # A link that leads nowhere would stop what still runs.
     return f"""\
+if [ ! -d "$HEADWAY_ROOT/{release_directory(release)}" ]; then echo "{release} is gone from this host"; exit 1; fi
 rm -f "$HEADWAY_EPOCH/settings" "$HEADWAY_EPOCH/current"
 ln -s {deployment}.env "$HEADWAY_EPOCH/settings"
 ln -s {release_directory(release)} "$HEADWAY_EPOCH/current"

@@ -103,18 +103,21 @@ def unpack_script(plan: Plan, deploy: DeploySpec) -> str:
     # What a `prepare` left half-done is not built upon.
     ready = f" && [ -f {prepared} ]" if deploy.prepare else ""
     archive = upload_path(artifact.sha256, artifact.path) if artifact else ""
+    drop = f"rm -f {archive}; " if archive else ""
     lines = [
         f"{_FUNCTIONS.strip()}\nrelease={release}{_DISK.rstrip()}",
         *_adopt(),
-        f'if [ "$live" = {directory} ]; then echo "{release} stands here already, and serves"; exit 0; fi',
-        f'if [ -d {directory} ] && [ "$(head -n 1 {marker} 2>/dev/null)" = {source} ]{ready}; then',
-        f'  echo "{release} stands here already"; exit 0',
-        "fi",
+        "stands=",
+        f'if [ -d {directory} ] && [ "$(head -n 1 {marker} 2>/dev/null)" = {source} ]{ready}; then stands=already; fi',
+        f'if [ -d {directory} ] && [ "$live" = {directory} ]; then stands="already, and serves"; fi',
+        f'if [ -n "$stands" ]; then {drop}echo "{release} stands here $stands"; exit 0; fi',
         # First what says that it counts; the rename fails when another owner has come.
         f'if [ -e {marker} ]; then mv -T {marker} "$HEADWAY_EPOCH/old-marker"; fi',
         f"rm -rf {UNPACKING}* {prepared} {directory}",
         f'new=$PWD/{UNPACKING}"${{HEADWAY_EPOCH##*/}}"',
-        f"""trap 'code=$?; [ $code = 0 ] || rm -rf "$new"{f" {archive}" if archive else ""}' EXIT""",
+        # Ended from outside it may be begun again, from the same archive.
+        "trap 'exit 143' HUP INT TERM",
+        f"""trap 'code=$?; [ $code = 0 ] || rm -rf "$new"; [ $code = 0 ] || [ $code -gt 128 ] || {drop or ":"}' EXIT""",
         'mkdir "$new"',
         *(_lay(artifact, archive) if artifact else ()),
         *(line for path in deploy.shared for line in _share(path)),
@@ -123,7 +126,7 @@ def unpack_script(plan: Plan, deploy: DeploySpec) -> str:
         f'mv -T "$HEADWAY_EPOCH/marker" {marker}',
     ]
     if artifact:
-        lines.append(f"rm -f {archive}")
+        lines.append(drop.rstrip("; "))
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from headway.deploy.layout import own_file, settings_file, upload_path
 from headway.deploy.own_files import own_file_text
 from headway.deploy.plan import HostPlan, Plan, Standing
 from headway.deploy.record import Job, finish_script
+from headway.domain.contract import ProcessSpec
 from headway.domain.deployment import Command, Deployment
 from headway.domain.release import Artifact
 from headway.domain.states import State
@@ -31,7 +32,8 @@ from headway.engine.service_logs import log_task
 A = ActionKind
 #: Of the log of a process that failed.
 LOG_LINES = 30
-_LOG_WITHIN = timedelta(seconds=15)
+#: What failed waits for it before it goes back.
+_LOG_WITHIN = timedelta(seconds=10)
 #: Actions that are a job and nothing else.
 _GROUPS = {A.ONCE: Group.ONCE, A.UNDRAIN: Group.UNDRAIN, A.READMIT: Group.READMIT}
 
@@ -235,27 +237,31 @@ class HostWork:
 
     async def _tell_logs(self, standing: Standing, processes: Collection[str], back: str) -> None:
         """The last lines of the release's own log, where its file says how to read it."""
+        for process in standing.processes:
+            if process.name in processes and process.logs is not None:
+                began = self.clock.now()
+                step = "logs" if process.name == "main" else f"logs:{process.name}"
+                text = await self._log_of(process, standing)
+                self.jobs.note(f"{back}{step}", State.SUCCEEDED, began, text)
+
+    async def _log_of(self, process: ProcessSpec, standing: Standing) -> str:
+        """Never raises for what the host or the command does: what failed before is what counts."""
         since = self.deployment.started_at or self.deployment.requested_at
         stage = Stage(
             self.link.connections, self.jobs.secrets, self.clock, lambda task, line: None, timeout=_LOG_WITHIN
         )
-        for process in standing.processes:
-            if process.name not in processes or process.logs is None:
-                continue
-            began = self.clock.now()
-            environment = self.plan.environment
-            values = self.plan.values(self.host, standing.release)
+        values, env = self.plan.values(self.host, standing.release), self.plan.environment.env
+        try:
             task = log_task(
-                process, self.host.spec, self.link.root, values, environment.env, since=since, lines=LOG_LINES
+                process, self.host.spec, self.link.root, values, env, since=since, lines=LOG_LINES
             )
             found = await run_task(stage, task)
-            lines = found.output.decode("utf-8", "replace").splitlines()[-LOG_LINES:]
-            if found.state is not State.SUCCEEDED:
-                lines.append(f"(its log: {found.reason})")
-            step = "logs" if process.name == "main" else f"logs:{process.name}"
-            self.jobs.note(
-                f"{back}{step}", State.SUCCEEDED, began, "\n".join(lines) or "(its log says nothing)"
-            )
+        except HeadwayError as error:
+            return f"(its log: {error.message})"
+        lines = found.output.decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        if found.state is not State.SUCCEEDED:
+            lines.append(f"(its log: {found.reason})")
+        return "\n".join(lines) or "(its log says nothing)"
 
     def _known_jobs(self) -> tuple[Job, ...]:
         return self.link.record.jobs(self.plan.deployment, self.link.name)
