@@ -11,13 +11,15 @@ from headway.domain.deployment import Deployment, DeploymentState
 def patience(plan: Plan) -> timedelta:
     """How long it may be without news: a step may take `timeout`, and then there are drains, stops, checks, a watch."""
     waits = [timedelta()]
-    for process in plan.deploy.processes:
+    # What ran before is drained and stopped within its own file's limits.
+    deploys = (plan.deploy, *plan.files)
+    for process in (process for deploy in deploys for process in deploy.processes):
         waits.append(process.stop_within)
         waits += [process.drain.within] if process.drain else []
         waits += [check.within for check in process.health]
     strategy = plan.environment.strategy
     watch = strategy.watch if strategy.kind is StrategyKind.CANARY else timedelta()
-    return plan.deploy.timeout + max(waits) + watch
+    return max(deploy.timeout for deploy in deploys) + max(waits) + watch
 
 
 def stands_still(deployment: Deployment, plan: Plan, moved_at: datetime, now: datetime) -> timedelta | None:

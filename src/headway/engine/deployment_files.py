@@ -27,39 +27,39 @@ from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
 
 
-def contract_for(
-    project: Project, git: Git, release: Release, environment: str, note: Callable[[str], None]
-) -> Contract:
-    """Where the hosts are by the file at hand, how the release is run by its own: that of its commit. Blocks.
+def contract_for(project: Project, git: Git, release: Release, environment: str) -> tuple[Contract, str]:
+    """Where the hosts are by the file at hand, how the release is run by its own, that of its commit; and a sentence
+    where that is another one, or cannot be had. Blocks.
 
     The file at hand stands for that of the commit one is on, with what was changed in it since.
     """
     contract = project.contract
     if project.commit == release.commit:
-        return contract
+        return contract, ""
     try:
         if not project.commit and git.resolve(project.root, "HEAD") == release.commit:
-            return contract
+            return contract, ""
     except HeadwayError:
-        return contract
+        return contract, ""
     try:
         own = ReleaseProjects(git.environment, lambda _: None).declared(
             str(project.root), release.commit, contract.service.name
         )
     except HeadwayError as error:
-        note(f"the headway.toml of {release.id} cannot be read ({error.message}): the one here is used")
-        return contract
+        said = f"the headway.toml of {release.id} cannot be read ({error.message}): the one here is used"
+        return contract, said
     its, ours = own.contract.environments.get(environment), contract.environments.get(environment)
     if own.contract.deploy is None or its is None or ours is None:
-        note(f"the headway.toml of {release.id} does not deploy to {environment}: the one here is used")
-        return contract
-    if own.text != project.text:
-        note(f"{release.id} is run by the headway.toml of its own commit {release.commit[:12]}")
+        return (
+            contract,
+            f"the headway.toml of {release.id} does not deploy to {environment}: the one here is used",
+        )
     merged = replace(ours, env=its.env, secrets=its.secrets, processes={**its.processes, **ours.processes})
-    return replace(
-        contract,
-        deploy=own.contract.deploy,
-        environments={**contract.environments, environment: merged},
+    environments = {**contract.environments, environment: merged}
+    said = f"{release.id} is run by the headway.toml of its own commit {release.commit[:12]}"
+    return (
+        replace(contract, deploy=own.contract.deploy, environments=environments),
+        said if own.text != project.text else "",
     )
 
 

@@ -80,10 +80,12 @@ class Deployments:
         environment = environment_of(self.project.contract, wish.environment)
         going_back = wish.kind is DeploymentKind.ROLLBACK
         unfinished = await self._unfinished(wish.environment)
-        plan, settings = await self._planned(wish)
+        plan, settings, said = await self._planned(wish)
         if unfinished is None and (standing := await self._already_live(wish, plan, settings)):
             # No gate for what changes nothing.
             return standing
+        if said:
+            self.world.watcher.note(said)
         permission = wish.permission
         if permission is None and not _same(unfinished, wish):
             permission = await pass_gate(
@@ -128,20 +130,21 @@ class Deployments:
         """What `deploy` answers when nothing has to be done, whatever its gate says; None when something has."""
         if await self._unfinished(wish.environment) is not None or await self._live_release(wish) is None:
             return None
-        return await self._already_live(wish, *await self._planned(wish))
+        plan, settings, _ = await self._planned(wish)
+        return await self._already_live(wish, plan, settings)
 
-    async def _planned(self, wish: Wish) -> tuple[Plan, dict[str, str]]:
-        """The plan, and the settings as they are today."""
+    async def _planned(self, wish: Wish) -> tuple[Plan, dict[str, str], str]:
+        """The plan, the settings as they are today, and what is to be said of the file."""
         deployment = new_id("dep", self.world.clock.now())
         own = await self.database.fetch(lambda tx: _own(tx, self.service, wish))
-        contract = self.project.contract
+        contract, said = self.project.contract, ""
         if own is None:
-            contract = await asyncio.to_thread(
-                contract_for, self.project, self.git, wish.release, wish.environment, self.world.watcher.note
+            contract, said = await asyncio.to_thread(
+                contract_for, self.project, self.git, wish.release, wish.environment
             )
         plan = _compose(contract, wish, deployment, self.world.settings.user, own)
         settings = await asyncio.to_thread(self._settings, plan)
-        return await asyncio.to_thread(fingerprint, plan, settings), settings
+        return await asyncio.to_thread(fingerprint, plan, settings), settings, said
 
     async def _live_release(self, wish: Wish) -> Deployment | None:
         """The live deployment, if it brought the very release that is wished for going forward."""
@@ -241,7 +244,9 @@ def dry_run(
     note: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """What would be done, as far as the database knows what the hosts have. Touches nothing, asks nobody."""
-    contract = contract_for(project, git, wish.release, wish.environment, note)
+    contract, said = contract_for(project, git, wish.release, wish.environment)
+    if said:
+        note(said)
     plan = _compose(contract, wish, "dep-new", user, None)
     live = database.read(lambda tx: rows.last_succeeded(tx, plan.service, wish.environment))
     if live is None:

@@ -1,15 +1,18 @@
 """A release that is deployed from a later commit is run by the headway.toml of its own."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from headway.domain.contract import Contract
-from headway.domain.release import Release
+from headway.domain.release import Artifact, Release
 from headway.drivers.git import Git
 from headway.engine.deployment_files import contract_for
+from headway.engine.deployment_plan import compose
 from headway.engine.projects import find_project
+from headway.wire.contract import read_contract
 from tests.support.repositories import ENVIRONMENT, Repository
 
 FILE = """\
@@ -46,7 +49,9 @@ def release(commit: str, service: str = "shop") -> Release:
 
 def contract_of(folder: Path, commit: str, notes: list[str], tmp_path: Path) -> Contract:
     git = Git(ENVIRONMENT, tmp_path / "mirrors")
-    return contract_for(find_project(folder), git, release(commit), "production", notes.append)
+    found, said = contract_for(find_project(folder), git, release(commit), "production")
+    notes += [said] if said else []
+    return found
 
 
 def test_how_it_is_run_says_its_own_file_and_where_the_one_at_hand(
@@ -64,6 +69,27 @@ def test_how_it_is_run_says_its_own_file_and_where_the_one_at_hand(
         assert found.environments["production"].env == {"LEVEL": "start"}
         assert (found.environments["production"].hosts, list(found.hosts)) == (("web2",), ["web2"])
     assert notes == [f"rel-a is run by the headway.toml of its own commit {old[:12]}"] * 2
+
+
+def test_going_back_the_hosts_are_those_of_today_and_all_else_is_of_then() -> None:
+    def contract(word: str, more: str) -> Contract:
+        text = FILE.format(script=word, host="web1").replace('hosts = ["web1"]', 'hosts = ["web1", "web2"]')
+        return read_contract(text + '[hosts.web2]\naddress = "127.0.0.2"\n' + more, "headway.toml")
+
+    worker = "[processes.{0}]\nactivate = './bin/{0}'\nhosts = ['web1']\n"
+    then, now = contract("start", worker.format("mailer")), contract("begin", worker.format("worker"))
+    names = {"deployment": "dep-1", "requested_by": "ana"}
+    artifact = replace(release("a" * 40), artifacts=(Artifact("app.tar.gz", "c" * 64, 10),))
+    own = compose(then, then.environments["production"], artifact, **names)
+    # web2 came later.
+    own = replace(own, hosts=own.hosts[:1])
+    back = compose(now, now.environments["production"], artifact, rollback=True, own=own, **names)
+    assert back.deploy == own.deploy
+    assert back.environment.env == {"LEVEL": "start"}
+    assert [(host.spec.name, host.processes) for host in back.hosts] == [
+        ("web1", ("main", "mailer")),
+        ("web2", ("main",)),
+    ]
 
 
 def test_the_file_at_hand_stands_for_that_of_the_commit_one_is_on(
