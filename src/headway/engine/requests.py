@@ -218,9 +218,13 @@ class Requests:
         await self._require(actor, Action.DEPLOYMENT_REQUEST, found.service)
         now = self.tools.clock.now()
 
-        fresh = await self.tools.database.perform(
-            lambda tx: ask_of_deployment(tx, actor, deployment_id, asked, now)
-        )
+        def work(tx: Transaction) -> Deployment:
+            asked_of = ask_of_deployment(tx, actor, deployment_id, asked, now)
+            if key is not None:
+                note_effect(tx, key, f"deployment {deployment_id}", now)
+            return asked_of
+
+        fresh = await self.tools.database.perform(work)
         self.wake()
         return fresh
 
