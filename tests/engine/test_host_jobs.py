@@ -38,6 +38,11 @@ def test_what_ends_a_job_by_itself_is_told_with_the_step_at_hand() -> None:
     clock = HandClock(NOW)
     found = taker(clock)
     found.take([StepMark(1, None, 1.0)], None)
-    result = JobResult(State.FAILED, "timeout after 11m", (), None)
-    found.take([], result)
-    assert found.end(result).reason == "timeout after 11m in drain"
+    lost = JobResult(State.ERRORED, "runner lost", (), None)
+    found.take([], lost)
+    assert found.end(lost).reason == "runner lost in drain"
+    found = taker(clock)
+    found.take([StepMark(1, None, 1.0), StepMark(1, 143, 2.0)], None)
+    late = JobResult(State.FAILED, "timeout after 11m in step 1", (), None)
+    found.take([], late)
+    assert found.end(late).reason == "timeout after 11m in drain"

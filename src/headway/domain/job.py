@@ -73,7 +73,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What came of a job. `reason` is one line for a person: `exit 2 in step 3`, `timeout after 20m`, `runner lost`."""
+    """What came of a job. `reason` is one line for a person: `exit 2 in step 3`, `timeout after 20m in step 1`, `runner lost`."""
 
     state: State
     reason: str

@@ -111,7 +111,7 @@ async def test_the_time_limit_is_kept_with_nobody_watching(runner: Runner, tmp_p
     await runner.start(spec)
     await until((tmp_path / "job" / "result").exists)
     seen = await follow(runner, spec.directory)
-    assert (seen.result.state, seen.result.reason) == (State.FAILED, "timeout after 400ms")
+    assert (seen.result.state, seen.result.reason) == (State.FAILED, "timeout after 400ms in step 1")
     assert seen.result.steps[0].state is State.FAILED
     assert not processes_with(sign)
 
@@ -124,7 +124,7 @@ async def test_silence_has_a_limit(runner: Runner, tmp_path: Path) -> None:
         idle_timeout=timedelta(seconds=0.3),
     )
     seen = await run(runner, spec)
-    assert (seen.result.state, seen.result.reason) == (State.FAILED, "no output for 300ms")
+    assert (seen.result.state, seen.result.reason) == (State.FAILED, "no output for 300ms in step 2")
     assert seen.output == b"1\n2\n3\n"
     assert [step.state for step in seen.result.steps] == [State.SUCCEEDED, State.FAILED]
 

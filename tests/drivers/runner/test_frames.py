@@ -93,7 +93,7 @@ def test_a_result_is_read() -> None:
     text = b"steps 3\nbegan 10.00\nended 12.50\nstep 1 0 10.00 11.00\nstep 2 143 11.00 12.00\nstopped failed timeout after 2s\nlost limit\nend\n"
     result = parse_result(text, b"A=1\n")
     assert result is not None
-    assert (result.state, result.reason) == (State.FAILED, "timeout after 2s")
+    assert (result.state, result.reason) == (State.FAILED, "timeout after 2s in step 2")
     assert [step.state for step in result.steps] == [State.SUCCEEDED, State.FAILED, State.SKIPPED]
     assert result.duration is not None and result.duration.total_seconds() == 2.5
     assert result.outputs == {"A": "1"}

@@ -177,7 +177,11 @@ def _read_line(record: _Record, line: str) -> None:
 
 def _verdict(record: _Record) -> tuple[State, str]:
     if record.stopped is not None:
-        return record.stopped
+        state, why = record.stopped
+        # Of a limit that was passed: the step that passed it. Whoever cancels stops the job, whatever it does.
+        cut_off = record.finished[-1] if record.finished else None
+        is_named = state is State.FAILED and cut_off is not None and cut_off[1] != 0
+        return state, f"{why} in step {cut_off[0]}" if is_named and cut_off else why
     if record.problem is not None:
         return State.ERRORED, record.problem
     failed = [f"{describe_exit(code)} in step {step}" for step, code, _, _ in record.finished if code != 0]
