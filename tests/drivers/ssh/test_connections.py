@@ -353,3 +353,24 @@ async def test_more_commands_than_a_connection_may_carry_wait_for_their_turn(ssh
         runs = [session.run(["echo", str(number)], on_output=pieces.append) for number in range(25)]
         assert all(ended.ok for ended in await asyncio.gather(*runs))
         assert sorted(b"".join(pieces).split(), key=int) == [b"%d" % number for number in range(25)]
+
+
+async def test_known_hosts_is_read_anew_and_a_key_taken_out_of_it_is_no_longer_trusted(sshd: Sshd) -> None:
+    """Of a server, whose connections live for weeks."""
+    line = sshd.known_hosts.read_text()
+    async with Connections(sshd.settings()) as connections:
+        session = await connections.session(sshd.host())
+        before = (await session.call("echo $PPID", timeout=60)).text
+        # Somebody adds another host: nothing is cut off.
+        sshd.known_hosts.write_text(line + "other.example.org ssh-ed25519 AAAA\n")
+        assert (await session.call("echo $PPID", timeout=60)).text == before
+        sshd.known_hosts.write_text("# taken out\n")
+        with pytest.raises(UnknownHostKey):
+            await session.call("true", timeout=60)
+        with pytest.raises(UnknownHostKey):
+            await connections.session(sshd.host())
+        sshd.known_hosts.write_text(line)
+        assert (await session.call("echo $PPID", timeout=60)).text != before
+        sshd.known_hosts.write_text(line + f"@revoked * {sshd.host_key}\n")
+        with pytest.raises((UnknownHostKey, ChangedHostKey, HostUnreachable)):
+            await session.call("true", timeout=60)

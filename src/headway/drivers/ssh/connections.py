@@ -12,6 +12,7 @@ from typing import Any
 
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
+from headway.drivers.ssh.known_hosts import stamps
 from headway.drivers.ssh.packing import PackedFiles
 from headway.drivers.ssh.resolving import Resolver, Target, Way, host_key, refusal
 from headway.drivers.ssh.session import HostSession
@@ -60,6 +61,8 @@ class Connections:
         self.settings = settings
         self._resolver = Resolver(settings)
         self._open: dict[_Key, asyncssh.SSHClientConnection] = {}
+        #: To what each of them leads, and the stamps of known_hosts by which its host's key was last found there.
+        self._known: dict[_Key, tuple[Target, tuple[object, ...]]] = {}
         self._dropped: list[asyncssh.SSHClientConnection] = []
         #: What is being connected: one task a host, whoever waits for it.
         self._making: dict[_Key, asyncio.Task[asyncssh.SSHClientConnection]] = {}
@@ -103,6 +106,10 @@ class Connections:
 
         return await self._once(key, make)
 
+    def stands(self, host: HostSpec) -> bool:
+        """Whether it has a connection, and its key is still trusted. One whose key no longer is, is cut off here."""
+        return self._standing(host_key(host)) is not None
+
     def trying(self, host: str) -> Trying | None:
         """How it stands with a host that does not answer; None when nobody tries, or the first attempt still goes on."""
         return self._trying.get(host)
@@ -145,7 +152,9 @@ class Connections:
     async def _connect(self, way: Way) -> asyncssh.SSHClientConnection:
         # Those before it are others, since no way leads back to itself.
         tunnel = None if way.behind is None else await self._jump(way.behind)
-        made = self._open[way.key] = await self._try_again(way.target, tunnel)
+        made = await self._try_again(way.target, tunnel)
+        self._known[way.key] = way.target, way.target.known_stamps
+        self._open[way.key] = made
         return made
 
     async def _jump(self, way: Way) -> asyncssh.SSHClientConnection:
@@ -173,7 +182,17 @@ class Connections:
 
     def _standing(self, key: _Key) -> asyncssh.SSHClientConnection | None:
         found = self._open.get(key)
-        return None if found is None or found.is_closed() else found
+        if found is None or found.is_closed():
+            return None
+        target, seen = self._known[key]
+        if (now := stamps(target.known_hosts)) != seen:
+            shown = found.get_server_host_key()
+            if shown is None or not target.trusts(shown.public_data):
+                # Taken out of known_hosts: whoever comes now is not led there, nor anybody who is there already.
+                self.drop(found)
+                return None
+            self._known[key] = target, now
+        return found
 
     async def _try_again(
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None

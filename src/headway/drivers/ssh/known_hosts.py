@@ -81,6 +81,19 @@ def read_known_keys(
     return KnownKeys(tuple(trusted), tuple(authorities), tuple(revoked))
 
 
+def stamps(files: Iterable[Path]) -> tuple[tuple[int, ...] | None, ...]:
+    """Others when a file was changed, replaced, made or removed."""
+    found: list[tuple[int, ...] | None] = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
 def read_lines(path: Path) -> Iterable[tuple[str, KnownKey]]:
     """Each line's names and key. A file that is not there is empty; a line that makes no sense is passed over."""
     try:

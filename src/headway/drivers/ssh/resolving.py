@@ -35,6 +35,7 @@ from headway.drivers.ssh.known_hosts import (
     host_pattern,
     read_known_keys,
     read_lines,
+    stamps,
 )
 from headway.drivers.ssh.openssh_config import HostConfig, OpenSshConfig
 from headway.drivers.ssh.settings import SshSettings
@@ -72,6 +73,8 @@ class Target:
     #: The name and port under which its key is recorded.
     key_name: str
     key_port: int
+    #: Those files as they were when they were read.
+    known_stamps: tuple[object, ...]
     options: asyncssh.SSHClientConnectionOptions
 
     @property
@@ -86,6 +89,12 @@ class Target:
         """What the files say now, read anew: for the words of a refusal."""
         lines = (line for path in self.known_hosts for line in read_lines(path))
         return read_known_keys(lines, self.key_name, self.key_port, presented)
+
+    def trusts(self, presented: bytes) -> bool:
+        """Whether the files name this key now. One that a certificate vouched for is asked for anew."""
+        keys = self.known_keys(presented)
+        revoked = {key.blob for key in keys.revoked}
+        return presented not in revoked and any(key.blob == presented for key in keys.trusted)
 
 
 @dataclass(frozen=True)
@@ -104,13 +113,15 @@ def host_key(host: HostSpec) -> tuple[object, ...]:
 
 
 class Resolver:
-    """Asks what the ssh config says, and reads key files and known_hosts of one command once, however many hosts there are."""
+    """Asks what the ssh config says, and reads key files and known_hosts once, however many hosts there are, and anew when
+    they have changed: a server lives long."""
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
         self._config = OpenSshConfig(settings)
-        self._keys: dict[Path, asyncssh.SSHKey | str | None] = {}
-        self._lines: dict[Path, list[tuple[str, KnownKey]]] = {}
+        #: By path, with the stamps of the files they were read from.
+        self._keys: dict[Path, tuple[object, asyncssh.SSHKey | str | None]] = {}
+        self._lines: dict[Path, tuple[object, list[tuple[str, KnownKey]]]] = {}
 
     async def way(self, host: HostSpec) -> Way:
         """The whole way to a host, known before the first connection of it is made.
@@ -154,6 +165,8 @@ class Resolver:
         address, number = config.address, config.port
         key_name = config.word("hostkeyalias") or address
         files = _known_hosts_files(config)
+        # Before they are read: what changes meanwhile is looked at again.
+        known_stamps = stamps(files)
         # An alias stands alone in known_hosts, without the port.
         key_port = number if key_name == address else DEFAULT_PORT
         keys = read_known_keys(self._known_hosts(files), key_name, key_port)
@@ -185,6 +198,7 @@ class Resolver:
             known_hosts=files,
             key_name=key_name,
             key_port=key_port,
+            known_stamps=known_stamps,
             options=options,
         )
 
@@ -205,8 +219,9 @@ class Resolver:
         return found
 
     def _key(self, path: Path) -> asyncssh.SSHKey | str | None:
-        """A private key, read once; by its path where a certificate belongs to it; None if a passphrase locks it."""
-        if path not in self._keys:
+        """A private key; by its path where a certificate belongs to it; None if a passphrase locks it."""
+        stamp = stamps((path, Path(f"{path}-cert.pub"), Path(f"{path}.pub")))
+        if path not in self._keys or self._keys[path][0] != stamp:
             key: asyncssh.SSHKey | str | None = str(path)
             if not Path(f"{path}-cert.pub").exists():
                 try:
@@ -217,14 +232,15 @@ class Resolver:
                     if "assphrase" not in str(error) and not _is_public(path):
                         raise
                     key = None
-            self._keys[path] = key
-        return self._keys[path]
+            self._keys[path] = stamp, key
+        return self._keys[path][1]
 
     def _known_hosts(self, paths: Iterable[Path]) -> Iterable[tuple[str, KnownKey]]:
         for path in paths:
-            if path not in self._lines:
-                self._lines[path] = list(read_lines(path))
-            yield from self._lines[path]
+            stamp = stamps((path,))
+            if path not in self._lines or self._lines[path][0] != stamp:
+                self._lines[path] = stamp, list(read_lines(path))
+            yield from self._lines[path][1]
 
 
 #: What holds for every host, whatever the ssh config says.

@@ -190,7 +190,7 @@ class HostSession:
         return None
 
     async def _opened(self) -> _Shell:
-        if self._shell is None or self._shell.channel.ended.done():
+        if self._shell is None or self._shell.channel.ended.done() or not self.connections.stands(self.host):
             self._shell = None
             self._shell = await self._greet(await self.channel("exec sh"))
         return self._shell
