@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from headway.deploy.record import journal_entries, predecessor, read_record
+from headway.deploy.record import journal_entries, live_facts, predecessor, read_record
 
 GOOD = {"release": "rel-5fe40cee0fcc", "commit": "a" * 40, "deployment": "dep-01abc"}
 #: Each would end a word of a script, or leave the folder that it names.
@@ -58,3 +58,15 @@ def test_whatever_a_host_prints_can_be_read() -> None:
     record = read_record(b"\xff\xfe\x00\nopen x\nopen 3\nowner 3 [1]\nowner y {}\ndeployed 1\nbeat\n")
     assert (record.open, record.owners, record.deployed) == ((3,), {}, None)
     assert journal_entries(b"\xff\n[]\n{\n") == []
+
+
+@pytest.mark.parametrize(
+    ("current", "commit"),
+    [(GOOD["release"], "a" * 40), (BEFORE["release"], "b" * 40), ("rel-another", None)],
+)
+def test_what_is_said_of_the_live_release_is_of_that_release(current: str, commit: str | None) -> None:
+    """Somebody went back by hand: what was finished last is not what stands there, and its commit neither."""
+    look = told({**GOOD, "previous": BEFORE}) + f"current releases/{current}\n".encode()
+    assert live_facts(read_record(look)).get("commit") == commit
+    assert live_facts(read_record(told({**GOOD, "previous": None}))) == {}
+    assert live_facts(read_record(b"")) == {}

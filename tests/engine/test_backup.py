@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -487,8 +488,39 @@ def test_a_copy_is_made_before_a_migration_and_its_way_back_works(old_url: str, 
         assert command == f"headway restore {archive} --database-only --force"
         restore_backup(settings, archive, NOW, force=True, only_database=True)
     with open_database(old_url, only=()) as database:
+        assert database.read(whole.applied_migrations)[:4] == known_migrations()[:4]
         row = database.read(lambda tx: tx.one("SELECT next_number FROM counters"))
     assert row == {"next_number": 42}
+
+
+def test_the_version_of_before_restores_over_the_tables_of_the_one_after(
+    postgresql_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    """The way back is gone with the version of before, to which the tables of after are those of a newer Headway."""
+    with postgresql_server.fresh_url() as url:
+        settings = settings_in(tmp_path, url)
+        with open_database(url) as database:
+            database.transact(
+                lambda tx: insert_rows(
+                    tx, "counters", [{"service": "shop", "noun": "run", "next_number": 42}]
+                )
+            )
+        backup = make_backup(settings, tmp_path / "before.tar.gz", NOW)
+
+        def upgrade(tx: Transaction) -> None:
+            tx.execute("INSERT INTO migrations (name, applied_at) VALUES ('9999_after', 0)")
+            tx.execute("CREATE TABLE after (id TEXT PRIMARY KEY)")
+            tx.execute("UPDATE counters SET next_number = 43")
+
+        with open_database(url) as database:
+            database.transact(upgrade)
+        with pytest.raises(NotEmpty, match="has rows already"):
+            restore_backup(settings, backup.file, NOW, only_database=True)
+        restored = restore_backup(settings, backup.file, NOW, force=True, only_database=True)
+        assert re.fullmatch(r"the schema before_restore_\w+ of the database", restored.moved[0])
+        with open_database(url) as database:
+            assert database.read(whole.applied_migrations) == known_migrations()
+            assert database.read(lambda tx: tx.one("SELECT next_number FROM counters")) == {"next_number": 42}
 
 
 def test_no_copy_is_made_of_a_new_database_nor_when_nothing_changes(

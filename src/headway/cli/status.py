@@ -155,8 +155,6 @@ def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
     echo(click.style(service, bold=True))
     rows = []
     for host in hosts:
-        # What was finished last says nothing of what stands there now, if that is another one.
-        told = {} if host.unfinished else host.deployed or {}
         notes = [
             *([host.error] if host.error else []),
             *(["not finished"] if host.unfinished else []),
@@ -168,9 +166,9 @@ def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
                 f"  {host.environment}",
                 host.host,
                 host.release or "-",
-                str(told.get("commit", ""))[:12],
-                str(told.get("at", "")),
-                str(told.get("by", "")),
+                str(host.live.get("commit", ""))[:12],
+                str(host.live.get("at", "")),
+                str(host.live.get("by", "")),
                 "; ".join(notes),
             ]
         )
@@ -182,6 +180,7 @@ def _host_document(host: "HostStatus") -> dict[str, Any]:
         "environment": host.environment,
         "host": host.host,
         "release": host.release,
+        "commit": host.live.get("commit"),
         "deployed": host.deployed,
         "unfinished": host.unfinished,
         "lock": host.lock,

@@ -162,6 +162,17 @@ def predecessor(record: HostRecord) -> Predecessor | None:
     return _predecessor(deployed)
 
 
+def live_facts(record: HostRecord) -> Mapping[str, Any]:
+    """What deployed.json says of the release that `current` points to: of the last one, or of the one before where
+    somebody went back; empty where it speaks of neither."""
+    deployed = record.deployed or {}
+    before = deployed.get("previous")
+    for facts in (deployed, before if isinstance(before, dict) else {}):
+        if record.live_release is not None and facts.get("release") == record.live_release:
+            return facts
+    return {}
+
+
 def running(record: HostRecord) -> Predecessor | None:
     """What stands on the host now, by its links alone; its commit is not known."""
     settings, end = record.current_settings, ".env"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headway.deploy.lock import holders, told
-from headway.deploy.record import predecessor
+from headway.deploy.record import live_facts, predecessor
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_plan import environment_of, host_plans
 from headway.engine.host_link import look_at_all
@@ -20,6 +20,8 @@ class HostStatus:
     environment: str
     #: What `current` points to.
     release: str | None
+    #: What is known of that release: `commit`, `at`, `by`, as far as it is.
+    live: Mapping[str, Any]
     #: deployed.json: the last deployment that was finished there.
     deployed: Mapping[str, Any] | None
     #: `current` is not what was finished last: a deployment is under way, was left, or somebody went back by hand.
@@ -42,7 +44,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
         for link in links:
             if link.name in unreachable:
                 error = unreachable[link.name].message
-                found.append(HostStatus(link.name, name, None, None, False, None, (), error))
+                found.append(HostStatus(link.name, name, None, {}, None, False, None, (), error))
                 continue
             record = link.record
             lock = [told(holder) for holder in holders({link.name: record})]
@@ -52,6 +54,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
                     host=link.name,
                     environment=name,
                     release=record.live_release,
+                    live=live_facts(record),
                     deployed=record.deployed,
                     unfinished=record.live_release != (before.release if before else None),
                     lock=lock[0] if lock else None,

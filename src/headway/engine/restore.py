@@ -130,7 +130,7 @@ class _Place:
                 hint="stop it first, or restore into another folder: --into DIR",
             )
         if self._sqlite is None:
-            with open_database(self._url, only=()) as database:
+            with open_database(self._url, only=(), newer=True) as database:
                 database.read(self._require_no_server)
         if self._force:
             return
@@ -143,7 +143,7 @@ class _Place:
             if self._sqlite.exists():
                 raise NotEmpty(f"there is a database {self._sqlite}", hint="have it moved aside: --force")
         else:
-            with open_database(self._url, only=()) as database:
+            with open_database(self._url, only=(), newer=True) as database:
                 if database.read(whole.has_rows):
                     raise NotEmpty(
                         "the database has rows already",
@@ -171,7 +171,7 @@ class _Place:
                     self._move(path, ending=path.name.removeprefix(self._sqlite.name))
             restored.moved += [str(there) for _, there in self._moved]
             return
-        with open_database(self._url, only=()) as database:
+        with open_database(self._url, only=(), newer=True) as database:
             if not database.read(whole.has_rows):
                 database.transact(whole.drop)
             else:
@@ -188,7 +188,7 @@ class _Place:
         for path, aside in reversed(self._moved):
             aside.rename(path)
         if self._schema:
-            with open_database(self._url, only=()) as database:
+            with open_database(self._url, only=(), newer=True) as database:
                 database.transact(lambda tx: whole.move_back(tx, self._schema))
 
     def _move(self, path: Path, ending: str = "") -> None:

@@ -34,11 +34,13 @@ def open_database(
     before: BeforeMigration | None = None,
     only: Collection[str] | None = None,
     create: bool = True,
+    newer: bool = False,
 ) -> "Database":
     """Open it, creating and migrating it as needed: after calling `before`, and only to those named in `only`.
 
     `url` is `sqlite:///absolute/path` or `postgresql://…`. Without `create` (for commands that only read or keep) one
     that is not there, or holds nothing of Headway, is refused and left so.
+    `newer`: even one that a newer Headway has written, to move its tables aside and nothing else.
     Raises the errors of `headway.store.errors`: NoDatabase, DatabaseTooNew, DriverMissing and DatabaseAddressWrong (2),
     DatabaseUnavailable and DiskFull (3).
     """
@@ -51,13 +53,21 @@ def open_database(
         elif not path.exists():
             raise NoDatabase(f"there is no database {path}")
         return Database(
-            lambda writes: SqliteConnection(path, writes=writes), before=before, only=only, create=create
+            lambda writes: SqliteConnection(path, writes=writes),
+            before=before,
+            only=only,
+            create=create,
+            newer=newer,
         )
     if url.startswith(("postgresql://", "postgres://")):
         from headway.store.postgresql import PostgresqlConnection
 
         return Database(
-            lambda writes: PostgresqlConnection(url, writes=writes), before=before, only=only, create=create
+            lambda writes: PostgresqlConnection(url, writes=writes),
+            before=before,
+            only=only,
+            create=create,
+            newer=newer,
         )
     raise DatabaseAddressWrong(
         f"'{url.partition(':')[0]}:…' is no database Headway knows",
@@ -103,13 +113,14 @@ class Database:
         before: BeforeMigration | None = None,
         only: Collection[str] | None = None,
         create: bool = True,
+        newer: bool = False,
     ) -> None:
         self._connect = connect
         self._writer: Connection | None = connect(True)
         try:
             if not create and not self._writer.has_table("migrations"):
                 raise NoDatabase(f"the database {self._writer.place} holds nothing of Headway")
-            migrate(self._writer, before=before, only=only)
+            migrate(self._writer, before=before, only=only, newer=newer)
         except BaseException:
             self._writer.close()
             raise

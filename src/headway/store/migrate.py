@@ -52,11 +52,12 @@ def migrate(
     *,
     before: BeforeMigration | None = None,
     only: Collection[str] | None = None,
+    newer: bool = False,
 ) -> None:
     """Bring the database to what this program knows. Safe when several processes do it at once.
 
     `only`: apply just these, for a restore; none at all, for a backup. Raises DatabaseTooNew, having changed
-    nothing, when a newer Headway was here.
+    nothing, when a newer Headway was here, if not `newer`.
     """
     known = known_migrations(folder)
     connection.begin()
@@ -64,7 +65,8 @@ def migrate(
         applied = _applied(connection)
     finally:
         connection.rollback()
-    _refuse_newer(connection, applied, known)
+    if not newer:
+        _refuse_newer(connection, applied, known)
     missing = tuple(name for name in known if name not in applied and (only is None or name in only))
     if before is not None and applied and missing:
         before(connection, missing)
