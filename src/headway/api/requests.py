@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Literal, TypedDict
 
+import msgspec
 from litestar.params import JSONBody, QueryParameter
 
 from headway.api.access import ApiRequest, actor_of, caller, looker, server_of
@@ -83,6 +84,9 @@ class PreviewDocument(TypedDict):
     is_possible: bool
 
 
+Hosts = Annotated[list[Word], msgspec.Meta(max_length=1000)]
+
+
 class Wanting(Body):
     service: Word
     environment: Word
@@ -91,6 +95,8 @@ class Wanting(Body):
     kind: Literal["planned", "hotfix"] = "planned"
     #: Also when it is live already with the same settings.
     force: bool = False
+    #: Hosts to leave out; the next deployment brings them to what the others have.
+    without: Hosts = msgspec.field(default_factory=list)
 
 
 class WantingBack(Body):
@@ -100,6 +106,8 @@ class WantingBack(Body):
     to: Word | None = None
     #: Also past a `once` that is declared incompatible.
     force: bool = False
+    #: Hosts to leave out; the next deployment brings them to what the others have.
+    without: Hosts = msgspec.field(default_factory=list)
 
 
 class Said(Body):
@@ -144,6 +152,7 @@ async def ask(request: ApiRequest, data: JSONBody[Wanting]) -> RequestDocument:
         release=data.release,
         kind=DeploymentKind(data.kind),
         force=data.force,
+        without=data.without,
         key=key_of(request),
     )
     return request_json(made)
@@ -158,6 +167,7 @@ async def ask_back(request: ApiRequest, data: JSONBody[WantingBack]) -> GoingBac
         environment=data.environment,
         to=data.to,
         force=data.force,
+        without=data.without,
         key=key_of(request),
     )
     return {
@@ -259,15 +269,20 @@ async def plan(
     service: Named,
     environment: Named,
     release: Named,
+    *,
     kind: Annotated[Literal["planned", "hotfix"], QueryParameter()] = "planned",
+    without: Wanted = None,
 ) -> PlanDocument:
+    """`without`: names of hosts to leave out, with commas between them."""
     actor = await caller(request, Action.LOOK)
     tools = requests_here(server_of(request)).tools
 
     def work() -> PlanDocument:
         found = release_for(tools, service=service, text=release, environment=environment).release
         project = tools.projects.of(found.repository, found.commit, service)
-        wish = Wish(environment, found, DeploymentKind(kind))
+        wish = Wish(
+            environment, found, DeploymentKind(kind), without=tuple(without.split(",")) if without else ()
+        )
         return plan_document(dry_run(tools.database, tools.git, project, wish, actor.name))
 
     return await asyncio.to_thread(work)

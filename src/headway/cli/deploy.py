@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 @click.option(
     "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
 )
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="HOST",
+    help="Leave this host out, because it is away; may be repeated. status shows it until it has caught up.",
+)
 @click.option("--force", is_flag=True, help="Also when it is live already with the same settings.")
 @local_option
 @json_option
@@ -52,13 +58,14 @@ def command(
     hotfix: bool,
     approved_by: str | None,
     wait: bool,
+    without: tuple[str, ...],
     force: bool,
     local: bool,
     as_json: bool,
 ) -> int:
     """Deploy a release to an environment, host after host.
 
-    A host that fails takes all that were switched before back with it. Called again for the same release, it goes on
+    A host that fails takes all that were switched before back with it. One that is away is left out by --without. Called again for the same release, it goes on
     with a deployment whose process is gone; another release supersedes it.
 
     Ctrl-C finishes the step at hand, then asks whether to go back, to stay, or to go on without you (without a
@@ -96,7 +103,7 @@ def command(
             echo(chosen["chosen"], err=True)
         if dry_run:
             plan = server_deploy.dry_run(
-                server, service=service, environment=environment, release=name, kind=kind
+                server, service=service, environment=environment, release=name, kind=kind, without=without
             )
             return _show_plan(plan, as_json=as_json)
         return server_deploy.deploy(
@@ -106,6 +113,7 @@ def command(
             release=name,
             kind=kind,
             force=force,
+            without=without,
             wait=wait,
             as_json=as_json,
         )
@@ -124,11 +132,11 @@ def command(
             echo(found.said, err=True)
         kind_of = DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED
         standing = at_the_gate(database, release, environment)
-        wish = Wish(environment, release, kind_of, force=force, request=standing.request)
+        wish = Wish(environment, release, kind_of, force=force, request=standing.request, without=without)
         if dry_run:
             return _dry_run(database, git, project, wish, settings.user, as_json=as_json)
         standing.tell(wish.release)
-        from headway.cli.deployment_session import play
+        from headway.cli.deployment_session import play, without_options
         from headway.engine.deployment_hold import World
 
         async def work(world: World) -> Result:
@@ -137,7 +145,7 @@ def command(
             )
             return await deployments.deploy(wish)
 
-        again = ["deploy", environment, "--release", release.id]
+        again = ["deploy", environment, "--release", release.id, *without_options(without)]
         return play(settings, work, environment=environment, again=again, wait=wait, as_json=as_json)
 
 

@@ -27,6 +27,10 @@ class GoOnWithoutMe(HeadwayError):
     """The person at the terminal leaves; another process of ours goes on."""
 
 
+def without_options(hosts: Sequence[str]) -> list[str]:
+    return [word for host in hosts for word in ("--without", host)]
+
+
 def play(
     settings: Settings,
     work: "Callable[[World], Awaitable[Result]]",

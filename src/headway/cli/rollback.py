@@ -1,6 +1,6 @@
 """`headway rollback`: the last good release back, by a person's wish."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     help="A release that was good there; the last one before the live one if not said.",
 )
 @click.option("--direct", is_flag=True, help="With SSH alone: asks the hosts, needs no database.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="HOST",
+    help="Leave this host out, because it is away; may be repeated. status shows it until it has caught up.",
+)
 @click.option("--force", is_flag=True, help='Also past a `once` that is declared rollback = "incompatible".')
 @click.option(
     "--wait/--no-wait", default=False, help="Wait for whoever holds the environment, or say so (exit 4)."
@@ -39,6 +45,7 @@ def command(
     environment: str,
     target: str | None,
     direct: bool,
+    without: tuple[str, ...],
     force: bool,
     wait: bool,
     local: bool,
@@ -46,16 +53,18 @@ def command(
 ) -> int:
     """Put the last good release back.
 
-    An unfinished deployment goes back to what was before it. Needs more than half of the hosts; one that cannot be
-    reached is told at the end. With --direct neither Headway's database nor its artifacts are needed: the hosts
+    An unfinished deployment goes back to what was before it. Needs more than half of the hosts; one that does not
+    answer is not waited for and told at the end, one that is left out (--without) is not even tried. With --direct neither Headway's database nor its artifacts are needed: the hosts
     know what they had.
     """
     if not direct:
         with _else_direct(environment):
             server = server_for(settings, local=local)
             if server is not None:
-                return _on_server(server, environment, target, force=force, wait=wait, as_json=as_json)
-    from headway.cli.deployment_session import play
+                return _on_server(
+                    server, environment, target, force=force, without=without, wait=wait, as_json=as_json
+                )
+    from headway.cli.deployment_session import play, without_options
     from headway.engine.deployment_hold import World
     from headway.engine.deployments import Deployments, Result
     from headway.engine.projects import find_project
@@ -66,12 +75,13 @@ def command(
         environment,
         *(["--to", target] if target else []),
         *(["--direct"] if direct else []),
+        *without_options(without),
     ]
     if direct:
         from headway.engine.deployment_direct import rollback_direct
 
         async def work_direct(world: World) -> Result:
-            return await rollback_direct(world, project, environment, to=target, force=force)
+            return await rollback_direct(world, project, environment, to=target, force=force, without=without)
 
         return play(
             settings,
@@ -97,7 +107,7 @@ def command(
 
         async def work(world: World) -> Result:
             deployments = Deployments(world, database, git, project)
-            return await rollback(deployments, environment, to=full, force=force)
+            return await rollback(deployments, environment, to=full, force=force, without=without)
 
         return play(
             settings, work, environment=environment, again=again, wait=wait, as_json=as_json, going_back=True
@@ -120,7 +130,14 @@ def _else_direct(environment: str) -> Iterator[None]:
 
 
 def _on_server(
-    server: "HeadwayClient", environment: str, target: str | None, *, force: bool, wait: bool, as_json: bool
+    server: "HeadwayClient",
+    environment: str,
+    target: str | None,
+    *,
+    force: bool,
+    without: Sequence[str],
+    wait: bool,
+    as_json: bool,
 ) -> int:
     from headway.cli import server_deploy
     from headway.engine.projects import service_name
@@ -131,6 +148,7 @@ def _on_server(
         environment=environment,
         to=target,
         force=force,
+        without=without,
         wait=wait,
         as_json=as_json,
     )

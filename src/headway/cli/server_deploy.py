@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,7 @@ def deploy(
     release: str,
     kind: str,
     force: bool,
+    without: Sequence[str],
     wait: bool,
     as_json: bool,
 ) -> int:
@@ -40,6 +42,7 @@ def deploy(
         "release": release,
         "kind": kind,
         "force": force,
+        "without": list(without),
     }
     made = server.post("/api/requests", body)
     return _Follower(server, service, as_json=as_json, wait=wait).request(made)
@@ -52,12 +55,19 @@ def roll_back(
     environment: str,
     to: str | None,
     force: bool,
+    without: Sequence[str],
     wait: bool,
     as_json: bool,
 ) -> int:
     if to is not None:
         to = server.get(f"/api/services/{segment(service)}/releases/find", name=to)["id"]
-    body = {"service": service, "environment": environment, "to": to, "force": force}
+    body = {
+        "service": service,
+        "environment": environment,
+        "to": to,
+        "force": force,
+        "without": list(without),
+    }
     going = server.post("/api/rollbacks", body)
     follower = _Follower(server, service, as_json=as_json, wait=wait, going_back=True)
     if going["request"] is not None:
@@ -66,9 +76,11 @@ def roll_back(
 
 
 def dry_run(
-    server: HeadwayClient, *, service: str, environment: str, release: str, kind: str
+    server: HeadwayClient, *, service: str, environment: str, release: str, kind: str, without: Sequence[str]
 ) -> PlanDocument:
-    asked = {"service": service, "environment": environment, "release": release, "kind": kind}
+    asked: dict[str, Any] = {"service": service, "environment": environment, "release": release, "kind": kind}
+    if without:
+        asked["without"] = ",".join(without)
     return typed(server.get("/api/plan", **asked), PlanDocument)
 
 

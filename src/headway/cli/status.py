@@ -112,15 +112,23 @@ def _show(status: StatusDocument) -> None:
 
 def _show_environment(environment: EnvironmentDocument) -> None:
     live, name = environment["live"], environment["name"]
+    since = _since(environment)
+    told = f", {since}" if since else ""
     if live is None:
-        echo(f"  {name}: nothing is live")
-    else:
-        at = live["verified_at"] or live["finished_at"]
-        since = f"{at:%Y-%m-%d %H:%M} UTC" if at and live["finished_at"] else "now"
         echo(
-            f"  {name}: {click.style(live['release'], fg='green')} (commit {live['commit'][:12]}), "
-            f"since {since}, by {live['requested_by']}, deployment {live['number']}"
+            f"  {name}: nothing is live"
+            if environment["runs"] == "nothing"
+            else f"  {name}: {environment['runs']}"
         )
+    elif environment["is_whole"] or not environment["hosts"]:
+        echo(
+            f"  {name}: {click.style(live['release'], fg='green')} (commit {live['commit'][:12]})"
+            f"{told}, by {live['requested_by']}, deployment {live['number']}"
+        )
+    else:
+        echo(f"  {name}: {click.style(environment['runs'], fg='yellow')}")
+        echo(f"    {live['release']} is commit {live['commit'][:12]}{told}, deployment {live['number']}")
+        _show_gone(environment)
     for deployment in environment["unfinished"]:
         echo(f"    {_line(deployment)}")
         print_table(
@@ -145,6 +153,25 @@ def _show_environment(environment: EnvironmentDocument) -> None:
         echo(
             f"    locked by {lock['user']} (process {lock['pid']}): {lock['reason']}, since {lock['since']}{alive}"
         )
+
+
+def _since(environment: EnvironmentDocument) -> str:
+    live = environment["live"]
+    at = live and (live["verified_at"] or live["finished_at"])
+    if at is None or live is None or not live["finished_at"]:
+        stands = [one["since"] for one in environment["hosts"] if live and one["release"] == live["release"]]
+        at = max((one for one in stands if one is not None), default=None)
+    return f"since {at:%Y-%m-%d %H:%M} UTC" if at else ""
+
+
+def _show_gone(environment: EnvironmentDocument) -> None:
+    for host in environment["hosts"]:
+        if not host["member"]:
+            named = f"{environment['name']} {host['host']}"
+            echo(
+                f"    empty it: headway deployment empty {named}; "
+                f"or, if it is gone for good: headway deployment forget {named}"
+            )
 
 
 def _line(found: DeploymentDocument) -> str:

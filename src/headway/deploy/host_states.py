@@ -35,7 +35,7 @@ class HostState(StrEnum):
     REVERTED = "reverted"
     #: Could not be taken back; a person has to look.
     STUCK = "stuck"
-    #: Could not be reached when going back began: takes no part, and is told at the end.
+    #: Could not be reached when going back began, or a person left it out: takes no part, and is told at the end.
     LEFT_OUT = "left_out"
 
 

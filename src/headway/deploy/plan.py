@@ -87,6 +87,8 @@ class Plan:
     masked: tuple[str, ...] = ()
     #: What the own files of other releases say, each once: every command belongs to the file of its release.
     files: tuple[DeploySpec, ...] = ()
+    #: Hosts of the environment that a person left out; they are in no batch.
+    without: tuple[str, ...] = ()
 
     def host(self, name: str) -> HostPlan:
         return next(host for host in self.hosts if host.spec.name == name)

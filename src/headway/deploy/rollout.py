@@ -36,6 +36,8 @@ class Facts:
     #: How long the first batch is watched once it serves.
     watch: timedelta = timedelta()
     asked: Asked | None = None
+    #: Hosts that a person left out: nothing is done on them, and nothing is missed there.
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def next_actions(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts)
 
     `hosts` in the order of their switch. A final state comes only when nothing is under way.
     """
+    hosts = [row for row in hosts if row.host not in facts.without]
     if deployment.state is DeploymentState.ROLLING_BACK:
         return _go_back(deployment, hosts, facts)
     failed = [row for row in hosts if row.state in (S.UNPREPARED, S.BROKEN)]
@@ -125,7 +128,9 @@ def _conclude(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) ->
     running = DeploymentState.RUNNING
     missing = [row for row in hosts if row.state in (S.BROKEN, S.LEFT_OUT)]
     if unrecorded := [row for row in hosts if row.state in (S.LIVE, S.FINISHING)]:
-        serving = f"{len(hosts) - len(missing)} of {len(hosts)} hosts serve" if missing else "all hosts serve"
+        total = len(hosts) + len(facts.without)
+        whole = len(hosts) - len(missing) == total
+        serving = "all hosts serve" if whole else f"{len(hosts) - len(missing)} of {total} hosts serve"
         return Decision(
             running,
             f"{serving}, writing the record",
@@ -138,7 +143,12 @@ def _conclude(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) ->
         reason = f"{_failures(missing)}; {what_stands(deployment, hosts)}; {what_to_do(deployment, hosts)}"
         return Decision(DeploymentState.FAILED, reason)
     told = [f"{row.host}: {row.reason}" for row in hosts if row.reason]
-    reason = "serves on all hosts" + (", but " + "; ".join(told) if told else "")
+    where = "all hosts"
+    if facts.without:
+        names = ", ".join(facts.without)
+        total = len(hosts) + len(facts.without)
+        where = f"{len(hosts)} of {total} hosts; {names} left out, the next deployment brings it to them"
+    reason = f"serves on {where}" + (", but " + "; ".join(told) if told else "")
     return Decision(DeploymentState.SUCCEEDED, reason, verified=True)
 
 

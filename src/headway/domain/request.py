@@ -79,6 +79,8 @@ class Request:
     #: rollback: the deployment whose settings are taken over.
     settings_of: str | None = None
     ended_at: datetime | None = None
+    #: Hosts that are left out.
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

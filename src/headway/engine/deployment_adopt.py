@@ -8,6 +8,7 @@ from typing import Any
 from headway.deploy.host_states import HostState
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.engine.deployment_standing import note_hosts
 from headway.engine.host_link import HostLink
 from headway.store import deployments as rows
 from headway.store.counters import next_number
@@ -44,6 +45,7 @@ async def adopt(
             verified_at=found.verified_at,
         )
         for link in links
+        if link.record.deployed is not None and link.record.deployed.get("deployment") == found.id
     ]
 
     def work(tx: Transaction) -> Deployment | None:
@@ -51,6 +53,7 @@ async def adopt(
             return None
         numbered = replace(found, number=next_number(tx, service, "deployment"))
         rows.insert_deployment(tx, numbered, hosts, token=0)
+        note_hosts(tx, numbered, hosts, now)
         return numbered
 
     return await database.perform(work)

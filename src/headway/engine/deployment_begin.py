@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headway.base.errors import Held
@@ -11,13 +12,16 @@ from headway.deploy.own_files import OwnFile
 from headway.deploy.plan import Plan, from_json, to_json
 from headway.deploy.rollout import Asked, what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.domain.people import Actor, Role
 from headway.domain.release import Release
 from headway.drivers.artifacts import ArtifactStore
+from headway.engine.audit import record as record_audit
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_files import by_own_files
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_news import tell_deployment, tell_request
+from headway.engine.deployment_standing import live_deployment, note_beginning, note_found
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
 from headway.engine.host_link import HostLink, look_at_all, refuse_in_the_way, require_all
@@ -27,6 +31,7 @@ from headway.store import deployments as rows
 from headway.store import requests
 from headway.store.counters import next_number
 from headway.store.database import Transaction
+from headway.store.standings import standings_of
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
@@ -117,12 +122,18 @@ async def begin(
         repository=repository,
         links=ours,
     )
-    live = await hold.database.fetch(lambda tx: rows.last_succeeded(tx, plan.service, plan.environment.name))
+    service, environment = plan.service, plan.environment.name
+    live, known = await hold.database.fetch(
+        lambda tx: (
+            live_deployment(tx, service, environment),
+            {one.host: one.release for one in standings_of(tx, service, environment)},
+        )
+    )
     deployment = _new(
         hold.world, plan, kind, repository=repository, permission=permission, live=live, unfinished=unfinished
     )
     deployment = replace(deployment, request=request)
-    hosts = first_rows(plan, {name: error.message for name, error in lock.unreachable.items()})
+    hosts = first_rows(plan, {name: error.message for name, error in lock.unreachable.items()}, known)
     base = live.commit if live else None
     changes = await asyncio.to_thread(find_changes, git, deployment, base)
 
@@ -135,6 +146,14 @@ async def begin(
             _supersede(tx, unfinished, deployment, hold)
         numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
         rows.insert_deployment(tx, numbered, hosts, hold.token)
+        now = numbered.requested_at
+        note_found(tx, plan, [link.name for link in ours], now)
+        note_beginning(tx, numbered, hosts, now)
+        if plan.without and request is None:
+            # What is asked of a server is written down when it is asked.
+            what = {"number": numbered.number, "release": plan.release, "without": list(plan.without)}
+            person = Actor(plan.requested_by, Role.ADMINISTRATOR, by="command")
+            record_audit(tx, person, "deployment.without", f"{service}/{environment}", None, what, now)
         record_changes(tx, numbered, base, changes)
         if request is not None:
             _begin_request(tx, request, numbered)
@@ -164,19 +183,38 @@ async def settle(hold: Hold, plan: Plan, links: Sequence[HostLink], patience: fl
     await asyncio.gather(*(end(link) for link in busy))
 
 
-def first_rows(plan: Plan, unreachable: Mapping[str, str]) -> tuple[HostRow, ...]:
-    """A host that cannot be reached takes no part; only going back begins without it."""
-    return tuple(
+def first_rows(
+    plan: Plan, unreachable: Mapping[str, str], known: Mapping[str, str | None] = MappingProxyType({})
+) -> tuple[HostRow, ...]:
+    """A host that cannot be reached, or that is left out, takes no part. `known` is what such a host had last."""
+    taking_part = (
         HostRow(
             deployment=plan.deployment,
             host=host.spec.name,
             batch=host.batch,
             state=HostState.LEFT_OUT if host.spec.name in unreachable else HostState.WAITING,
             reason=unreachable.get(host.spec.name, ""),
-            previous_release=host.predecessor.release if host.predecessor else None,
+            previous_release=host.predecessor.release
+            if host.predecessor
+            else known.get(host.spec.name)
+            if host.spec.name in unreachable
+            else None,
         )
         for host in plan.hosts
     )
+    last = max((host.batch for host in plan.hosts), default=0)
+    left_out = (
+        HostRow(
+            plan.deployment,
+            name,
+            last,
+            HostState.LEFT_OUT,
+            f"left out by {plan.requested_by}",
+            known.get(name),
+        )
+        for name in plan.without
+    )
+    return (*taking_part, *left_out)
 
 
 def _new(

@@ -7,6 +7,7 @@ from typing import Protocol
 from headway.base.clock import Clock
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.engine.deployment_news import tell_deployment, tell_hosts
+from headway.engine.deployment_standing import note_hosts
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database, Transaction
@@ -73,6 +74,10 @@ class DatabaseBooks:
             touched = {*(row.deployment for row in hosts), *(step.deployment for step in steps)}
             for id in touched | ({deployment.id} if deployment is not None else set()):
                 rows.moved(tx, id, now)
+            for id in {row.deployment for row in hosts}:
+                stored = rows.get_deployment(tx, id)
+                assert stored is not None
+                note_hosts(tx, stored, [row for row in hosts if row.deployment == id], now)
             tell_hosts(tx, self._service, hosts, steps, now)
             if deployment is not None:
                 tell_deployment(tx, deployment, now)

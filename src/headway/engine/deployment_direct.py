@@ -30,12 +30,18 @@ _PATIENCE = 10.0
 
 
 async def rollback_direct(
-    world: World, project: "Project", environment: str, *, to: str | None, force: bool = False
+    world: World,
+    project: "Project",
+    environment: str,
+    *,
+    to: str | None,
+    force: bool = False,
+    without: Sequence[str] = (),
 ) -> Result:
     """Takes the hosts' lock and goes back. Raises HostsHeld, NothingBefore, CannotPass and what the hosts raise."""
     spec = environment_of(project.contract, environment)
     deployment_id = new_id("dep", world.clock.now())
-    links = world.links(host_plans(project.contract, spec))
+    links = world.links(host_plans(project.contract, spec, without=without))
     hold = Hold(world, project.contract.service.name, environment, "goes back by --direct", None)
     lock = await hold.take_hosts(links, deployment_id, majority=True)
     try:
@@ -61,6 +67,7 @@ async def rollback_direct(
             rollback=True,
             settings_of=target.deployment,
             bring=False,
+            without=without,
         )
         await settle(hold, plan, ours, _PATIENCE)
         plan = await by_own_files(plan, ours, None, at_hand(project.contract, spec), world.watcher.note)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from headway.base.clock import Clock
 from headway.base.errors import DiskFull, HeadwayError
-from headway.deploy.host_states import HostState, Outcome, begin, finish
+from headway.deploy.host_states import Outcome, begin, finish
 from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of
 from headway.domain.deployment import Deployment, DeploymentState, DeploymentStep, HostRow
 from headway.engine.deployment_books import Books
@@ -259,8 +259,3 @@ class Drive:
                 self.lock.lost_because = "another owner has taken the environment in the database"
                 self.lock.lost.set()
                 return
-
-
-def verified(rows: Sequence[HostRow]) -> bool:
-    """All hosts serve: what is left is to write the records."""
-    return all(row.state in (HostState.LIVE, HostState.FINISHING, HostState.FINISHED) for row in rows)

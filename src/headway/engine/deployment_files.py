@@ -20,6 +20,7 @@ from headway.domain.deployment import Deployment
 from headway.domain.release import Release
 from headway.drivers.git import Git
 from headway.engine.deployment_plan import deploy_of, host_plans
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.host_link import HostLink
 from headway.engine.projects import Project
 from headway.engine.release_projects import ReleaseProjects
@@ -82,7 +83,7 @@ def plan_of(found: Deployment | None, service: str, environment: str) -> Plan | 
 
 def live_plan(tx: Transaction, service: str, environment: str) -> Plan | None:
     """How what is live there was put there, as far as this database knows."""
-    return plan_of(rows.last_succeeded(tx, service, environment), service, environment)
+    return plan_of(live_deployment(tx, service, environment), service, environment)
 
 
 def own_file_of(plan: Plan | None, host: str) -> OwnFile | None:

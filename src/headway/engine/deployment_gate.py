@@ -10,6 +10,7 @@ from headway.deploy.guards import own_approval
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.release import Release
 from headway.domain.when import parse_when
+from headway.engine.deployment_standing import live_deployment
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
 from headway.store.follow_ups import runs_that_made
@@ -78,7 +79,7 @@ def _when(tx: Transaction, git: "Git", text: str, environment: str, release: Rel
     from headway.base.errors import HeadwayError
     from headway.pipeline.when import WhenFacts, evaluate
 
-    live = rows.last_succeeded(tx, release.service, environment)
+    live = live_deployment(tx, release.service, environment)
     changed = None
     if live is not None and "changed" in text:
         try:

@@ -37,6 +37,8 @@ class World:
     interruption: Interruption = field(default_factory=Interruption)
     #: Wait for whoever holds the environment, instead of saying so.
     wait: bool = False
+    #: Hosts that a person leaves out of taking back what was left: they are not even tried.
+    without: tuple[str, ...] = ()
     #: Hosts that were tried and did not answer: going back does not try them once more.
     given_up: dict[str, SshError] = field(default_factory=dict)
 
@@ -108,7 +110,9 @@ class Hold:
         world = self.world
         since = f"{world.clock.now():%Y-%m-%d %H:%M:%S} UTC"
         owner = new_owner(world.settings.user, self.reason, deployment, since)
-        self.lock = HostsLock(links, owner, world.clock, world.watcher.note)
+        trying = [link for link in links if link.name not in world.without]
+        self.lock = HostsLock(trying, owner, world.clock, world.watcher.note)
+        self.lock.left_out = frozenset(link.name for link in links) & set(world.without)
         if majority:
             self.lock.unreachable = dict(world.given_up)
         await self.lock.acquire(majority=majority, wait=world.wait)

@@ -29,6 +29,10 @@ class UnknownEnvironment(WrongUse):
     """headway.toml has no environment of this name."""
 
 
+class NoSuchHost(WrongUse):
+    """A host to be left out is none of the environment's."""
+
+
 class NothingToDeploy(WrongUse):
     """headway.toml has no [deploy]."""
 
@@ -63,15 +67,16 @@ def compose(
     settings_of: str | None = None,
     own: Plan | None = None,
     bring: bool = True,
+    without: Sequence[str] = (),
 ) -> Plan:
-    """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere.
+    """The plan without predecessors; those are read from the hosts. Raises NoSuchHosts, ArtifactNotThere, NoSuchHost.
 
     `own` is how the release was deployed there when its settings were those of `settings_of`: where its hosts are the
     contract says, how it is run on them its own file. `bring=False`: there are no artifacts here, the release has to
     stand on the hosts.
     """
     deploy = own.deploy if own else deploy_of(contract)
-    hosts = host_plans(contract, environment, strategy=HALF_AT_ONCE if rollback else None)
+    hosts = host_plans(contract, environment, strategy=HALF_AT_ONCE if rollback else None, without=without)
     masked = environment.secrets
     if own is not None:
         environment = replace(environment, env=own.environment.env, secrets=own.environment.secrets)
@@ -90,6 +95,7 @@ def compose(
         rollback=rollback,
         team=contract.service.team,
         masked=tuple(name for name in masked if name not in environment.secrets),
+        without=tuple(dict.fromkeys(without)),
     )
 
 
@@ -101,11 +107,20 @@ def _own_processes(own: Plan, host: HostPlan) -> tuple[str, ...]:
 
 
 def host_plans(
-    contract: Contract, environment: EnvironmentSpec, *, strategy: Strategy | None = None
+    contract: Contract,
+    environment: EnvironmentSpec,
+    *,
+    strategy: Strategy | None = None,
+    without: Sequence[str] = (),
 ) -> tuple[HostPlan, ...]:
-    """The hosts of an environment in the order of their switch, cut into batches. Raises NoSuchHosts."""
+    """The hosts of an environment in the order of their switch, cut into batches; but for those that are left out.
+
+    Raises NoSuchHosts; NoSuchHost for what is left out and is none, or leaves none.
+    """
     deploy = deploy_of(contract)
-    running = processes_by_host(contract, deploy, environment)
+    every = processes_by_host(contract, deploy, environment)
+    _require_names(environment.name, [spec.name for spec, _ in every], without)
+    running = [(spec, names) for spec, names in every if spec.name not in without]
     cut = batches([spec.name for spec, _ in running], strategy or environment.strategy)
     number = {name: index for index, batch in enumerate(cut) for name in batch}
     service = contract.service.name
@@ -122,6 +137,15 @@ def host_plans(
         )
         for spec, names in running
     )
+
+
+def _require_names(environment: str, names: Sequence[str], without: Sequence[str]) -> None:
+    if unknown := [name for name in without if name not in names]:
+        raise NoSuchHost(
+            f"{environment} has no host {', '.join(unknown)}", hint=f"its hosts are {', '.join(names)}"
+        )
+    if set(names) <= set(without):
+        raise NoSuchHost(f"without {', '.join(names)} {environment} has no host left", hint="leave one in")
 
 
 def processes_by_host(

@@ -44,11 +44,12 @@ async def rollback(
     to: str | None,
     force: bool = False,
     request: str | None = None,
+    without: Sequence[str] = (),
 ) -> Result:
     """Back to its end. An unfinished deployment is taken back to what was before it, unless `to` names another.
 
     `to` is a release's whole id. `force` passes a `once` that is declared incompatible. `request` is the server's that
-    this fulfils. Raises NothingBefore, NotOurs, CannotPass, UnknownRelease, ReleaseGone, Held and what the hosts raise.
+    this fulfils. `without` are hosts that are not even tried. Raises NothingBefore, NotOurs, CannotPass, UnknownRelease, ReleaseGone, Held and what the hosts raise.
     """
     database, service = deployments.database, deployments.service
     unfinished = await database.fetch(lambda tx: rows.unfinished(tx, service, environment))
@@ -56,10 +57,11 @@ async def rollback(
         # A rollback that was left goes on; anything else that was left goes back.
         is_rollback = unfinished[0].kind is DeploymentKind.ROLLBACK
         if is_rollback or to is None:
+            deployments.world.without = tuple(without)
             return await deployments.go_on(unfinished[0], back=not is_rollback)
     if to is None:
         await database.fetch(lambda tx: _require_ours(tx, service, environment))
-    links = _links(deployments, environment)
+    links = _links(deployments, environment, without)
     world = deployments.world
     world.given_up |= await look_at_all(
         links, world.watcher.note, enough=lambda answered: has_majority(answered, len(links))
@@ -91,7 +93,14 @@ async def rollback(
     if release.removed_at:
         again = f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it"
         require_on_all(reached, release.id, f"its artifacts are gone here; {again}")
-    wish = Wish(environment, release, DeploymentKind.ROLLBACK, settings_of=target.deployment, request=request)
+    wish = Wish(
+        environment,
+        release,
+        DeploymentKind.ROLLBACK,
+        settings_of=target.deployment,
+        request=request,
+        without=tuple(without),
+    )
     return await deployments.deploy(wish)
 
 
@@ -165,8 +174,9 @@ def _passable(deployment: Deployment) -> bool:
     return plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible
 
 
-def _links(deployments: Deployments, environment: str) -> list[HostLink]:
+def _links(deployments: Deployments, environment: str, without: Sequence[str]) -> list[HostLink]:
     from headway.engine.deployment_plan import host_plans
 
     contract = deployments.project.contract
-    return deployments.world.links(host_plans(contract, environment_of(contract, environment)))
+    plans = host_plans(contract, environment_of(contract, environment), without=without)
+    return deployments.world.links(plans)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from headway.deploy.standing import WhatRuns
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.request import Request
 from headway.domain.run import Run
+from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.ownership import is_alive
 from headway.store import deployments as rows
 from headway.store import owners
@@ -30,6 +32,9 @@ class LockStatus:
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatus:
     name: str
+    #: Host by host.
+    runs: WhatRuns
+    #: What put there what most hosts have.
     live: Deployment | None
     #: Held, running or going back; the newest first, each with its hosts.
     unfinished: tuple[tuple[Deployment, tuple[HostRow, ...]], ...]
@@ -63,12 +68,14 @@ def read_status(database: Database, service: str, environment: str | None = None
 
 
 def _environment(tx: Transaction, service: str, name: str) -> EnvironmentStatus:
-    live = rows.last_succeeded(tx, service, name)
+    live = live_deployment(tx, service, name)
     last = rows.latest(tx, service, name)
     if last is not None and (not last.state.is_final or (live and last.id == live.id)):
         last = None
     going = tuple((found, tuple(rows.hosts_of(tx, found.id))) for found in rows.unfinished(tx, service, name))
-    return EnvironmentStatus(name, live, going, last, _lock(tx, f"{service}/{name}"))
+    return EnvironmentStatus(
+        name, read_what_runs(tx, service, name), live, going, last, _lock(tx, f"{service}/{name}")
+    )
 
 
 def _lock(tx: Transaction, claim_id: str) -> LockStatus | None:

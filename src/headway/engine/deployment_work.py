@@ -64,6 +64,7 @@ def facts_of(plan: Plan) -> Facts:
         has_once=once is not None and not plan.rollback,
         once_compatible=once is None or once.rollback_compatible,
         watch=strategy.watch if watched else Facts().watch,
+        without=plan.without,
     )
 
 

@@ -21,6 +21,7 @@ from headway.engine.deployment_plan import compose, environment_of
 from headway.engine.deployment_work import make_drive, secrets_of
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
+from headway.store.standings import get_standing
 
 if TYPE_CHECKING:
     from headway.drivers.git import Git
@@ -38,6 +39,8 @@ class Wish:
     force: bool = False
     #: rollback: the deployment whose settings are taken over.
     settings_of: str | None = None
+    #: Hosts that are left out: they are away, and the next deployment brings them to what the others have.
+    without: tuple[str, ...] = ()
     #: A server's request that this fulfils: it begins with the deployment, or the deployment does not begin.
     request: str | None = None
     #: The gate has been asked already, and this is who approved.
@@ -248,16 +251,18 @@ def dry_run(
     if said:
         note(said)
     plan = _compose(contract, wish, "dep-new", user, None)
-    live = database.read(lambda tx: rows.last_succeeded(tx, plan.service, wish.environment))
-    if live is None:
-        return plan
-    before, ran = (
-        Predecessor(live.release, live.commit, live.id),
-        plan_of(live, plan.service, wish.environment),
-    )
     names = [host.spec.name for host in plan.hosts]
-    found = {name: Found(before, None, own_file_of(ran, name)) for name in names}
+    found = database.read(lambda tx: {name: _found(tx, plan, name) for name in names})
     return with_own_files(plan, found, at_hand(project.contract, plan.environment))
+
+
+def _found(tx: Transaction, plan: Plan, host: str) -> Found:
+    """What stands on a host, and how it was put there, as far as the database knows."""
+    known = get_standing(tx, plan.service, plan.environment.name, host)
+    if known is None or known.release is None or known.deployment is None:
+        return Found(None, None)
+    ran = plan_of(rows.get_deployment(tx, known.deployment), plan.service, plan.environment.name)
+    return Found(Predecessor(known.release, known.commit, known.deployment), None, own_file_of(ran, host))
 
 
 def _own(tx: Transaction, service: str, wish: Wish) -> Plan | None:
@@ -277,6 +282,7 @@ def _compose(contract: Contract, wish: Wish, deployment: str, user: str, own: Pl
         rollback=wish.kind is DeploymentKind.ROLLBACK,
         settings_of=wish.settings_of,
         own=own,
+        without=wish.without,
     )
 
 
@@ -293,6 +299,7 @@ def _same(unfinished: Deployment | None, wish: Wish) -> bool:
         unfinished is not None
         and unfinished.release == wish.release.id
         and (unfinished.kind is DeploymentKind.ROLLBACK) == (wish.kind is DeploymentKind.ROLLBACK)
+        and (not unfinished.has_plan or set(from_json(unfinished.plan).without) == set(wish.without))
     )
 
 

@@ -22,6 +22,7 @@ from headway.engine.deployment_drive import Interruption, Watcher
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_news import tell_request
 from headway.engine.deployment_rollback import rollback
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployments import Deployments, Result, Wish, go_on
 from headway.engine.host_lock import TakenOver
 from headway.engine.projects import Project
@@ -218,7 +219,12 @@ class DeploymentsDuty:
             if request.kind is DeploymentKind.ROLLBACK:
                 driver.project = await self._where_it_is_live(request, asking)
                 result = await rollback(
-                    driver, request.environment, to=request.release, force=request.force, request=request.id
+                    driver,
+                    request.environment,
+                    to=request.release,
+                    force=request.force,
+                    request=request.id,
+                    without=request.without,
                 )
             else:
                 release = await database.fetch(lambda tx: get_release(tx, request.release))
@@ -231,6 +237,7 @@ class DeploymentsDuty:
                     force=request.force,
                     request=request.id,
                     permission=asking.permission,
+                    without=request.without,
                 )
                 result = await driver.deploy(wish)
         except (RequestOver, TakenOver):
@@ -244,7 +251,7 @@ class DeploymentsDuty:
     async def _where_it_is_live(self, request: Request, asking: Asking) -> Project:
         """Going back, the hosts are those of what is live: the older file may not know all of them."""
         live = await self.tools.database.fetch(
-            lambda tx: deployments.last_succeeded(tx, request.service, request.environment)
+            lambda tx: live_deployment(tx, request.service, request.environment)
         )
         if live is None or not live.has_plan:
             return asking.project
@@ -259,7 +266,7 @@ class DeploymentsDuty:
     async def _may_be_live(self, request: Request) -> bool:
         """A request that is held for what is live already, by the rows alone; told once of each live deployment."""
         live = await self.tools.database.fetch(
-            lambda tx: deployments.last_succeeded(tx, request.service, request.environment)
+            lambda tx: live_deployment(tx, request.service, request.environment)
         )
         if live is None or live.release != request.release:
             return False

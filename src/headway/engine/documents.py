@@ -12,6 +12,7 @@ from headway.wire.shapes_delivery import (
     deployment_json,
     release_json,
     request_json,
+    standing_json,
     with_hosts_json,
 )
 
@@ -55,6 +56,9 @@ def _environment(environment: "EnvironmentStatus") -> EnvironmentDocument:
     lock = environment.lock
     return {
         "name": environment.name,
+        "runs": environment.runs.sentence,
+        "is_whole": environment.runs.is_whole,
+        "hosts": [standing_json(one) for one in (*environment.runs.hosts, *environment.runs.gone)],
         "live": deployment_json(environment.live) if environment.live else None,
         "unfinished": [with_hosts_json(found, hosts) for found, hosts in environment.unfinished],
         "last": deployment_json(environment.last) if environment.last else None,

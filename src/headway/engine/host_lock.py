@@ -76,6 +76,8 @@ class HostsLock:
     token: int = 0
     taken: list[HostLink] = field(default_factory=list)
     unreachable: dict[str, SshError] = field(default_factory=dict)
+    #: Hosts that a person does not want tried.
+    left_out: frozenset[str] = frozenset()
     #: Set with the reason when a host was taken from us.
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_because: str = ""
@@ -252,6 +254,8 @@ class HostsLock:
 
     def out_of_reach(self, host: str) -> str:
         """Why nothing can be done on this host under this lock; empty where something can."""
+        if host in self.left_out:
+            return "left out"
         error = self.unreachable.get(host)
         return error.message if error is not None else ""
 

@@ -14,6 +14,7 @@ from headway.deploy.promotion import BY_THEMSELVES, Follow, Offer, after_deploym
 from headway.domain.contract import Contract, EnvironmentSpec
 from headway.domain.request import Request
 from headway.drivers.git.bare import Bare
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.release_projects import bare_of
 from headway.engine.request_gate import is_foreign, when_holds
 from headway.engine.request_tools import RequestTools
@@ -112,7 +113,7 @@ async def _after_run(tools: RequestTools, run: Making, green: _Green) -> tuple[F
     if contract.deploy is None or not asked:
         return ()
     live = await tools.database.fetch(
-        lambda tx: {spec.name: deployments.last_succeeded(tx, green.service, spec.name) for spec in asked}
+        lambda tx: {spec.name: live_deployment(tx, green.service, spec.name) for spec in asked}
     )
 
     def judge() -> dict[str, tuple[bool, str]]:
@@ -148,7 +149,7 @@ async def _with_news(tools: RequestTools, follows: tuple[Follow, ...], green: _G
 
 def _commits_there(tx: Transaction, green: _Green, environment: str) -> list[str]:
     found = [
-        deployments.last_succeeded(tx, green.service, environment),
+        live_deployment(tx, green.service, environment),
         *deployments.unfinished(tx, green.service, environment),
         requests.waiting_at(tx, green.service, environment),
     ]
@@ -188,7 +189,7 @@ def ready_to_promote(
     """For pages: what is live in one environment and may be sent on to the next by a person."""
     live = {}
     for name in environments:
-        if (found := deployments.last_succeeded(tx, service, name)) is not None:
+        if (found := live_deployment(tx, service, name)) is not None:
             live[name] = found.release
     waiting = {request.environment: request.release for request in requests.waiting_requests(tx, service)}
     return tuple(

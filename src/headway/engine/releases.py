@@ -27,11 +27,12 @@ from headway.domain.release import Artifact, Release
 from headway.domain.run import Run
 from headway.drivers.artifacts import ArtifactGone, ArtifactStore
 from headway.drivers.git import Git, UnknownCommit
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.settings import Settings
 from headway.store import releases as rows
 from headway.store.commits import add_commit, commit_by_sha
 from headway.store.database import Database, Transaction
-from headway.store.deployments import environments_of, last_succeeded, succeeded_of_commit
+from headway.store.deployments import environments_of, succeeded_of_commit
 from headway.store.runs import run_by_id
 
 PREFIX = "rel-"
@@ -230,7 +231,7 @@ def _preferred(database: Database, of_commit: Sequence[Release], aim: Aim, calle
     service, commit = stand[0].service, stand[0].commit
 
     def work(tx: Transaction) -> tuple[dict[str, dict[str, datetime]], str | None]:
-        live = last_succeeded(tx, service, aim.environment) if aim.environment else None
+        live = live_deployment(tx, service, aim.environment) if aim.environment else None
         return succeeded_of_commit(tx, service, commit), live.release if live else None
 
     succeeded, live = database.read(work)
@@ -297,7 +298,7 @@ def view_releases(database: Database, service: str, releases: Sequence[Release])
     def work(tx: Transaction) -> list[ReleaseView]:
         live: dict[str, list[str]] = {}
         for environment in environments_of(tx, service):
-            if found := last_succeeded(tx, service, environment):
+            if found := live_deployment(tx, service, environment):
                 live.setdefault(found.release, []).append(environment)
         return [
             ReleaseView(

@@ -20,6 +20,7 @@ from headway.engine.actors import actor_of
 from headway.engine.deployment_books import KIND
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_plan import environment_of
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.ownership import is_alive
 from headway.engine.permissions import Action, require_there
 from headway.engine.projects import Project
@@ -112,7 +113,7 @@ def _rows(  # noqa: PLR0917  (of what, by which rules, when)
         asked_by=who_is(tx, org, team, request.requested_by),
         own=frozenset({request.requested_by, *_authors(tx, org, request)}),
         succeeded_before=succeeded,
-        live=rows.last_succeeded(tx, request.service, environment.name),
+        live=live_deployment(tx, request.service, environment.name),
         makings=runs_that_made(tx, request.release),
         locked=who_is_at_work(tx, request.service, environment.name, now),
         foreign=is_foreign(tx, settings, request.service, request.repository),

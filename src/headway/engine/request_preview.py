@@ -17,12 +17,12 @@ from headway.domain.release import Release
 from headway.domain.request import Obstacle, RequestOrigin
 from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import target_of
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.release_projects import bare_of
 from headway.engine.releases import UnknownRelease
 from headway.engine.request_gate import Asking, ask_gate
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import UnknownService, new_request, release_for, repository_place
-from headway.store import deployments
 from headway.store.database import Transaction
 from headway.store.releases import get_release
 
@@ -81,7 +81,7 @@ async def what_it_would_do(
             target = target_of(tx, service, environment, to=release, force=True)
             settings_of, found = target.deployment, get_release(tx, target.release)
         place = repository_place(tx, tools.settings, service)
-        return place, found, settings_of, deployments.last_succeeded(tx, service, environment)
+        return place, found, settings_of, live_deployment(tx, service, environment)
 
     place, found, settings_of, live = await tools.database.fetch(find)
     if place is None:

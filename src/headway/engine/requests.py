@@ -8,7 +8,7 @@ DeploymentIsOver   4    it has ended: there is nothing to stop
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from headway.domain.request import Approval, Request, RequestOrigin, RequestStat
 from headway.engine.audit import HEADWAY, record
 from headway.engine.deployment_gate import GateRefused
 from headway.engine.deployment_news import tell_deployment, tell_request
+from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import target_of
 from headway.engine.permissions import Action, require
 from headway.engine.releases import Aim, Found, ReleaseGone, find_for
@@ -89,18 +90,21 @@ class Requests:
         kind: DeploymentKind = DeploymentKind.PLANNED,
         force: bool = False,
         key: str | None = None,
+        without: Sequence[str] = (),
     ) -> Request:
         """A wish that waits at the gate. `release` is an id or a beginning of it, a commit, a branch, a tag.
 
-        `key`: asked again with the same one, it is the same request. The same wish as one that waits is that one;
-        another release takes the place of the one that waits. Raises NotAllowed, UnknownService, UnknownEnvironment,
-        the errors of releases, and GateRefused with all that waiting would not help.
+        `without` are hosts that are left out. `key`: asked again with the same one, it is the same request. The same
+        wish as one that waits is that one; another release takes the place of the one that waits. Raises NotAllowed,
+        UnknownService, UnknownEnvironment, NoSuchHost, the errors of releases, and GateRefused with all that waiting
+        would not help.
         """
         await self._require(actor, Action.DEPLOYMENT_REQUEST, service)
         if (before := await self._came_of(key)) is not None and before.request is not None:
             return before.request
         found = await asyncio.to_thread(self._release, service, release, environment)
         made = self._new(actor, found, environment, kind, force=force)
+        made = replace(made, without=tuple(dict.fromkeys(without)))
         return await self._place(actor, Action.DEPLOYMENT_REQUEST, made, key)
 
     async def request_rollback(
@@ -112,6 +116,7 @@ class Requests:
         to: str | None = None,
         force: bool = False,
         key: str | None = None,
+        without: Sequence[str] = (),
     ) -> GoingBack:
         """Back to the last good release before the live one, or to one that is named by its whole id.
 
@@ -137,7 +142,7 @@ class Requests:
                 "the release to go back to is not known here any more", hint="deploy another one"
             )
         made = self._new(actor, release, environment, DeploymentKind.ROLLBACK, force=force)
-        made = replace(made, settings_of=settings_of)
+        made = replace(made, settings_of=settings_of, without=tuple(dict.fromkeys(without)))
         return GoingBack(request=await self._place(actor, Action.DEPLOYMENT_ROLLBACK, made, key))
 
     async def approve(self, actor: Actor, request_id: str, *, yes: bool, comment: str = "") -> Request:
@@ -240,7 +245,10 @@ class Requests:
     async def _place(self, actor: Actor, action: Action, made: Request, key: str | None) -> Request:
         """Asks the gate first, so that what cannot be is said at once and what it waits for is stored with it."""
         now = made.requested_at
-        answer = (await ask_gate(self.tools, made, now)).answer
+        asking = await ask_gate(self.tools, made, now)
+        answer = asking.answer
+        # Whom to leave out is checked here, where who asked still sees it.
+        host_plans(asking.project.contract, asking.environment, without=made.without)
         if answer.verdict is Verdict.REFUSED:
             others = [one.reason for one in answer.obstacles[1:] if one.final]
             raise GateRefused("; ".join([answer.reason, *others]), hint=answer.hint)
@@ -249,7 +257,9 @@ class Requests:
         def work(tx: Transaction) -> Request:
             placed, is_new = place(tx, made, now)
             if is_new:
-                what = {"kind": made.kind, "release": made.release, "force": made.force}
+                what: dict[str, object] = {"kind": made.kind, "release": made.release, "force": made.force}
+                if made.without:
+                    what["without"] = list(made.without)
                 record(tx, actor, action, _subject(made), None, what, now)
             if key is not None:
                 note_effect(tx, key, f"request {placed.id}", now)
@@ -378,7 +388,7 @@ def place(tx: Transaction, made: Request, now: datetime) -> tuple[Request, bool]
         return before, False
     standing = requests.waiting_at(tx, made.service, made.environment)
     if standing is not None:
-        if (standing.release, standing.kind, standing.force) == (made.release, made.kind, made.force):
+        if _wish(standing) == _wish(made):
             return standing, False
         urgent = standing.kind in (DeploymentKind.HOTFIX, DeploymentKind.ROLLBACK)
         if made.origin is RequestOrigin.AUTOMATIC and urgent:
@@ -392,6 +402,10 @@ def place(tx: Transaction, made: Request, now: datetime) -> tuple[Request, bool]
             _told(tx, standing.id, now)
     requests.insert_request(tx, made)
     return _told(tx, made.id, now), True
+
+
+def _wish(request: Request) -> tuple[object, ...]:
+    return request.release, request.kind, request.force, frozenset(request.without)
 
 
 def place_automatic(

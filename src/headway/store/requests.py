@@ -19,11 +19,11 @@ def insert_request(tx: Transaction, request: Request) -> bool:
             INSERT INTO requests (
                 id, service, environment, release_id, commit_sha, repository, kind, force, requested_by,
                 requested_at, origin, cause, state, reason, obstacles, due_at, expires_at, deployment, settings_of,
-                ended_at
+                ended_at, left_out
             ) VALUES (
                 :id, :service, :environment, :release_id, :commit_sha, :repository, :kind, :force, :requested_by,
                 :requested_at, :origin, :cause, :state, :reason, :obstacles, :due_at, :expires_at, :deployment,
-                :settings_of, :ended_at
+                :settings_of, :ended_at, :left_out
             )
             ON CONFLICT (service, environment, release_id, cause) DO NOTHING
             """,
@@ -47,6 +47,7 @@ def insert_request(tx: Transaction, request: Request) -> bool:
             deployment=request.deployment,
             settings_of=request.settings_of,
             ended_at=_stored(request.ended_at),
+            left_out=json.dumps(request.without),
         )
     )
 
@@ -351,4 +352,5 @@ def _request(row: Row) -> Request:
         deployment=row["deployment"],
         settings_of=row["settings_of"],
         ended_at=None if row["ended_at"] is None else from_milliseconds(row["ended_at"]),
+        without=tuple(json.loads(row["left_out"])),
     )

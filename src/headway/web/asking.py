@@ -22,6 +22,19 @@ class Field:
     required: bool = False
 
 
+#: What a person may leave out of a deployment or of a way back.
+WITHOUT = Field(
+    "without",
+    "Without hosts",
+    "Names of hosts that are away, with blanks between them. It goes on without them, and the next deployment brings them "
+    "to what the others have.",
+)
+
+
+def left_out(form: Mapping[str, str]) -> list[str]:
+    return form.get("without", "").replace(",", " ").split()
+
+
 @dataclass(frozen=True, slots=True)
 class Consequence:
     title: str

@@ -8,7 +8,7 @@ from headway.engine.permissions import Action
 from headway.engine.views.deployments import DeploymentView, read_deployment, read_deployments, usual
 from headway.store.database import Transaction
 from headway.web import words
-from headway.web.asking import Consequence, requests_of
+from headway.web.asking import WITHOUT, Consequence, left_out, requests_of
 from headway.web.rendering import segment
 from headway.web.visit import NothingThere, PageRequest, PageResponse, Visit, enter
 
@@ -119,7 +119,11 @@ async def ask(request: PageRequest) -> PageResponse:
     if asked == "roll-back":
         form = await visit.form()
         going = await requests.request_rollback(
-            visit.actor, service=found.service, environment=found.environment, to=form.get("to") or None
+            visit.actor,
+            service=found.service,
+            environment=found.environment,
+            to=form.get("to") or None,
+            without=left_out(form),
         )
         if going.request is not None:
             return visit.done(f"/services/{segment(found.service)}/requests/{going.request.id}")
@@ -152,6 +156,7 @@ async def _rollback_page(visit: Visit, found: Deployment) -> PageResponse:
             facts=facts,
             danger=True,
             hidden={"to": target.release},
+            fields=[WITHOUT],
         )
 
     consequence = await visit.read(look)

@@ -8,14 +8,15 @@ from litestar import get, post
 from headway.base.errors import HeadwayError
 from headway.domain.deployment import DeploymentKind
 from headway.domain.release import Release
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.permissions import Action
 from headway.engine.requests import Requests
 from headway.engine.views.deployments import RequestView, read_request, usual
 from headway.store.database import Transaction
-from headway.store.deployments import environments_of, last_succeeded
+from headway.store.deployments import environments_of
 from headway.store.releases import get_release
 from headway.web import words
-from headway.web.asking import Consequence, Field, requests_of
+from headway.web.asking import WITHOUT, Consequence, Field, left_out, requests_of
 from headway.web.rendering import segment
 from headway.web.visit import NothingThere, PageRequest, PageResponse, Visit, enter
 
@@ -86,6 +87,8 @@ def _consequence(view: RequestView, word: str) -> Consequence | None:
         ("Release", f"{it.release} ({words.short(it.commit)})"),
         ("To", f"{it.environment} of {it.service}"),
     ]
+    if it.without:
+        facts.append(("Without", ", ".join(it.without)))
     if view.usual:
         facts.append(("On", words.count(view.usual.hosts, "host")))
         facts.append(("Last time", f"deployment {view.usual.number} took {words.duration(view.usual.took)}"))
@@ -147,6 +150,7 @@ async def deploy(request: PageRequest) -> PageResponse:
         release=visit.path["id"],
         kind=DeploymentKind.HOTFIX if form.get("kind") == "hotfix" else DeploymentKind.PLANNED,
         force=form.get("kind") == "again",
+        without=left_out(form),
     )
     return visit.done(f"/services/{segment(service)}/requests/{segment(made.id)}")
 
@@ -165,7 +169,7 @@ async def environments(requests: Requests, release: Release) -> list[str]:
 
 
 def _deploy_consequence(tx: Transaction, release: Release, names: list[str], chosen: str) -> Consequence:
-    live = last_succeeded(tx, release.service, chosen) if chosen else None
+    live = live_deployment(tx, release.service, chosen) if chosen else None
     before = usual(tx, release.service, chosen) if chosen else None
     facts = [("Release", f"{release.id} ({words.short(release.commit)})")]
     if live is not None:
@@ -193,6 +197,7 @@ def _deploy_consequence(tx: Transaction, release: Release, names: list[str], cho
                     ("again", "again, although it is live with these settings"),
                 ],
             ),
+            WITHOUT,
         ],
     )
 

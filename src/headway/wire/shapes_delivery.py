@@ -8,6 +8,7 @@ from headway.domain.commit import Commit
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.domain.release import Artifact, Release
 from headway.domain.request import Approval, Obstacle, Request
+from headway.domain.standing import Standing
 
 
 class ArtifactDocument(TypedDict):
@@ -98,8 +99,31 @@ class LockDocument(TypedDict):
     alive: bool | None
 
 
+class StandingDocument(TypedDict):
+    """What stands on a host, as far as is known; `null` for nothing."""
+
+    host: str
+    release: str | None
+    commit: str | None
+    deployment: int | None
+    since: datetime | None
+    #: serves, moving (a deployment is at work there), unclear (one failed there: `reason` says how).
+    state: str
+    reason: str
+    #: Deployments have gone on without it since then, and why: not reached, or left out by a person.
+    missed_since: datetime | None
+    missed_why: str
+    #: False: the last deployment's file did not name it any more.
+    member: bool
+
+
 class EnvironmentDocument(TypedDict):
     name: str
+    #: What runs there, in one sentence: a release, or which on how many hosts and what is the matter with the others.
+    runs: str
+    #: Every host serves the same, and none was missed.
+    is_whole: bool
+    hosts: list[StandingDocument]
     live: DeploymentDocument | None
     unfinished: list[DeploymentWithHosts]
     last: DeploymentDocument | None
@@ -147,6 +171,7 @@ class RequestDocument(TypedDict):
     expires_at: datetime
     deployment: str | None
     ended_at: datetime | None
+    without: list[str]
 
 
 class StatusDocument(TypedDict):
@@ -294,6 +319,22 @@ def request_json(request: Request) -> RequestDocument:
         "expires_at": request.expires_at,
         "deployment": request.deployment,
         "ended_at": request.ended_at,
+        "without": list(request.without),
+    }
+
+
+def standing_json(standing: Standing) -> StandingDocument:
+    return {
+        "host": standing.host,
+        "release": standing.release,
+        "commit": standing.commit or None,
+        "deployment": standing.number,
+        "since": standing.since,
+        "state": standing.state,
+        "reason": standing.reason,
+        "missed_since": standing.missed_since,
+        "missed_why": standing.missed_why,
+        "member": standing.member,
     }
 
 

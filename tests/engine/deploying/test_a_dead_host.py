@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from headway.base.errors import Errored
 from headway.domain.deployment import DeploymentState
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.engine import host_link, host_lock
+from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployment_rollback import rollback
-from headway.engine.deployments import Deployments, Wish
+from headway.engine.deployment_status import read_status
+from headway.engine.deployments import Deployments, Wish, dry_run
 from headway.engine.host_link import HostLink
 from headway.store import deployments as rows
+from headway.store.audit import entries
 from headway.store.database import Database
 from headway.wire.contract import read_contract
 from tests.support.deploying import Noting, Shop
@@ -67,10 +71,13 @@ async def until(condition: object) -> None:
             await asyncio.sleep(0.01)
 
 
-async def put(shop: Shop, *versions: str) -> None:
-    for version in versions:
+async def put(shop: Shop, *versions: str) -> list[str]:
+    """The ids of the releases."""
+    made = [shop.release(version) for version in versions]
+    for release in made:
         async with shop.deployments() as deployments:
-            await deployments.deploy(Wish("production", shop.release(version)))
+            await deployments.deploy(Wish("production", release))
+    return [release.id for release in made]
 
 
 async def test_a_rollback_takes_back_the_hosts_that_answer_and_says_what_is_left(
@@ -210,3 +217,78 @@ async def test_all_who_wait_for_a_host_share_one_attempt(shop: Shop, silent: int
         assert all(isinstance(error, SshError) for error in errors)
         attempts = {getattr(error, "attempts", None) for error in errors}
         assert attempts == {made}
+
+
+def runs(shop: Shop) -> str:
+    return read_status(shop.database, "shop", "production").environments[0].runs.sentence
+
+
+async def test_a_host_is_left_out_by_name_and_caught_up_by_the_next_deployment(shop: Shop) -> None:
+    await put(shop, "one")
+    two = shop.release("two")
+    async with without_web3(shop, 1) as deployments:
+        result = await deployments.deploy(Wish("production", two, without=("web3",)))
+        assert not any("trying to reach" in line and "web3" in line for line in notes(deployments))
+    assert result.deployment is not None
+    assert result.deployment.state is DeploymentState.SUCCEEDED
+    assert result.deployment.reason == (
+        "serves on 2 of 3 hosts; web3 left out, the next deployment brings it to them"
+    )
+    assert shop.serving() == ["two", "two", "one"]
+    assert runs(shop).startswith(f"{two.id} on 2 of 3; web3 left out by ana@laptop since ")
+    [entry] = shop.database.read(lambda tx: entries(tx, before=None, limit=10))
+    assert (entry.actor, entry.action) == ("ana@laptop", "deployment.without")
+    # Asked for once more without it there is nothing to do; with it, it is brought to what the others have.
+    async with without_web3(shop, 1) as deployments:
+        again = await deployments.deploy(Wish("production", two, without=("web3",)))
+    assert again.already_live is not None
+    async with shop.deployments() as deployments:
+        caught_up = await deployments.deploy(Wish("production", two))
+    assert caught_up.deployment is not None
+    assert shop.serving() == ["two"] * 3
+    assert runs(shop) == two.id
+
+
+async def test_going_back_without_hosts_needs_only_the_others(shop: Shop) -> None:
+    await put(shop, "one", "two")
+    text = shop.text()
+    for port, server in enumerate(shop.servers[1:], 1):
+        text = text.replace(f"port = {server.port}", f"port = {port}")
+    contract = read_contract(text, "headway.toml")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=contract)
+        with pytest.raises(Errored, match="only 1 of 3 hosts can be reached") as refused:
+            await rollback(deployments, "production", to=None)
+        assert "--without HOST" in (refused.value.hint or "")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=contract)
+        result = await rollback(deployments, "production", to=None, without=("web2", "web3"))
+    assert result.deployment is not None
+    assert result.deployment.state is DeploymentState.SUCCEEDED
+    assert shop.serving() == ["one", "two", "two"]
+
+
+async def test_whom_to_leave_out_has_to_be_a_host_and_not_all(shop: Shop) -> None:
+    release = shop.release("one")
+    async with shop.deployments() as deployments:
+        with pytest.raises(NoSuchHost, match="production has no host web9"):
+            await deployments.deploy(Wish("production", release, without=("web9",)))
+        with pytest.raises(NoSuchHost, match="has no host left"):
+            await deployments.deploy(Wish("production", release, without=tuple(shop.names)))
+    assert shop.is_free()
+
+
+async def test_status_and_dry_run_tell_what_each_host_has_after_a_rollback_with_one_down(shop: Shop) -> None:
+    one, two = await put(shop, "one", "two")
+    async with without_web3(shop, 1) as deployments:
+        await rollback(deployments, "production", to=None)
+    [environment] = read_status(shop.database, "shop").environments
+    assert environment.live is not None
+    assert environment.live.release == one
+    assert f"{one} on 2 of 3; web3 not reached since " in environment.runs.sentence
+    assert environment.runs.sentence.endswith(f"(had {two})")
+    plan = dry_run(shop.database, shop.project(), Wish("production", shop.release("three")), "ana")
+    assert [host.predecessor and host.predecessor.release for host in plan.hosts] == [one, one, two]
+    # What is asked of the hosts later on puts it right, whoever was there meanwhile.
+    [three] = await put(shop, "three")
+    assert runs(shop) == three

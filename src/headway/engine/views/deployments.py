@@ -7,6 +7,7 @@ from headway.domain.commit import Commit
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.domain.release import Release
 from headway.domain.request import Approval, Request
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.views.settings_difference import SettingChange, plan_of, settings_difference
 from headway.store import deployments as rows
 from headway.store.commits import commit_by_sha
@@ -108,7 +109,7 @@ def read_deployment(tx: Transaction, service: str, number: int) -> DeploymentVie
     request = request_of_deployment(tx, found.id)
     before = predecessor(tx, service, found.environment, at=found.requested_at, number=number)
     plan, old = plan_of(found.plan), plan_of(before[2]) if before else None
-    live = rows.last_succeeded(tx, service, found.environment)
+    live = live_deployment(tx, service, found.environment)
     return DeploymentView(
         deployment=found,
         batches=_batches(hosts),
@@ -180,7 +181,7 @@ def read_request(tx: Transaction, service: str, id: str) -> RequestView | None:
         tuple(approvals_of(tx, id)),
         get_release(tx, request.release),
         commit_by_sha(tx, request.repository, request.commit),
-        rows.last_succeeded(tx, service, request.environment),
+        live_deployment(tx, service, request.environment),
         rows.get_deployment(tx, request.deployment) if request.deployment else None,
         usual(tx, service, request.environment),
     )
@@ -188,7 +189,7 @@ def read_request(tx: Transaction, service: str, id: str) -> RequestView | None:
 
 def usual(tx: Transaction, service: str, environment: str) -> Usual | None:
     found = usual_duration(tx, service, environment)
-    live = rows.last_succeeded(tx, service, environment)
+    live = live_deployment(tx, service, environment)
     if found is None or live is None:
         return None
     return Usual(timedelta(milliseconds=found[0]), found[1], len(rows.hosts_of(tx, live.id)))

@@ -1,0 +1,150 @@
+"""What runs where: what a host's row makes of its standing, and all hosts of an environment folded to one answer."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from headway.deploy.host_states import GOING_BACK, SERVES, TOUCHED, HostState
+from headway.domain.deployment import Deployment, HostRow
+from headway.domain.standing import Standing, StandingState
+
+S = HostState
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a deployment found on a host, and what going back puts there again."""
+
+    release: str
+    commit: str
+    deployment: str
+    number: int | None
+
+
+def stand(  # noqa: PLR0917  (before, by what, as it is now)
+    standing: Standing,
+    deployment: Deployment,
+    row: HostRow,
+    before: Before | None,
+    why_left_out: str,
+    now: datetime,
+) -> Standing:
+    """The host's standing once its row is this. Twice is the same as once."""
+    state = HostState(row.state)
+    standing = replace(standing, member=True)
+    if state is S.LEFT_OUT:
+        return replace(standing, missed_since=standing.missed_since or now, missed_why=why_left_out)
+    if state in SERVES or state is S.WATCHING:
+        since = standing.since if standing.deployment == deployment.id else None
+        return replace(
+            standing,
+            release=deployment.release,
+            commit=deployment.commit,
+            deployment=deployment.id,
+            number=deployment.number,
+            since=since or row.verified_at or now,
+            state=StandingState.SERVES,
+            reason="",
+            missed_since=None,
+            missed_why="",
+        )
+    if state is S.REVERTED:
+        return put_back(standing, before, now)
+    if state in (S.BROKEN, S.STUCK):
+        return replace(standing, state=StandingState.UNCLEAR, reason=row.reason)
+    if state in TOUCHED | GOING_BACK:
+        return replace(standing, state=StandingState.MOVING, reason="")
+    return standing
+
+
+def put_back(standing: Standing, before: Before | None, now: datetime) -> Standing:
+    """It has what it had before; nothing, where there was nothing."""
+    since = standing.since if before and standing.deployment == before.deployment else now
+    return replace(
+        standing,
+        release=before.release if before else None,
+        commit=before.commit if before else "",
+        deployment=before.deployment if before else None,
+        number=before.number if before else None,
+        since=since,
+        state=StandingState.SERVES,
+        reason="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WhatRuns:
+    """All hosts of an environment. `main` is what most of them have, the newest of several; None: nothing anywhere."""
+
+    #: Of the environment, by name.
+    hosts: tuple[Standing, ...]
+    #: No longer of it, and not emptied or forgotten.
+    gone: tuple[Standing, ...]
+
+    @property
+    def main(self) -> Standing | None:
+        standing = [one for one in self.hosts if one.release is not None]
+        if not standing:
+            return None
+        count = Counter(one.release for one in standing)
+        return max(standing, key=lambda one: (count[one.release], one.since or _NEVER, one.host))
+
+    @property
+    def is_whole(self) -> bool:
+        """Every host serves the same, none was missed, none is left over."""
+        main = self.main
+        same = all(one.release == (main.release if main else None) for one in self.hosts)
+        return same and not self.gone and all(_is_well(one) for one in self.hosts)
+
+    @property
+    def sentence(self) -> str:
+        """Where it is whole: the release. Else host by host: `rel-5 on 2 of 3; web3 not reached since …, had rel-6`."""
+        main = self.main
+        parts = []
+        if main is not None:
+            have = [one for one in self.hosts if one.release == main.release and _is_well(one)]
+            parts.append(
+                f"{main.release}"
+                + ("" if len(have) == len(self.hosts) else f" on {len(have)} of {len(self.hosts)}")
+            )
+        others: dict[str, list[str]] = {}
+        for one in self.hosts:
+            if not _is_well(one):
+                parts.append(_trouble(one, main))
+            elif main is not None and one.release != main.release:
+                others.setdefault(one.release or "nothing", []).append(one.host)
+        parts[1:1] = [f"{what} on {', '.join(names)}" for what, names in others.items()]
+        parts += [f"{one.host} is no longer of it and still has {one.release}" for one in self.gone]
+        return "; ".join(parts) or "nothing"
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def what_runs(standings: Iterable[Standing]) -> WhatRuns:
+    found = sorted(standings, key=lambda one: one.host)
+    return WhatRuns(
+        tuple(one for one in found if one.member),
+        tuple(one for one in found if not one.member and one.release is not None),
+    )
+
+
+def without(standings: Sequence[Standing], members: Iterable[str]) -> list[Standing]:
+    """Those that the file does not name any more, as they have to be stored."""
+    named = set(members)
+    return [replace(one, member=False) for one in standings if one.member and one.host not in named]
+
+
+def _is_well(one: Standing) -> bool:
+    return one.missed_since is None and one.state is not StandingState.UNCLEAR
+
+
+def _trouble(one: Standing, main: Standing | None) -> str:
+    parts = []
+    if one.missed_since is not None:
+        parts.append(f"{one.missed_why or 'not reached'} since {one.missed_since:%Y-%m-%d %H:%M} UTC")
+    if one.state is StandingState.UNCLEAR:
+        parts.append(f"unclear: {one.reason}")
+    had = "" if main is not None and one.release == main.release else f" (had {one.release or 'nothing'})"
+    return f"{one.host} {', '.join(parts)}{had}"

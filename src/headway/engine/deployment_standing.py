@@ -1,0 +1,89 @@
+"""Keeps what stands on which host, in the transaction that changes the hosts' rows; and asks for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from headway.deploy.host_states import HostState
+from headway.deploy.plan import Plan, from_json
+from headway.deploy.standing import Before, WhatRuns, put_back, stand, what_runs, without
+from headway.domain.deployment import Deployment, HostRow
+from headway.domain.standing import Standing, StandingState
+from headway.store import deployments as rows
+from headway.store.database import Transaction
+from headway.store.standings import get_standing, put_standing, standings_of
+
+
+def note_beginning(tx: Transaction, deployment: Deployment, hosts: Sequence[HostRow], now: datetime) -> None:
+    """A deployment begins: its hosts are those of the environment, others are no longer."""
+    known = standings_of(tx, deployment.service, deployment.environment)
+    for left in without(known, [row.host for row in hosts]):
+        put_standing(tx, left)
+    note_hosts(tx, deployment, hosts, now)
+
+
+def note_found(tx: Transaction, plan: Plan, hosts: Sequence[str], now: datetime) -> None:
+    """What the hosts themselves said when they were taken: they decide, and somebody may have been there by hand."""
+    for name in hosts:
+        before = _before(tx, plan, name)
+        known = get_standing(tx, plan.service, plan.environment.name, name)
+        if known is None and before is None:
+            continue
+        known = known or Standing(plan.service, plan.environment.name, name)
+        if known.state is not StandingState.SERVES or known.deployment != (
+            before.deployment if before else None
+        ):
+            put_standing(tx, put_back(known, before, now))
+
+
+def note_hosts(tx: Transaction, deployment: Deployment, hosts: Sequence[HostRow], now: datetime) -> None:
+    """Their rows changed."""
+    plan: Plan | None = None
+    for row in hosts:
+        if plan is None and row.state in (HostState.REVERTED, HostState.LEFT_OUT) and deployment.has_plan:
+            plan = from_json(deployment.plan)
+        known = get_standing(tx, deployment.service, deployment.environment, row.host)
+        known = known or Standing(deployment.service, deployment.environment, row.host)
+        put_standing(
+            tx, stand(known, deployment, row, _before(tx, plan, row.host), _why(plan, deployment, row), now)
+        )
+
+
+def read_what_runs(tx: Transaction, service: str, environment: str) -> WhatRuns:
+    return what_runs(standings_of(tx, service, environment))
+
+
+def live_deployment(tx: Transaction, service: str, environment: str) -> Deployment | None:
+    """The one that put there what most hosts have; where no hosts are known, the last that succeeded.
+
+    What another system told of last is live as far as it tells the truth.
+    """
+    last = rows.last_succeeded(tx, service, environment)
+    if last is not None and last.origin:
+        return last
+    runs = read_what_runs(tx, service, environment)
+    if not runs.hosts:
+        return last
+    # What goes on may still go back.
+    going = {one.id for one in rows.unfinished(tx, service, environment)}
+    main = what_runs(one for one in runs.hosts if one.deployment not in going).main
+    if main is None or main.deployment is None:
+        return last if going else None
+    return rows.get_deployment(tx, main.deployment) or last
+
+
+def _before(tx: Transaction, plan: Plan | None, host: str) -> Before | None:
+    if plan is None or host not in [one.spec.name for one in plan.hosts]:
+        return None
+    found = plan.host(host).predecessor
+    if found is None:
+        return None
+    brought_by = rows.get_deployment(tx, found.deployment)
+    return Before(
+        found.release, found.commit, found.deployment, brought_by.number if brought_by is not None else None
+    )
+
+
+def _why(plan: Plan | None, deployment: Deployment, row: HostRow) -> str:
+    if plan is not None and row.host in plan.without:
+        return f"left out by {deployment.requested_by}"
+    return "not reached"

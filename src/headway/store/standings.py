@@ -1,0 +1,83 @@
+"""What stands on which host of an environment. One row a host; written with every change of a deployment's hosts."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.standing import Standing, StandingState
+from headway.store.database import Row, Transaction
+
+
+def put_standing(tx: Transaction, standing: Standing) -> None:
+    values = {_COLUMNS.get(name, name): _stored(value) for name, value in asdict(standing).items()}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in _KEY)
+    tx.execute(
+        f"""
+        INSERT INTO standings ({", ".join(values)}) VALUES ({", ".join(":" + name for name in values)})
+        ON CONFLICT (service, environment, host) DO UPDATE SET {changes}
+        """,
+        **values,
+    )
+
+
+def standings_of(tx: Transaction, service: str, environment: str) -> list[Standing]:
+    """By host; also of hosts that the environment does not name any more."""
+    rows = tx.all(
+        "SELECT * FROM standings WHERE service = :service AND environment = :environment ORDER BY host",
+        service=service,
+        environment=environment,
+    )
+    return [_standing(row) for row in rows]
+
+
+def get_standing(tx: Transaction, service: str, environment: str, host: str) -> Standing | None:
+    row = tx.one(
+        "SELECT * FROM standings WHERE service = :service AND environment = :environment AND host = :host",
+        service=service,
+        environment=environment,
+        host=host,
+    )
+    return _standing(row) if row else None
+
+
+def forget_standing(tx: Transaction, service: str, environment: str, host: str) -> bool:
+    """False when nothing was known of it."""
+    return bool(
+        tx.execute(
+            "DELETE FROM standings WHERE service = :service AND environment = :environment AND host = :host",
+            service=service,
+            environment=environment,
+            host=host,
+        )
+    )
+
+
+_KEY = ("service", "environment", "host")
+#: `release` and `commit` are key words of SQL.
+_COLUMNS = {"release": "release_id", "commit": "commit_sha"}
+
+
+def _stored(value: object) -> object:
+    return to_milliseconds(value) if isinstance(value, datetime) else value
+
+
+def _instant(value: int | None) -> datetime | None:
+    return None if value is None else from_milliseconds(value)
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        service=row["service"],
+        environment=row["environment"],
+        host=row["host"],
+        release=row["release_id"],
+        commit=row["commit_sha"],
+        deployment=row["deployment"],
+        number=row["number"],
+        since=_instant(row["since"]),
+        state=StandingState(row["state"]),
+        reason=row["reason"],
+        missed_since=_instant(row["missed_since"]),
+        missed_why=row["missed_why"],
+        member=bool(row["member"]),
+    )

@@ -1,0 +1,127 @@
+"""What stands where, host by host, and the one sentence that it is folded to."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.deploy.host_states import MOVES, HostState
+from headway.deploy.standing import Before, stand, what_runs
+from headway.domain.deployment import Deployment, HostRow
+from headway.domain.standing import Standing, StandingState
+from tests.support.clocks import NOON
+from tests.support.standing_deployments import deployment
+
+FIVE, SIX = deployment("rel-5", number=5), deployment("rel-6", number=6)
+S = HostState
+
+
+def row(state: HostState, host: str = "web1", reason: str = "") -> HostRow:
+    return HostRow("dep", host, 0, state, reason, "rel-5")
+
+
+def after(
+    standing: Standing, states: list[HostState], by: Deployment = SIX, before: Before | None = None
+) -> Standing:
+    for state in states:
+        standing = stand(standing, by, row(state, standing.host), before, "not reached", NOON)
+    return standing
+
+
+def nothing(host: str) -> Standing:
+    return Standing("shop", "production", host)
+
+
+def serving(host: str, by: Deployment = FIVE) -> Standing:
+    return after(nothing(host), [S.LIVE], by)
+
+
+def test_every_host_the_same_is_said_by_its_release() -> None:
+    runs = what_runs([serving("web1"), serving("web2"), serving("web3")])
+    assert (runs.sentence, runs.is_whole) == ("rel-5", True)
+
+
+def test_a_rollback_with_one_host_down_is_told_host_by_host() -> None:
+    six = [serving(name, SIX) for name in ("web1", "web2", "web3")]
+    went_back = [after(one, [S.SWITCHING, S.LIVE], FIVE) for one in six[:2]]
+    runs = what_runs([*went_back, after(six[2], [S.LEFT_OUT], FIVE)])
+    assert runs.sentence == "rel-5 on 2 of 3; web3 not reached since 2026-03-29 12:00 UTC (had rel-6)"
+    assert not runs.is_whole
+    assert runs.main is not None
+    assert runs.main.release == "rel-5"
+
+
+def test_a_host_that_was_missed_is_told_until_it_has_caught_up() -> None:
+    missed = after(serving("web1"), [S.LEFT_OUT])
+    again = stand(missed, SIX, row(S.LEFT_OUT), None, "left out by ana", NOON + timedelta(days=1))
+    assert (again.missed_since, again.missed_why) == (NOON, "left out by ana")
+    on_its_way = after(again, [S.PREPARING, S.PREPARED, S.SWITCHING, S.CHECKING])
+    assert on_its_way.missed_since == NOON
+    caught_up = after(on_its_way, [S.LIVE])
+    assert (caught_up.missed_since, caught_up.missed_why, caught_up.release) == (None, "", "rel-6")
+
+
+def test_what_went_back_by_itself_has_what_it_had() -> None:
+    before = Before("rel-5", FIVE.commit, FIVE.id, 5)
+    there_and_back = after(
+        serving("web1"),
+        [S.SWITCHING, S.CHECKING, S.BROKEN, S.REVERTING, S.RECHECKING, S.REVERTED],
+        SIX,
+        before,
+    )
+    assert (there_and_back.release, there_and_back.number) == ("rel-5", 5)
+    assert there_and_back.state is StandingState.SERVES
+    from_nothing = after(nothing("web1"), [S.SWITCHING, S.LIVE, S.REVERTING, S.REVERTED], SIX, None)
+    assert from_nothing.release is None
+
+
+def test_what_could_not_be_taken_back_is_not_told_as_serving() -> None:
+    stuck = stand(serving("web2", SIX), SIX, row(S.STUCK, "web2", "exit 1 in activate"), None, "", NOON)
+    runs = what_runs([serving("web1"), stuck, serving("web3")])
+    assert runs.sentence == "rel-5 on 2 of 3; web2 unclear: exit 1 in activate (had rel-6)"
+
+
+def test_a_host_that_left_the_file_is_named_as_long_as_it_has_something() -> None:
+    left = replace(serving("web4"), member=False)
+    runs = what_runs([serving("web1"), left, replace(nothing("web5"), member=False)])
+    assert runs.sentence == "rel-5; web4 is no longer of it and still has rel-5"
+    assert [one.host for one in runs.gone] == ["web4"]
+
+
+def test_nothing_is_nothing() -> None:
+    assert what_runs([]).sentence == "nothing"
+    assert what_runs([nothing("web1")]).sentence == "nothing"
+    assert what_runs([]).main is None
+
+
+@given(st.lists(st.sampled_from(sorted(MOVES)), max_size=12))
+def test_told_twice_it_is_the_same(states: list[HostState]) -> None:
+    standing = serving("web1")
+    for state in states:
+        once = after(standing, [state])
+        assert after(once, [state]) == once
+        standing = once
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["rel-5", "rel-6"]), st.sampled_from([S.LIVE, S.LEFT_OUT, S.STUCK, S.SWITCHING])
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_host_is_left_out_of_the_sentence_that_differs(hosts: list[tuple[str, HostState]]) -> None:
+    found = [
+        after(serving(f"web{n}", deployment(release, number=n + 1)), [state])
+        for n, (release, state) in enumerate(hosts)
+    ]
+    runs = what_runs(found)
+    main = runs.main
+    assert main is not None
+    for one in found:
+        differs = one.release != main.release or one.missed_since or one.state is StandingState.UNCLEAR
+        assert (one.host in runs.sentence) == bool(differs)
+    assert runs.is_whole == (runs.sentence == main.release)
