@@ -25,10 +25,9 @@ from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployments import Deployments, Result, Wish, go_on
 from headway.engine.host_lock import TakenOver
-from headway.engine.projects import Project
 from headway.engine.promotion import follow_all
 from headway.engine.releases import ReleaseGone, standing
-from headway.engine.request_gate import Asking, ask_gate, who_is_at_work
+from headway.engine.request_gate import Asking, ask_gate, where_it_is_live, who_is_at_work
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import Requests
 from headway.engine.secrets import SecretsError
@@ -217,7 +216,7 @@ class DeploymentsDuty:
         driver = Deployments(world, database, self.tools.git, asking.project)
         try:
             if request.kind is DeploymentKind.ROLLBACK:
-                driver.project = await self._where_it_is_live(request, asking)
+                driver.project = await where_it_is_live(self.tools, request, asking.project)
                 result = await rollback(
                     driver,
                     request.environment,
@@ -247,21 +246,6 @@ class DeploymentsDuty:
             return None
         await self._done(request, result)
         return result
-
-    async def _where_it_is_live(self, request: Request, asking: Asking) -> Project:
-        """Going back, the hosts are those of what is live: the older file may not know all of them."""
-        live = await self.tools.database.fetch(
-            lambda tx: live_deployment(tx, request.service, request.environment)
-        )
-        if live is None or not live.has_plan:
-            return asking.project
-        try:
-            found = await asyncio.to_thread(
-                self.tools.projects.of, request.repository, live.commit, request.service
-            )
-        except HeadwayError:
-            return asking.project
-        return found if request.environment in found.contract.environments else asking.project
 
     async def _may_be_live(self, request: Request) -> bool:
         """A request that is held for what is live already, by the rows alone; told once of each live deployment."""

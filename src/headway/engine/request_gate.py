@@ -60,6 +60,18 @@ class _Rows:
     foreign: str
 
 
+async def where_it_is_live(tools: RequestTools, request: Request, otherwise: Project) -> Project:
+    """Going back, the hosts are those of what is live: the older file may not know all of them."""
+    live = await tools.database.fetch(lambda tx: live_deployment(tx, request.service, request.environment))
+    if live is None or not live.has_plan:
+        return otherwise
+    try:
+        found = await asyncio.to_thread(tools.projects.of, request.repository, live.commit, request.service)
+    except HeadwayError:
+        return otherwise
+    return found if request.environment in found.contract.environments else otherwise
+
+
 async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Asking:
     """Raises what the release's headway.toml and org.toml raise: then it cannot be asked at all."""
     project = await asyncio.to_thread(tools.projects.of, request.repository, request.commit, request.service)

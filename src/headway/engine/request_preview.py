@@ -9,18 +9,19 @@ from pathlib import Path
 
 from headway.base.durations import format_duration
 from headway.base.errors import HeadwayError
+from headway.deploy.plan import HostPlan
 from headway.domain.commit import Commit
 from headway.domain.contract import DeploySpec
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.domain.people import Actor
 from headway.domain.release import Release
 from headway.domain.request import Obstacle, RequestOrigin
-from headway.engine.deployment_plan import host_plans
+from headway.engine.deployment_plan import HALF_AT_ONCE, environment_of, host_plans
 from headway.engine.deployment_rollback import target_of
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.release_projects import bare_of
 from headway.engine.releases import UnknownRelease
-from headway.engine.request_gate import Asking, ask_gate
+from headway.engine.request_gate import Asking, ask_gate, where_it_is_live
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import UnknownService, new_request, release_for, repository_place
 from headway.store.database import Transaction
@@ -97,23 +98,32 @@ async def what_it_would_do(
     wish = new_request(found, environment, actor.name, RequestOrigin.PERSON, "", now)
     wish = replace(wish, kind=kind, force=force, settings_of=settings_of)
     asking = await ask_gate(tools, wish, now)
+    project = asking.project
+    if kind is DeploymentKind.ROLLBACK:
+        project = await where_it_is_live(tools, wish, project)
+    contract = project.contract
+    plans = host_plans(
+        contract,
+        environment_of(contract, environment),
+        strategy=HALF_AT_ONCE if kind is DeploymentKind.ROLLBACK else None,
+    )
     commits, unknown = await asyncio.to_thread(_commits, tools, found, live, kind)
     notes = [*([said] if said else []), *_once(asking.project.contract.deploy, kind)]
     if kind is DeploymentKind.ROLLBACK and not force:
         notes += await _in_the_way(tools, service, environment, found.id)
-    return _preview(found, asking, kind, live, commits, unknown, notes)
+    return _preview(found, asking, plans, kind, live, commits, unknown, notes)
 
 
 def _preview(  # noqa: PLR0917  (all that was found out)
     release: Release,
     asking: Asking,
+    plans: Sequence[HostPlan],
     kind: DeploymentKind,
     live: Deployment | None,
     commits: tuple[Commit, ...],
     unknown: str,
     notes: Sequence[str],
 ) -> Preview:
-    plans = host_plans(asking.project.contract, asking.environment)
     batches: dict[int, list[str]] = {}
     for plan in plans:
         batches.setdefault(plan.batch, []).append(plan.spec.name)

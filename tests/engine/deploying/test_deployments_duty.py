@@ -17,6 +17,7 @@ from headway.domain.request import RequestState
 from headway.domain.secrets import environment_scope
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.keys import new_key
+from headway.engine.request_preview import what_it_would_do
 from headway.engine.vault import Vault, stored_secrets
 from headway.store import deployments as rows
 from headway.store.database import Database
@@ -96,6 +97,24 @@ async def test_from_a_green_run_to_production_by_itself_exactly_once(line: Line)
     assert last[-1].data["state"] == "succeeded"
     steps = [event.data.get("step") for event in events if event.kind == "host.changed"]
     assert "activate" in steps
+
+
+async def test_going_back_takes_hosts_along_that_the_older_file_does_not_know(quick: Line) -> None:
+    line = quick
+    line.green("one")
+    await settled(line)
+    line.staging_hosts, line.deploy = "group:both", '[groups]\nboth = ["stage1", "web1"]\n'
+    line.green("two")
+    await settled(line)
+    places = [host.home / line.root / "staging" / "serving" for host in line.hosts]
+    assert [place.read_text().strip() for place in places] == ["two", "two"]
+    preview = await what_it_would_do(
+        line.tools, EVE, service="shop", environment="staging", kind=DeploymentKind.ROLLBACK
+    )
+    assert preview.batches == (("stage1",), ("web1",))
+    await line.requests.request_rollback(EVE, service="shop", environment="staging")
+    await settled(line)
+    assert [place.read_text().strip() for place in places] == ["one", "one"]
 
 
 async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
