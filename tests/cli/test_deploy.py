@@ -93,7 +93,7 @@ def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None
     assert f"deployment 1 of {one.id} to production: succeeded" in out
     assert "web1  live" in out
     code, out, _ = headway.call("deploy", "production", "--release", one.id)
-    assert (code, out.startswith(f"already live: {one.id}")) == (0, True)
+    assert (code, f"already live: {one.id}" in out) == (0, True)
     code, answer = headway.json("deploy", "production", "--release", two.id, "--hotfix")
     assert (code, answer["deployment"]["kind"], answer["deployment"]["previous_release"]) == (
         0,
