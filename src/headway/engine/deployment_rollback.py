@@ -113,7 +113,7 @@ def require_on_all(links: Sequence[HostLink], release: str, otherwise: str) -> N
     names = ", ".join(sorted(everywhere))
     raise ReleaseGone(
         f"{release} is not on {', '.join(without)}, or not whole there; no host was switched",
-        hint=f"{otherwise}; on all hosts stand: {names or 'none'} (--to names one)",
+        hint=f"{otherwise}; on all hosts stand: {names or 'none'} (--to names one); --without {without[0]} leaves that host out",
     )
 
 

@@ -388,8 +388,12 @@ async def test_a_rollback_looks_at_its_target_on_every_host_before_it_switches_t
     # Half of a folder, without the marker that is written last: nothing is even begun.
     (shop.place("web2") / "unpacked" / first.id).unlink()
     async with shop.world() as world:
-        with pytest.raises(ReleaseGone, match="is not on web2, or not whole there; no host was switched"):
+        with pytest.raises(
+            ReleaseGone, match="is not on web2, or not whole there; no host was switched"
+        ) as gone:
             await rollback_direct(world, shop.project(), "production", to=None)
+    assert gone.value.hint is not None
+    assert f"on all hosts stand: {second.id} (--to names one); --without web2 leaves" in gone.value.hint
     assert shop.current() == [second.id] * 3
     assert shop.is_free()
     # With the database there is something to bring: what is not whole is unpacked anew.
