@@ -42,9 +42,10 @@ def test_a_secret_cut_in_two_is_masked() -> None:
     assert lines_of([b"x hunter2-", b"hunter2 y\n"], SECRET) == [b"x [secret] y\n"]
 
 
-def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
+def test_a_secret_of_several_lines_is_masked_whole_and_line_by_line() -> None:
     key = Secret("KEY", "-----BEGIN\nabcdefgh\n-----END")
-    assert lines_of([b"-----BEGIN\nabcdefgh\n-----END\n"], key) == [b"[secret]\n"] * 3
+    assert lines_of([b"-----BEGIN\nabcdefgh\n-----END\n"], key) == [b"[secret]\n"]
+    assert lines_of([b"-----BEGIN\n abcde", b"fgh\n"], key) == [b"[secret]\n", b" [secret]\n"]
 
 
 @settings(max_examples=30, deadline=None)

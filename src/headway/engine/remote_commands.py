@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from headway.base.clock import Clock
-from headway.base.secret import MASK, Secret
+from headway.base.secret import Secret
 from headway.domain.contract import HostSpec
 from headway.domain.states import State
+from headway.drivers.runner.masking import Masker
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, SshConfigFault, SshError
 from headway.drivers.ssh.framing import Capped
@@ -76,42 +77,29 @@ def known_secrets(book: HostBook, settings: Settings, environment: str | None = 
 
 
 class MaskedLines:
-    """Cuts a stream into lines and masks each; a secret of several lines is masked line by line."""
+    """Masks a stream and cuts it into lines; a secret of several lines is masked line by line."""
 
     def __init__(self, secrets: Iterable[Secret], on_line: Callable[[bytes], None]) -> None:
-        # A longer form first: it may hold a shorter one.
-        forms = {form for secret in secrets for form in secret.forms()}
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._longest = len(self._forms[0]) if self._forms else 1
+        self._masker = Masker(secrets)
         self._on_line = on_line
-        self._rest = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        self._rest += data
-        *lines, rest = self._rest.split(b"\n") if b"\n" in data else [self._rest]
-        for line in lines:
-            self._on_line(self.mask(bytes(line)) + b"\n")
-        self._rest = rest
-        if len(self._rest) > _LONGEST_LINE + self._longest:
-            self._cut()
+        self._take(self._masker.feed(data))
 
     def end(self) -> None:
+        self._take(self._masker.finish())
         if self._rest:
-            self._on_line(self.mask(bytes(self._rest)))
-            self._rest = bytearray()
+            self._on_line(self._rest)
+            self._rest = b""
 
-    def mask(self, line: bytes) -> bytes:
-        for form in self._forms:
-            if form in line:
-                line = line.replace(form, MASK)
-        return line
-
-    def _cut(self) -> None:
-        """Of a line without an end: all but what may still become a secret."""
-        masked = self.mask(bytes(self._rest))
-        keep = self._longest - 1
-        self._on_line(masked[: len(masked) - keep])
-        self._rest = bytearray(masked[len(masked) - keep :])
+    def _take(self, masked: bytes) -> None:
+        *lines, self._rest = (self._rest + masked).split(b"\n") if masked else [self._rest]
+        for line in lines:
+            self._on_line(line + b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            self._on_line(self._rest)
+            self._rest = b""
 
 
 @dataclass(frozen=True)
