@@ -46,7 +46,7 @@ def test_approvals_are_counted_by_person_and_each_that_does_not_count_says_why()
     )
     assert told == [
         "production needs 2 approvals from team:web with a comment; not counted: "
-        "ana asked for it or wrote it; bo's has no comment; eve is none of team:web"
+        "ana asked for it, pushed or wrote it; bo's has no comment; eve is none of team:web"
     ]
     late = yes(BO, "fine", NOW - timedelta(hours=1))
     assert "bo's has run out" in reasons(rule, late)[0]
@@ -258,3 +258,25 @@ def test_more_in_the_way_never_opens_the_gate(
     after = may_deploy(spec, "rel-b", harder, joined)  # type: ignore[arg-type]
     assert RANK[after.verdict] >= RANK[before.verdict]
     assert (after.verdict is Verdict.OPEN) == (not after.obstacles)
+
+
+@pytest.mark.parametrize(
+    ("floor", "changes", "kind"),
+    [
+        (Floor("ours", built_here=True), {"built_elsewhere": "another system built it"}, "built"),
+        (
+            Floor("eyes", approvals=ApprovalFloor(0, not_own=True)),
+            {"unknown_pusher": "nobody told who pushed it"},
+            "pusher",
+        ),
+    ],
+)
+def test_what_a_floor_asks_of_a_release_and_nobody_else_does(
+    floor: Floor, changes: dict[str, object], kind: str
+) -> None:
+    told = facts(**changes)
+    held = may_deploy(environment(), "rel-b", told, [floor])
+    assert [one.kind for one in held.obstacles] == [kind]
+    assert next(iter(changes.values())) in held.reason  # type: ignore[operator]
+    assert may_deploy(environment(), "rel-b", told).verdict is Verdict.OPEN
+    assert may_deploy(environment(), "rel-b", facts(), [floor]).verdict is Verdict.OPEN

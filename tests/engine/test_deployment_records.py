@@ -168,3 +168,27 @@ async def test_what_a_button_says_beforehand(line: Line) -> None:
         line.tools, ANA, service="shop", environment="production", release=new.id
     )
     assert [one.kind for one in blocked.obstacles] == ["after"]
+
+
+async def test_a_record_opens_the_next_gate_where_that_says_so(line: Line) -> None:
+    """Also one that was told before the commit was built here: what counts is the commit."""
+
+    async def obstacles(release: str) -> list[str]:
+        preview = await what_it_would_do(
+            line.tools, ANA, service="shop", environment="production", release=release
+        )
+        return [one.reason for one in preview.obstacles]
+
+    sha = line.commit("one")
+    await record_deployment(line.tools, ANA, record(line, sha, environment="staging"))
+    strict = line.green("one", commit=sha)
+    [reason] = await obstacles(strict.id)
+    assert reason.endswith("jenkins told of a deployment there, which counts with after_recorded = true")
+    line.production = "after_recorded = true"
+    open_, other = line.green("two"), line.green("three")
+    failed = {"state": DeploymentState.FAILED, "environment": "staging"}
+    await record_deployment(line.tools, ANA, record(line, open_.commit, key="a", environment="staging"))
+    await record_deployment(line.tools, ANA, record(line, other.commit, key="b", **failed))
+    assert await obstacles(open_.id) == []
+    [reason] = await obstacles(other.id)
+    assert reason.endswith("has not succeeded in staging, which comes before production")

@@ -39,6 +39,8 @@ class GateFacts:
     when: tuple[bool, str] | None = None
     #: The release has succeeded in the environment that comes before this one.
     succeeded_before: bool = True
+    #: Who told that they deployed it there, where that does not count; empty: nobody did.
+    recorded_by: str = ""
     #: A command at a terminal: who approved there. It meets the environment's own rule, never a floor's.
     approved_by: str | None = None
     #: Going back to what was there once: only what goes on there now holds it up.
@@ -47,8 +49,12 @@ class GateFacts:
     now: datetime | None = None
     hotfix: bool = False
     words: tuple[Word, ...] = ()
-    #: Handles of who asked for it and who wrote its commit.
+    #: Handles of who asked for it, who pushed its commit and who wrote it.
     own: frozenset[str] = frozenset()
+    #: Why it is not certain who pushed it, in one clause; empty: it is.
+    unknown_pusher: str = ""
+    #: Why no run of this server built it, in one clause; empty: one did.
+    built_elsewhere: str = ""
     asked_by: Who | None = None
     #: Of the runs that made the release.
     branches: tuple[str, ...] = ()
@@ -134,6 +140,13 @@ def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> I
                 "merge it there, and deploy the release of that branch",
                 final=True,
             )
+    if guards.built_here and facts.built_elsewhere:
+        yield Obstacle(
+            "built",
+            f"org.toml lets only what this server built go to {environment.name}; {facts.built_elsewhere}",
+            "push the commit, and deploy the release of its run",
+            final=True,
+        )
     if guards.objective and not facts.has_objective:
         yield Obstacle(
             "objective",
@@ -157,9 +170,14 @@ def _deployer(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) ->
 
 def _after(environment: EnvironmentSpec, release: str, facts: GateFacts) -> Iterable[Obstacle]:
     if environment.after and not facts.succeeded_before:
+        told = (
+            f"; {facts.recorded_by} told of a deployment there, which counts with after_recorded = true"
+            if facts.recorded_by
+            else ""
+        )
         yield Obstacle(
             "after",
-            f"{release} has not succeeded in {environment.after}, which comes before {environment.name}",
+            f"{release} has not succeeded in {environment.after}, which comes before {environment.name}{told}",
             f"headway deploy {environment.after} --release {release}",
         )
 
@@ -171,6 +189,13 @@ def _approvals(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -
             yield Obstacle(
                 "denied", f"{word.who.handle} said no{said}", "mend what they miss, and ask anew", final=True
             )
+    if guards.pusher and facts.unknown_pusher:
+        yield Obstacle(
+            "pusher",
+            f"org.toml lets nobody approve their own push to {environment.name}, and it is not certain whose it is: "
+            f"{facts.unknown_pusher}",
+            "connect the repository's webhook and push again, or name them in org.toml: aliases",
+        )
     own = own_approval(environment)
     for rule in guards.approvals:
         if rule == own and facts.approved_by:

@@ -57,6 +57,10 @@ class Guards:
     objective: bool = False
     #: Nothing goes there by itself: a person asks.
     ask: bool = False
+    #: Only what a run of this server built.
+    built_here: bool = False
+    #: It must be certain who pushed: a floor lets nobody approve their own push.
+    pusher: bool = False
 
 
 def stricter(environment: EnvironmentSpec, floors: Iterable[Floor]) -> Guards:
@@ -71,6 +75,8 @@ def stricter(environment: EnvironmentSpec, floors: Iterable[Floor]) -> Guards:
         deployers=tuple(floor.deployers for floor in floors if floor.deployers),
         objective=any(floor.objective for floor in floors),
         ask=any(floor.ask for floor in floors),
+        built_here=any(floor.built_here for floor in floors),
+        pusher=any(one.not_own for one in asked),
     )
 
 
@@ -99,7 +105,7 @@ def why_not_counted(word: Word, rule: ApprovalSpec, own: frozenset[str], now: da
         f"{who.handle} is none of {', '.join(rule.from_)}": bool(rule.from_)
         and not who.is_one_of(rule.from_),
         f"{who.handle} may only look": not rule.from_ and not who.role.covers(Role.DEVELOPER),
-        f"{who.handle} asked for it or wrote it": rule.not_own and who.handle in own,
+        f"{who.handle} asked for it, pushed or wrote it": rule.not_own and who.handle in own,
         f"{who.handle}'s has no comment": rule.comment and not word.comment.strip(),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -235,6 +235,8 @@ class EnvironmentSpec:
     production: bool
     when: str | None = None
     after: str | None = None
+    #: What another system told to have deployed there counts, too.
+    after_recorded: bool = False
     promote: Promote = Promote.ASK
     #: Who may approve in one text, such as `team:storefront`; None: nobody needs to.
     approval_from: str | None = None

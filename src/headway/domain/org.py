@@ -61,6 +61,8 @@ class Floor:
     objective: bool = False
     #: `promote = "automatic"` is not allowed.
     ask: bool = False
+    #: Only what a run of this server built.
+    built_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class RequestOrigin(StrEnum):
 class Obstacle:
     """One thing that stands in a request's way."""
 
-    #: when, after, approval, denied, freeze, branch, deployer, objective, lock, pull_request, secret, fault
+    #: when, after, approval, denied, freeze, branch, deployer, built, pusher, objective, lock, pull_request, secret, fault
     kind: str
     #: One clause for a person.
     reason: str

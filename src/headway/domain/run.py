@@ -75,6 +75,8 @@ class Trigger:
     #: Of a pull request from another repository: it sees no secret.
     fork: bool = False
     pull_request: int | None = None
+    #: Who pushed it, as the forge's signature or the sign-in says; empty: not known.
+    pushed_by: str = ""
     rerun_of: str | None = None
     superseded_by: str | None = None
     #: Of a headway.toml that could not be read: each with its place.

@@ -65,13 +65,34 @@ async def pass_gate(
 def _facts(
     tx: Transaction, git: "Git", environment: EnvironmentSpec, release: Release, *, going_back: bool
 ) -> GateFacts:
-    succeeded = True
-    if environment.after:
-        succeeded = rows.has_succeeded(tx, release.service, environment.after, release.id) is not None
+    before = came_before(tx, environment, release.service, release.id, release.commit)
     when = None
     if environment.when is not None and not going_back:
         when = _when(tx, git, environment.when, environment.name, release)
-    return GateFacts(when=when, succeeded_before=succeeded, going_back=going_back)
+    return GateFacts(
+        when=when, succeeded_before=before.succeeded, recorded_by=before.recorded_by, going_back=going_back
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What became of a release in the environment that comes before another one."""
+
+    succeeded: bool = True
+    #: Who told that they deployed it there, where that does not count.
+    recorded_by: str = ""
+
+
+def came_before(
+    tx: Transaction, environment: EnvironmentSpec, service: str, release: str, commit: str
+) -> Before:
+    after = environment.after
+    if after is None or rows.has_succeeded(tx, service, after, release) is not None:
+        return Before()
+    told = rows.succeeded_elsewhere(tx, service, after, commit)
+    if told is None:
+        return Before(succeeded=False)
+    return Before() if environment.after_recorded else Before(succeeded=False, recorded_by=told.origin)
 
 
 def _when(tx: Transaction, git: "Git", text: str, environment: str, release: Release) -> tuple[bool, str]:

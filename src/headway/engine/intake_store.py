@@ -159,6 +159,7 @@ def order_of(
         fork=asked.fork if asked else False,
         pull_request=asked.number if asked else None,
         faults=file.faults,
+        pushed_by=arrival.sender,
         changed_since=changed_since,
     )
     if contract is not None:

@@ -18,12 +18,13 @@ from headway.domain.request import Approval, Request
 from headway.domain.when import parse_when
 from headway.engine.actors import actor_of
 from headway.engine.deployment_books import KIND
-from headway.engine.deployment_gate import Permission
+from headway.engine.deployment_gate import Before, Permission, came_before
 from headway.engine.deployment_plan import environment_of
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.ownership import is_alive
 from headway.engine.permissions import Action, require_there
 from headway.engine.projects import Project
+from headway.engine.pushers import pushers_of
 from headway.engine.release_projects import bare_of, repository_id
 from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
@@ -53,7 +54,9 @@ class _Rows:
     words: tuple[Word, ...]
     asked_by: Who
     own: frozenset[str]
-    succeeded_before: bool
+    unknown_pusher: str
+    built_elsewhere: str
+    before: Before
     live: Deployment | None
     makings: Sequence[Making]
     locked: str
@@ -83,12 +86,15 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
     floors = applying(org.floors, request.service, environment.name)
     facts = GateFacts(
         when=when,
-        succeeded_before=found.succeeded_before,
+        succeeded_before=found.before.succeeded,
+        recorded_by=found.before.recorded_by,
         going_back=request.kind is DeploymentKind.ROLLBACK,
         now=now,
         hotfix=request.kind is DeploymentKind.HOTFIX,
         words=found.words,
         own=found.own,
+        unknown_pusher=found.unknown_pusher,
+        built_elsewhere=found.built_elsewhere,
         asked_by=found.asked_by,
         branches=tuple(dict.fromkeys(one.branch for one in makings if one.branch and not one.is_fork)),
         pull_request=_pull_request(makings),
@@ -117,16 +123,16 @@ def _rows(  # noqa: PLR0917  (of what, by which rules, when)
     now: datetime,
 ) -> _Rows:
     team = team_of(tx, request.service)
-    succeeded = True
-    if environment.after:
-        succeeded = rows.has_succeeded(tx, request.service, environment.after, request.release) is not None
+    pushers, makings = pushers_of(tx, settings, org, request), runs_that_made(tx, request.release)
     return _Rows(
         words=tuple(_word(tx, org, team, one) for one in requests.approvals_of(tx, request.id)),
         asked_by=who_is(tx, org, team, request.requested_by),
-        own=frozenset({request.requested_by, *_authors(tx, org, request)}),
-        succeeded_before=succeeded,
+        own=frozenset({request.requested_by, *pushers.handles, *_authors(tx, org, request)}),
+        unknown_pusher=pushers.unknown,
+        built_elsewhere=_built_elsewhere(makings),
+        before=came_before(tx, environment, request.service, request.release, request.commit),
         live=live_deployment(tx, request.service, environment.name),
-        makings=runs_that_made(tx, request.release),
+        makings=makings,
         locked=who_is_at_work(tx, request.service, environment.name, now),
         foreign=is_foreign(tx, settings, request.service, request.repository),
     )
@@ -225,6 +231,17 @@ def _names(author: str) -> tuple[str, ...]:
     """`Grace Hopper <grace@example.org>`: the name and the address."""
     name, _, rest = author.partition("<")
     return tuple(text for text in (name.strip(), rest.rstrip(">").strip()) if text)
+
+
+def _built_elsewhere(makings: Sequence[Making]) -> str:
+    """Why no run of this server built it of what was pushed; empty: one did."""
+    if any(one.event and one.pull_request is None and not one.is_fork for one in makings):
+        return ""
+    if not makings:
+        return "another system built it"
+    return (
+        "no run of a push, by the clock or by hand did" if makings[0].event else "a command on a machine did"
+    )
 
 
 def _pull_request(makings: Sequence[Making]) -> int | None:

@@ -205,6 +205,16 @@ def was_told(tx: Transaction, repository: str, ref: str, sha: str) -> bool:
     return row is not None
 
 
+def senders_of(tx: Transaction, repository: str, sha: str) -> set[str]:
+    """Who told, and could prove it, that a ref came to point there; also of what was told twice and passed over."""
+    rows = tx.all(
+        "SELECT body FROM arrivals WHERE repository = :repository AND content LIKE '%:' || :sha",
+        repository=repository,
+        sha=sha,
+    )
+    return {sender for row in rows if (sender := json.loads(row["body"]).get("sender"))}
+
+
 def latest_arrivals(tx: Transaction, repository: str, *, limit: int = 20) -> list[StoredArrival]:
     """Newest first: what the settings page shows of a webhook that is being set up."""
     rows = tx.all(

@@ -173,11 +173,24 @@ def last_succeeded(tx: Transaction, service: str, environment: str) -> Deploymen
     return _deployment(row) if row else None
 
 
-def has_succeeded(tx: Transaction, service: str, environment: str, release: str) -> Deployment | None:
-    """The last deployment of ours that brought this release to this environment, if one did.
+def succeeded_elsewhere(tx: Transaction, service: str, environment: str, commit: str) -> Deployment | None:
+    """The last deployment of this commit there that another system told of; nobody has seen that it is true."""
+    row = tx.one(
+        """
+        SELECT * FROM deployments
+        WHERE service = :service AND environment = :environment AND commit_sha = :commit AND state = 'succeeded'
+            AND origin <> ''
+        ORDER BY requested_at DESC, id DESC LIMIT 1
+        """,
+        service=service,
+        environment=environment,
+        commit=commit,
+    )
+    return _deployment(row) if row else None
 
-    Not one that another system told of: nobody has seen that it is true.
-    """
+
+def has_succeeded(tx: Transaction, service: str, environment: str, release: str) -> Deployment | None:
+    """The last deployment of ours that brought this release to this environment, if one did."""
     row = tx.one(
         """
         SELECT * FROM deployments

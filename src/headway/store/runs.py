@@ -21,11 +21,11 @@ def add_run(tx: Transaction, run: Run, *, plan: str, token: int) -> bool:
             INSERT INTO runs (id, number, service, repository, commit_sha, tree, dirty, branch, tag, selection, plan,
                 state, reason, requested_by, created_at, started_at, finished_at, due_at, token,
                 event, trigger_key, repository_id, ref, priority, held_for, fork, pull_request, rerun_of,
-                superseded_by, parameters, faults, concurrency_group, concurrency_limit, changed_since)
+                superseded_by, parameters, faults, pushed_by, concurrency_group, concurrency_limit, changed_since)
             VALUES (:id, :number, :service, :repository, :commit_sha, :tree, :dirty, :branch, :tag, :selection, :plan,
                 :state, :reason, :requested_by, :created_at, :started_at, :finished_at, :due_at, :token,
                 :event, :trigger_key, :repository_id, :ref, :priority, :held_for, :fork, :pull_request, :rerun_of,
-                :superseded_by, :parameters, :faults, :concurrency_group, :concurrency_limit, :changed_since)
+                :superseded_by, :parameters, :faults, :pushed_by, :concurrency_group, :concurrency_limit, :changed_since)
             ON CONFLICT DO NOTHING
             """,
             id=run.id,
@@ -63,6 +63,19 @@ def run_by_number(tx: Transaction, service: str, number: int) -> Run | None:
         "SELECT * FROM runs WHERE service = :service AND number = :number", service=service, number=number
     )
     return None if row is None else _run(row)
+
+
+def pushers(tx: Transaction, service: str, commit: str) -> set[str]:
+    """Who pushed this commit, as they are called where they did."""
+    rows = tx.all(
+        """
+        SELECT DISTINCT pushed_by FROM runs
+        WHERE service = :service AND commit_sha = :commit AND pushed_by <> ''
+        """,
+        service=service,
+        commit=commit,
+    )
+    return {row["pushed_by"] for row in rows}
 
 
 def runs_with_number(tx: Transaction, number: int) -> list[Run]:
@@ -357,7 +370,7 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
             "trigger_key repository_id ref held_for pull_request rerun_of superseded_by"
             " concurrency_group concurrency_limit changed_since"
         )
-        plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "faults": "[]"}
+        plain: dict[str, object] = {"event": "", "priority": 0, "fork": 0, "faults": "[]", "pushed_by": ""}
         return plain | dict.fromkeys(nothing.split())
     return {
         "event": trigger.event,
@@ -368,6 +381,7 @@ def _trigger_columns(trigger: Trigger | None) -> dict[str, object]:
         "held_for": trigger.held_for or None,
         "fork": trigger.fork,
         "pull_request": trigger.pull_request,
+        "pushed_by": trigger.pushed_by,
         "rerun_of": trigger.rerun_of,
         "superseded_by": trigger.superseded_by,
         "faults": json.dumps([asdict(fault) for fault in trigger.faults]),
@@ -390,6 +404,7 @@ def _trigger(row: Row) -> Trigger | None:
         approved_by=row["approved_by"],
         fork=bool(row["fork"]),
         pull_request=row["pull_request"],
+        pushed_by=row["pushed_by"],
         rerun_of=row["rerun_of"],
         superseded_by=row["superseded_by"],
         faults=tuple(FileFault(**fault) for fault in json.loads(row["faults"])),

@@ -29,6 +29,8 @@ class TriggerDocument(TypedDict):
     approved_by: str | None
     fork: bool
     pull_request: int | None
+    #: As the forge's signature or the sign-in says; empty: not known.
+    pushed_by: str
     rerun_of: str | None
     superseded_by: str | None
     faults: list[FileFaultDocument]
@@ -163,6 +165,7 @@ def trigger_json(trigger: Trigger) -> TriggerDocument:
         "approved_by": trigger.approved_by,
         "fork": trigger.fork,
         "pull_request": trigger.pull_request,
+        "pushed_by": trigger.pushed_by,
         "rerun_of": trigger.rerun_of,
         "superseded_by": trigger.superseded_by,
         "faults": [

@@ -10,14 +10,17 @@ import pytest
 from headway.deploy.rollout import Asked
 from headway.domain.contract import HostSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
-from headway.domain.org import ApprovalFloor, Floor, Freeze
+from headway.domain.intake import Arrival, ArrivalKind
+from headway.domain.org import ApprovalFloor, Floor, Freeze, OrgPerson
 from headway.domain.people import Actor
+from headway.domain.release import Release
 from headway.domain.request import Request, RequestOrigin, RequestState
 from headway.domain.run import TriggerEvent
 from headway.engine import deployments_duty, promotion
 from headway.engine.audit import list_entries
 from headway.engine.deployment_gate import GateRefused
 from headway.engine.deployment_plan import UnknownEnvironment
+from headway.engine.deployment_records import record_release
 from headway.engine.deployment_rollback import NothingBefore
 from headway.engine.permissions import NotAllowed
 from headway.engine.promotion import follow_all
@@ -25,6 +28,7 @@ from headway.engine.releases import NoReleaseYet
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.requests import CommentMissing, RequestIsOver, UnknownService
 from headway.store import deployments, repositories, requests
+from headway.store.arrivals import add_arrival
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from headway.store.follow_ups import unfollowed_runs
@@ -213,7 +217,7 @@ async def test_approvals_open_the_gate_and_one_no_closes_it(line: Line) -> None:
     [approval] = [one for one in waiting.obstacles if one.kind == "approval"]
     assert approval.reason == (
         "production needs 2 approvals from team:storefront with a comment; "
-        "not counted: ana asked for it or wrote it; bo asked for it or wrote it"
+        "not counted: ana asked for it, pushed or wrote it; bo asked for it, pushed or wrote it"
     )
     refused = await desk.approve(EVE, made.id, yes=False, comment="the index is missing")
     assert (refused.state, refused.reason) == (S.REFUSED, "eve said no: the index is missing")
@@ -222,6 +226,57 @@ async def test_approvals_open_the_gate_and_one_no_closes_it(line: Line) -> None:
     entries = line.database.read(list_entries).entries
     actions = [entry.action for entry in entries if entry.actor != "headway"]
     assert actions == ["deployment.approve"] * 3 + ["deployment.request"]
+
+
+async def test_a_floor_rests_on_who_pushed_and_not_on_who_is_said_to_have_written_it(line: Line) -> None:
+    """The author of a commit is what its maker wrote there."""
+    line.database.transact(lambda tx: tx.execute("UPDATE repositories SET forge = 'github'"))
+    line.org = replace(ORG, floors=(Floor("four eyes", approvals=ApprovalFloor(1, not_own=True)),))
+    first, second = line.green("one"), line.green("two", pushed_by="mallory")
+    third = line.green("three", pushed_by="bo-b")
+    # What follows from them by itself is asked for before.
+    await line.duty(most=0).tick(line.clock.now())
+
+    async def stands(release: Release) -> Request:
+        made = await line.requests.request_deployment(
+            EVE, service="shop", environment="staging", release=release.id
+        )
+        await line.requests.approve(BO, made.id, yes=True)
+        await line.duty(most=0).tick(line.clock.now())
+        [found] = [one for one in line.asked() if one.id == made.id]
+        return found
+
+    unknown = await stands(first)
+    assert (unknown.state, kinds(unknown)) == (S.WAITING, ["pusher"])
+    assert f"nobody who can prove it has told who pushed {first.commit[:12]}" in unknown.reason
+    strange = await stands(second)
+    assert f"mallory pushed {second.commit[:12]}, and org.toml knows nobody of that name" in strange.reason
+    line.org = replace(line.org, people={"bo": OrgPerson("bo", aliases=("bo-b",))})
+    own = await stands(third)
+    assert kinds(own) == ["approval"] and "bo asked for it, pushed or wrote it" in own.reason
+    # A look was first, and the webhook told of the same push afterwards.
+    late = Arrival(ArrivalKind.PUSH, "refs/heads/main", None, first.commit, "ana")
+    line.database.transact(lambda tx: add_arrival(tx, "repo-1", "k", late, delivery="", now=START))
+    # It waits for a place, as this duty has none.
+    assert kinds(await stands(first)) == ["lock"]
+
+
+async def test_a_floor_may_let_only_what_this_server_built_pass(line: Line) -> None:
+    line.org = replace(ORG, floors=(Floor("ours", built_here=True),))
+    release = line.green("one")
+    ask = line.requests.request_deployment
+    assert (await ask(EVE, service="shop", environment="staging", release=release.id)).obstacles == ()
+    by_command = line.green("two")
+    line.database.transact(
+        lambda tx: tx.execute("UPDATE runs SET event = '' WHERE release_id = :id", id=by_command.id)
+    )
+    with pytest.raises(
+        GateRefused, match="only what this server built go to staging; a command on a machine"
+    ):
+        await ask(EVE, service="shop", environment="staging", release=by_command.id)
+    uploaded = await record_release(line.tools, EVE, service="shop", commit=line.commit("three"), files={})
+    with pytest.raises(GateRefused, match="another system built it"):
+        await ask(EVE, service="shop", environment="staging", release=uploaded.id)
 
 
 async def test_withdrawn(line: Line) -> None:

@@ -206,6 +206,7 @@ def _environment(name: str, table: shape_delivery.EnvironmentTable) -> Environme
         production=name == "production" if table.production is None else table.production,
         when=table.when,
         after=table.after,
+        after_recorded=table.after_recorded,
         promote=Promote(table.promote),
         approval_from=", ".join(_listed(table.approval.source)) if table.approval else None,
         approval=_approval(table.approval),

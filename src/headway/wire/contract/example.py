@@ -117,6 +117,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
             "hosts": "group:front",
             "strategy": {"kind": "canary", "first": 1, "then": "50%", "watch": "2m"},
             "after": "rehearsal",
+            "after_recorded": False,
             "promote": "ask",
             "approval": {"from": "team:box-office", "comment": True, "not_own": True},
             "secrets": ["DATABASE_URL"],

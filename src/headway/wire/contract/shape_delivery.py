@@ -307,7 +307,7 @@ class Approval(Model):
     )
     not_own: bool = Field(
         False,
-        description="Whoever asked for the deployment, or wrote its commit, cannot approve it.",
+        description="Whoever asked for the deployment, pushed its commit or wrote it cannot approve it.",
         examples=[True],
     )
 
@@ -331,6 +331,12 @@ class EnvironmentTable(Model):
     )
     after: Text | None = Field(
         None, description="The environment that a release must have reached before.", examples=["staging"]
+    )
+    after_recorded: bool = Field(
+        False,
+        description="Whether a deployment there that another system did, and told of (`headway deployment record`), "
+        "counts for `after`. Headway has not seen that it is true.",
+        examples=[True],
     )
     promote: Literal["ask", "automatic"] = Field(
         "ask", description="Whether a person says when a release goes on to here.", examples=["ask"]

@@ -61,6 +61,7 @@ def _floor(table: shape.FloorTable) -> Floor:
         logs=_listed(table.logs),
         objective=table.objective,
         ask=table.ask,
+        built_here=table.built_here,
     )
 
 

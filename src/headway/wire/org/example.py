@@ -35,6 +35,7 @@ _VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
             "approvals": {"from": ["team:box-office", "role:operator"], "not_own": True},
             "branches": ["main", "release/*"],
             "ask": True,
+            "built_here": True,
         },
     ),
     (

@@ -69,7 +69,8 @@ class Approvals(Model):
     )
     not_own: bool = Field(
         False,
-        description="Whoever asked for the deployment, or wrote its commit, cannot approve it.",
+        description="Whoever asked for the deployment, pushed its commit or wrote it cannot approve it. In a floor it must be "
+        "known who pushed: by a signed webhook, or by a sign-in to push here.",
         examples=[True],
     )
 
@@ -112,6 +113,12 @@ class FloorTable(Model):
     objective: bool = Field(False, description="The service must declare an objective.", examples=[True])
     ask: bool = Field(
         False, description='A person promotes: `promote = "automatic"` does not count.', examples=[True]
+    )
+    built_here: bool = Field(
+        False,
+        description="Only releases that a run of this server built of what was pushed: none that another system built, "
+        "and none of a command on somebody's machine.",
+        examples=[True],
     )
 
 
