@@ -72,7 +72,7 @@ class Workshop:
     def begin(self, tools: Tools, *only: str, fail_fast: bool = False) -> Begun:
         project = find_project(self.repository.folder)
         source = tools.git.inspect(project.root)
-        return begin(tools, project.contract, source, Wish(only, fail_fast))
+        return begin(tools, project.contract, source, Wish(only, fail_fast=fail_fast))
 
     async def run(self, *only: str, fail_fast: bool = False, limit: int = 4) -> Ended:
         """The whole run, from the beginning to its end."""
