@@ -131,7 +131,7 @@ def test_a_secret_is_set_and_read_and_nothing_of_it_stands_in_a_row(database: Da
 
 def test_a_row_that_is_copied_to_another_place_does_not_open(database: Database, vault: Vault) -> None:
     put(database, vault, environment_scope("shop", "production"), "A", "hunter2")
-    copy = "INSERT INTO secrets SELECT 'service', 'mine', name, ciphertext, key_id, updated_at, updated_by FROM secrets"
+    copy = "INSERT INTO secrets SELECT 'service', 'mine', name, ciphertext, key_id, updated_at, updated_by, repository FROM secrets"
     database.transact(lambda tx: tx.execute(copy))
     with pytest.raises(SecretDamaged, match="the secret A of service mine was changed"):
         database.read(lambda tx: vault.get(tx, service_scope("mine"), "A"))
@@ -423,6 +423,39 @@ def test_what_is_left_of_a_service_is_not_whose_branch_takes_its_name(
         secrets_for_run(
             run_of(Trigger(TriggerEvent.PUSH, "k", "repo-2")), ("A",), serving(database, here, vault)
         )
+
+
+def test_the_next_repository_of_a_name_is_not_given_what_the_one_before_had(
+    database: Database, here: Settings, vault: Vault
+) -> None:
+    put(database, vault, SHOP, "A", "hunter2")  # before anybody declared it
+    put(database, vault, environment_scope("shop-two", "production"), "A", "of another")
+    know(database, "repo-1", "shop", None, 1)
+    database.transact(lambda tx: secrets.bind_secrets(tx, "shop", "repo-1"))
+    put(database, vault, environment_scope("shop", "production"), "B", "hunter3")
+
+    def given(repository: str) -> list[str]:
+        look = stored_secrets(vault, database)
+        found = look(WantedSecrets(("A", "B"), "shop", "production", repository=repository))
+        return sorted(found.values())
+
+    assert given("repo-1") == ["hunter2", "hunter3"]
+    # It calls itself otherwise now, and another one takes the name.
+    database.transact(
+        lambda tx: repositories.describe(tx, "repo-1", service="store", team=None, default_branch=None)
+    )
+    know(database, "repo-2", "shop", None, 2)
+    database.transact(lambda tx: secrets.bind_secrets(tx, "shop", "repo-2"))
+    assert given("repo-2") == []
+    put(database, vault, SHOP, "A", "hunter4")
+    assert given("repo-2") == ["hunter4"]
+    database.transact(lambda tx: vault.remove_bound(tx, "repo-2", ANA, NOON))
+    assert given("repo-2") == []
+    left = database.read(secrets.all_secrets)
+    assert [(str(one.stored.scope), one.stored.name) for one in left] == [
+        ("shop-two/production", "A"),
+        ("shop/production", "B"),
+    ]
 
 
 def test_a_branch_gets_no_team_s_secrets_by_claiming_the_team(

@@ -20,6 +20,7 @@ from headway.store import repositories, runs
 from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival
 from headway.store.database import Transaction
 from headway.store.events import add_event
+from headway.store.secrets import bind_secrets
 
 EVENTS = {
     ArrivalKind.PUSH: TriggerEvent.PUSH,
@@ -233,6 +234,7 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     ):
         return False
     repositories.describe(tx, repository.id, service=contract.service.name, team=team, default_branch=branch)
+    bind_secrets(tx, contract.service.name, repository.id)
     # It decides whose roles count there, and which secrets its jobs are given.
     before = {"service": repository.service, "team": repository.team}
     after = {"service": contract.service.name, "team": team, "pushed_by": arrival.sender or arrival.author}

@@ -185,12 +185,13 @@ class Repositories:
         return Added(repository, hook_secret)
 
     async def remove(self, actor: Actor, repository: Repository) -> None:
-        """It is not looked at any more; its runs and releases stay. Raises NotAllowed."""
+        """It is not looked at any more; its runs and releases stay, its services' secrets go. Raises NotAllowed."""
         require(actor, Action.REPOSITORY_REMOVE, team=None)
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
             rows.remove_repository(tx, repository.id, now)
+            self._vault.remove_bound(tx, repository.id, actor, now)
             self._vault.remove_all(tx, repository_scope(repository.id), actor, now)
             record(tx, actor, "repository.remove", repository.name, {"url": repository.url}, None, now)
             _tell(tx, repository, now)

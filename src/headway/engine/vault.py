@@ -56,6 +56,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 LONGEST_VALUE = 64 * 1024
 #: What jobs and deployments may be given; the rest is Headway's own.
 FOR_JOBS = (ScopeKind.TEAM, ScopeKind.SERVICE, ScopeKind.ENVIRONMENT)
+_OF_SERVICE = (ScopeKind.SERVICE, ScopeKind.ENVIRONMENT)
 
 
 class NotItsSecrets(WrongUse):
@@ -143,7 +144,10 @@ class Vault:
         found = rows.find_secret(tx, scope, name)
         sealed = self.encrypt(_purpose(scope, name), value)
         stored = StoredSecret(scope, name, sealed.split(".")[1], now, actor.name)
-        rows.put_secret(tx, SealedSecret(stored, sealed))
+        owner = (
+            repository_of_service(tx, scope.owner.partition("/")[0]) if scope.kind in _OF_SERVICE else None
+        )
+        rows.put_secret(tx, SealedSecret(stored, sealed), repository=owner.id if owner else None)
         before = None if found is None else {"updated_by": found.stored.updated_by, "at": _at(found)}
         record(tx, actor, "secret.set", f"{scope} {name}", before, {"key": stored.key_id}, now)
         look_soon_for_secrets(tx, now)
@@ -165,9 +169,16 @@ class Vault:
             record(tx, actor, "secret.remove", str(scope), {"names": names}, None, now)
         return len(names)
 
-    def get(self, tx: Transaction, scope: SecretScope, name: str) -> str | None:
-        """The value; None when there is none."""
-        found = rows.find_secret(tx, scope, name)
+    def remove_bound(self, tx: Transaction, repository_id: str, actor: Actor, now: datetime) -> None:
+        """Those of the services of a repository that goes: whose name the next one may take."""
+        for secret in rows.bound_secrets(tx, repository_id):
+            self.remove(tx, secret.stored.scope, secret.stored.name, actor, now)
+
+    def get(
+        self, tx: Transaction, scope: SecretScope, name: str, *, given_to: str | None = None
+    ) -> str | None:
+        """The value; None when there is none, or none that the repository `given_to` may have."""
+        found = rows.find_secret(tx, scope, name, given_to=given_to)
         return None if found is None else self._open(found)
 
     def of_repository(self, tx: Transaction, repository_id: str) -> tuple[Secret, ...]:
@@ -175,8 +186,11 @@ class Vault:
         found = rows.secrets_of(tx, repository_scope(repository_id))
         return tuple(Secret(secret.stored.name, self._open(secret)) for secret in found)
 
-    def values(self, tx: Transaction, wanted: WantedSecrets) -> dict[str, str]:
-        """Those that are here; an environment's before the service's before the team's."""
+    def values(
+        self, tx: Transaction, wanted: WantedSecrets, *, given_to: str | None = None
+    ) -> dict[str, str]:
+        """Those that are here; an environment's before the service's before the team's. `given_to`: the repository that
+        declares the service; it gets none that are of one which declared it before."""
         scopes = [service_scope(wanted.service)]
         if wanted.environment is not None:
             scopes.insert(0, environment_scope(wanted.service, wanted.environment))
@@ -185,7 +199,7 @@ class Vault:
         found: dict[str, str] = {}
         for scope in scopes:
             for name in wanted.names:
-                if name not in found and (value := self.get(tx, scope, name)) is not None:
+                if name not in found and (value := self.get(tx, scope, name, given_to=given_to)) is not None:
                     found[name] = value
         return found
 
@@ -255,7 +269,11 @@ def stored_secrets(vault: Vault, database: Database) -> StoredSecrets:
             owner = repository_of_service(tx, wanted.service)
             if wanted.repository is not None and (owner is None or owner.id != wanted.repository):
                 raise _not_its_own(wanted.service, owner)
-            return vault.values(tx, replace(wanted, team=owner.team if owner else None))
+            return vault.values(
+                tx,
+                replace(wanted, team=owner.team if owner else None),
+                given_to=owner.id if owner else "",
+            )
 
         return database.read(read)
 
@@ -284,7 +302,11 @@ def local_secrets(settings: Settings) -> StoredSecrets | None:
     def look(wanted: WantedSecrets) -> Mapping[str, str]:
         def read(tx: Transaction) -> dict[str, str]:
             owner = repository_of_service(tx, wanted.service)
-            return vault.values(tx, replace(wanted, team=owner.team if owner else wanted.team))
+            return vault.values(
+                tx,
+                replace(wanted, team=owner.team if owner else wanted.team),
+                given_to=owner.id if owner else None,
+            )
 
         vault = open_vault(settings)
         with open_database(settings.database_url, before=copy_first(settings)) as database:

@@ -14,14 +14,15 @@ class SealedSecret:
     ciphertext: str
 
 
-def put_secret(tx: Transaction, secret: SealedSecret) -> None:
+def put_secret(tx: Transaction, secret: SealedSecret, *, repository: str | None = None) -> None:
+    """`repository`: the one that declares the service that it is of; None: not declared yet, or of no service."""
     stored = secret.stored
     tx.execute(
         """
-        INSERT INTO secrets (scope, owner, name, ciphertext, key_id, updated_at, updated_by)
-        VALUES (:scope, :owner, :name, :ciphertext, :key_id, :updated_at, :updated_by)
+        INSERT INTO secrets (scope, owner, name, ciphertext, key_id, updated_at, updated_by, repository)
+        VALUES (:scope, :owner, :name, :ciphertext, :key_id, :updated_at, :updated_by, :repository)
         ON CONFLICT (scope, owner, name) DO UPDATE SET ciphertext = :ciphertext, key_id = :key_id,
-            updated_at = :updated_at, updated_by = :updated_by
+            updated_at = :updated_at, updated_by = :updated_by, repository = :repository
         """,
         scope=stored.scope.kind,
         owner=stored.scope.owner,
@@ -30,17 +31,46 @@ def put_secret(tx: Transaction, secret: SealedSecret) -> None:
         key_id=stored.key_id,
         updated_at=to_milliseconds(stored.updated_at),
         updated_by=stored.updated_by,
+        repository=repository,
     )
 
 
-def find_secret(tx: Transaction, scope: SecretScope, name: str) -> SealedSecret | None:
+def find_secret(
+    tx: Transaction, scope: SecretScope, name: str, *, given_to: str | None = None
+) -> SealedSecret | None:
+    """`given_to`: only if this repository may have it, and no other one had the service before."""
     row = tx.one(
         "SELECT * FROM secrets WHERE scope = :scope AND owner = :owner AND name = :name",
         scope=scope.kind,
         owner=scope.owner,
         name=name,
     )
-    return None if row is None else _sealed(row)
+    if row is None or (given_to is not None and row["repository"] not in (None, given_to)):
+        return None
+    return _sealed(row)
+
+
+def bind_secrets(tx: Transaction, service: str, repository: str) -> None:
+    """It declares the service now: what was set for it before anybody did is its own."""
+    tx.execute(
+        """
+        UPDATE secrets SET repository = :repository WHERE repository IS NULL
+            AND (scope = 'service' AND owner = :service
+                OR scope = 'environment' AND SUBSTR(owner, 1, LENGTH(:prefix)) = :prefix)
+        """,
+        repository=repository,
+        service=service,
+        prefix=f"{service}/",
+    )
+
+
+def bound_secrets(tx: Transaction, repository: str) -> list[SealedSecret]:
+    """Those of the services that it declares or declared."""
+    rows = tx.all(
+        "SELECT * FROM secrets WHERE repository = :repository ORDER BY scope, owner, name",
+        repository=repository,
+    )
+    return [_sealed(row) for row in rows]
 
 
 def secrets_of(tx: Transaction, scope: SecretScope) -> list[SealedSecret]:
