@@ -45,5 +45,4 @@ class GitAccess:
 
     def pushed(self, repository_id: str) -> None:
         """Its journal has something new."""
-        self._server.duties.wake("look")
         self._server.looking.hint(repository_id)

@@ -65,6 +65,7 @@ class LookDuty:
     def hint(self, repository_id: str) -> None:
         """Somebody has just pushed there."""
         self._hints.add(repository_id)
+        self.wake()
 
     async def tick(self, now: datetime) -> datetime | None:
         """Sets to work on all that is due, and does not wait for it: a forge may take a minute to say that it is down."""

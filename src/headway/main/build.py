@@ -13,6 +13,7 @@ from headway.base.clock import SteadyClock, SystemClock
 from headway.base.errors import HeadwayError
 from headway.domain.people import Actor, Role
 from headway.domain.run import Run
+from headway.drivers.git.received import listening
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
 from headway.engine.arrivals import Arrivals
@@ -79,7 +80,8 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
         parts = Parts(replace(tools, settings=settings), options, url, vault, place)
         sending = parts.sending
         await parts.server.hub.start()
-        yield parts.server
+        with listening(settings.data, parts.looking.hint):
+            yield parts.server
     finally:
         if sending is not None:
             await sending.close()

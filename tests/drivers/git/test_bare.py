@@ -1,8 +1,11 @@
 """A server's repository: made whole, read in full, and the source of working copies that copy no history."""
 
+import asyncio
 import os
+import stat
 import subprocess
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from headway.base.errors import WrongUse
 from headway.drivers.git import Git, UnknownCommit
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
-from headway.drivers.git.received import forget, received
+from headway.drivers.git.received import PIPE, forget, listening, received
 from tests.support.repositories import ENVIRONMENT, Repository
 
 LATER = timedelta(seconds=5)
@@ -352,3 +355,45 @@ def test_ten_thousand_branches_cost_a_run_nothing(
     copy = tmp_path / "copy"
     git.checkout(source.repository, commit=sha, tree=source.tree, branch="b/77", destination=copy)
     assert len((copy / ".git/packed-refs").read_bytes().splitlines()) == 3, "not one of the others is copied"
+
+
+async def test_a_push_by_path_wakes_the_server(bare: Bare, repository: Repository, tmp_path: Path) -> None:
+    """Its hook does; else it would be found at the next look, within a minute."""
+    told, heard = [], asyncio.Event()
+
+    def hear(name: str) -> None:
+        told.append(name)
+        heard.set()
+
+    repository.commit({"a": "1"})
+    with listening(tmp_path, hear):
+        assert stat.S_IMODE((tmp_path / PIPE).stat().st_mode) == 0o600
+        (tmp_path / "stray").write_bytes(b"../../etc\n\xff\n" + b"x" * 300)
+        with (tmp_path / PIPE).open("wb", buffering=0) as pipe:
+            pipe.write((tmp_path / "stray").read_bytes() + b"\n")
+        await asyncio.to_thread(push, repository, bare)
+        async with asyncio.timeout(60):
+            await heard.wait()
+    assert set(told) == {"rep-1"}
+    assert len(received(bare.folder)) == 1
+    assert not (tmp_path / PIPE).exists()
+
+
+async def test_a_push_waits_for_no_server_that_is_dead_or_hangs(
+    bare: Bare, repository: Repository, tmp_path: Path
+) -> None:
+    # A pipe that a killed server left, and that nobody reads.
+    os.mkfifo(tmp_path / PIPE, 0o600)
+    repository.commit({"a": "1"})
+    await asyncio.to_thread(push, repository, bare)
+    # One that is full, as a server that hangs has it.
+    full = os.open(tmp_path / PIPE, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            while os.write(full, b"x" * 4096):
+                pass
+        repository.commit({"a": "2"})
+        await asyncio.to_thread(push, repository, bare)
+        assert len(received(bare.folder)) == 2
+    finally:
+        os.close(full)

@@ -9,17 +9,23 @@ hook has no file, and of two pushes to one branch at one time the second may be 
 refs say, and the intake compares them.
 """
 
+import asyncio
 import os
 import re
 import secrets
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 FOLDER = "headway-received"
+#: Beside the folder of repositories: into this pipe the hook writes whose journal has something new, if a server listens.
+PIPE = "headway.pushed"
 #: The hook greets the pusher with at most so many links.
 _LINKS = 5
+_LONGEST_NAME = 200
+_REPOSITORY = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _NAME = re.compile(r"([0-9]{10,20})-([0-9]{1,10})")
 _LINE = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs/[^\0\n]+)")
 
@@ -37,6 +43,10 @@ mkdir -p "$folder"
 if {{ printf 'headway-received 1\\nsender %s\\n' "${{HEADWAY_SENDER:-}}"; cat; }} >"$part" &&
     {{ sync "$part" 2>/dev/null || sync; }} && exec 3<"$part" && mv "$part" "$folder/$stamp-$$"; then
     sync "$folder" 2>/dev/null || :
+    # Apart and for some seconds, so that nobody waits for a server that is dead or hangs.
+    if [ -p ../../{PIPE} ]; then
+        timeout 5 sh -c 'printf "%s\\n" "$1" >../../{PIPE}' sh "${{PWD##*/}}" >/dev/null 2>&1 3<&- &
+    fi
 else
     rm -f "$part"
     echo "headway: the push is stored but could not be noted; it is found at the next look"
@@ -108,6 +118,40 @@ def sweep_parts(repository: Path, *, older_than: datetime) -> None:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < older_than.timestamp():
                 path.unlink()
+
+
+@contextmanager
+def listening(data: Path, told: Callable[[str], None]) -> Iterator[None]:
+    """Calls `told` with the name of each repository (without `.git`) that somebody pushed to by path or SSH, in the running
+    loop. A wake-up and no more: what it misses is found at the next look. Raises OSError."""
+    pipe = data / PIPE
+    with suppress(FileNotFoundError):
+        pipe.unlink()
+    os.mkfifo(pipe, 0o600)
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    rest = b""
+
+    def read() -> None:
+        nonlocal rest
+        try:
+            rest += os.read(descriptor, 65536)
+        except BlockingIOError:
+            return
+        *lines, rest = rest.split(b"\n")
+        rest = rest[-_LONGEST_NAME:]
+        for name in {line.removesuffix(b".git") for line in lines}:
+            if _REPOSITORY.fullmatch(name):
+                told(name.decode())
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        with suppress(OSError):
+            pipe.unlink()
 
 
 def _order(note: Path) -> tuple[int, ...]:
