@@ -150,11 +150,7 @@ class Shop:
             )
             for name, server in zip(self.names, self.servers, strict=True)
         )
-        text = CONTRACT
-        for old, new in self.edits.items():
-            assert old in text, old
-            text = text.replace(old, new)
-        return text.format(
+        text = CONTRACT.format(
             root=self.root,
             strategy=self.strategy,
             health=self.health
@@ -164,6 +160,10 @@ class Shop:
             names=", ".join(f'"{name}"' for name in self.names),
             hosts=hosts,
         )
+        for old, new in self.edits.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
 
     def contract(self) -> Contract:
         return read_contract(self.text(), "headway.toml")
