@@ -17,6 +17,7 @@ from headway.deploy.own_files import (
     with_own_files,
 )
 from headway.domain.contract import DeploySpec, HealthCheck, HealthFrom, HealthKind
+from headway.wire.contract import read_contract
 from tests.deploy.examples import BEFORE, deploy_spec, host, plan
 
 HERE = HealthCheck(HealthKind.COMMAND, "./look", source=HealthFrom.HERE)
@@ -74,3 +75,16 @@ def test_the_file_at_hand_stands_for_one_that_nobody_knows() -> None:
     old = whole.old(whole.hosts[0])
     assert old is not None
     assert (old.deploy, [process.name for process in old.processes]) == (today.deploy, ["main"])
+
+
+def test_whatever_a_file_can_say_a_host_can_keep() -> None:
+    """The example says all there is."""
+    text = (Path(__file__).parents[2] / "docs" / "headway.example.toml").read_text()
+    deploy = read_contract(text, "headway.toml").deploy
+    assert deploy is not None
+    names = tuple(process.name for process in deploy.processes)
+    standing = plan(replace(host("web1"), processes=names), deploy=deploy).new(
+        replace(host("web1"), processes=names)
+    )
+    line = b"dep-1 " + own_file_text(standing).encode()
+    assert read_own_files(line, checks_of(deploy)) == {"dep-1": OwnFile(deploy, names)}
