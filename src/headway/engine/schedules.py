@@ -34,11 +34,26 @@ class ScheduleDuty:
         self._reader = reader
         self._observer = observer
         self.on_runs: Callable[[], None] = lambda: None
+        self._has_begun = False
 
     async def tick(self, now: datetime) -> datetime | None:
+        if not self._has_begun:
+            await self._end_long_rests(now)
+            self._has_begun = True
         for schedule in await self._database.fetch(lambda tx: rows.due_schedules(tx, now)):
             await self._schedule(schedule, now)
         return await self._database.fetch(rows.next_schedule)
+
+    async def _end_long_rests(self, now: datetime) -> None:
+        """Times that a clock which was set far forward has written down would be waited for after it is set back."""
+
+        def work(tx: Transaction) -> None:
+            for schedule in rows.all_schedules(tx):
+                due_at = next_due(schedule.cron, schedule.zone, now)
+                if due_at is not None and schedule.due_at is not None and due_at < schedule.due_at:
+                    rows.schedule_again(tx, schedule, due_at)
+
+        await self._database.perform(work)
 
     async def _schedule(self, schedule: Schedule, now: datetime) -> None:
         assert schedule.due_at is not None

@@ -50,6 +50,7 @@ from headway.engine.troubles import Troubles
 from headway.engine.upgrade import copy_first
 from headway.engine.vault import Vault, stored_secrets
 from headway.main.sending import Sending
+from headway.store.rests import end_long_rests
 
 log = logging.getLogger("headway.server")
 
@@ -67,6 +68,7 @@ async def build(settings: Settings, options: ServerSettings, url: str) -> AsyncI
     sending: Sending | None = None
     try:
         await place.take()
+        await tools.database.perform(lambda tx: end_long_rests(tx, clock.now()))
         if options.new_key:
             actor = Actor(settings.user, Role.ADMINISTRATOR, by="command")
             await asyncio.to_thread(forget_lost, tools.database, settings, actor, clock.now())

@@ -250,6 +250,10 @@ def schedules_of(tx: Transaction, repository: str) -> list[Schedule]:
     return [_schedule(row) for row in _schedule_rows(tx, repository)]
 
 
+def all_schedules(tx: Transaction) -> list[Schedule]:
+    return [_schedule(row) for row in tx.all("SELECT * FROM schedules ORDER BY repository, name")]
+
+
 def next_schedule(tx: Transaction) -> datetime | None:
     row = tx.one("SELECT MIN(due_at) AS due_at FROM schedules WHERE due_at IS NOT NULL")
     return None if row is None or row["due_at"] is None else from_milliseconds(row["due_at"])
