@@ -76,6 +76,7 @@ def make_server(
         repositories=Repositories(database, vault, tools.clock, settings),
         deployments=DeploymentsDuty(wishes),
         slots=Slots(2),
+        runs=SimpleNamespace(explain=dict),
         disk=DiskWatch(settings),
         base_url=base_url,
         started_at=NOW,

@@ -74,6 +74,7 @@ def store_run(
     subject: str = "Round prices half-even",
     at: datetime | None = None,
     seconds: float = 180,
+    parameters: Mapping[str, str] | None = None,
     **trigger: Any,
 ) -> Run:
     """The run with its jobs; logs stand as files where the engine writes them."""
@@ -94,6 +95,7 @@ def store_run(
         started_at=None if state is State.QUEUED else at,
         finished_at=at + timedelta(seconds=seconds) if state.is_final else None,
         requested_by="grace",
+        parameters=parameters or {},
         trigger=Trigger(
             event=trigger.pop("event", TriggerEvent.PUSH),
             key=f"key-{service}-{number}",

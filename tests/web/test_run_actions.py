@@ -1,7 +1,6 @@
 """Buttons of the run page: each says what it will do, does it by a form, and only for those who may."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.support.stored_runs import StoredJob, failed_run, store_run
 def server(server):
     server.observer = RunNews()
     server.cancelled = []
-    server.runs = SimpleNamespace(cancel=lambda run, reason: server.cancelled.append((run, reason)))
+    server.runs.cancel = lambda run, reason: server.cancelled.append((run, reason))
     return server
 
 
