@@ -1,10 +1,14 @@
 """A clock that was set far forward and back: nothing that was written down meanwhile waits for that day."""
 
 from datetime import timedelta
+from typing import Any, cast
 
 from headway.base.clock import from_milliseconds, to_milliseconds
+from headway.domain.intake import Schedule
+from headway.engine.schedules import ScheduleDuty
 from headway.store.bulk import insert_rows
 from headway.store.database import Database
+from headway.store.repositories import put_schedules, schedules_of
 from headway.store.rests import end_long_rests
 from tests.support.clocks import NOON
 
@@ -56,3 +60,20 @@ def test_polls_and_tries_of_a_clock_that_was_far_ahead_are_due_now(database: Dat
     waits = {id: wait for id, (_, wait) in repositories.items()} | arrivals | effects
     assert due == {id: timedelta(0) if wait == YEARS else wait for id, wait in waits.items()}
     assert database.transact(lambda tx: end_long_rests(tx, NOON)) == 0
+
+
+async def test_a_cron_trigger_of_a_clock_that_was_far_ahead_comes_at_its_next_time(
+    database: Database,
+) -> None:
+    values: dict[str, object] = dict.fromkeys(["url", "web_url", "created_by", "fault"], "")
+    values |= {"id": "r", "name": "r", "forge": "github", "created_at": 0, "poll_every": 60, "faults": 0}
+    written = [
+        Schedule("r", "shop", name, cron, "UTC", "main", {}, NOON + wait)
+        for name, cron, wait in (("nightly", "0 3 * * *", YEARS), ("hourly", "0 * * * *", HOUR))
+    ]
+    database.transact(lambda tx: insert_rows(tx, "repositories", [values]))
+    database.transact(lambda tx: put_schedules(tx, "r", written))
+    duty = ScheduleDuty(database, cast(Any, None), cast(Any, None))
+    assert await duty.tick(NOON) == NOON + HOUR
+    due = {schedule.name: schedule.due_at for schedule in database.read(lambda tx: schedules_of(tx, "r"))}
+    assert due == {"nightly": NOON + 15 * HOUR, "hourly": NOON + HOUR}
