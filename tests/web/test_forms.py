@@ -343,17 +343,21 @@ async def test_the_way_back_says_from_what_to_what_and_goes_there(
     to = re.search(r'name="to" value="(rel-\w+)"', page)
     button = re.search(r"<button[^>]*>Roll back to (rel-\w+)</button>", page)
     assert to is not None and button is not None and to[1] == button[1]
-    answer = await browser.send(path, page=path, to=to[1])
+    answer = await browser.send(path, page=path, to=to[1], without="web3")
     assert answer.headers["location"] == "/services/shop/requests/req-new"
     assert recorder.asked == [
-        ("rollback", "ada", {"service": "shop", "environment": "production", "to": to[1]})
+        (
+            "rollback",
+            "ada",
+            {"service": "shop", "environment": "production", "to": to[1], "without": ["web3"]},
+        )
     ]
 
 
 async def test_a_release_is_asked_for(server: Any, recorder: Recorder, browser: Browser) -> None:
     row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
     path = f"/services/shop/releases/{row['release_id']}/deploy"
-    answer = await browser.send(path, environment="staging", kind="hotfix")
+    answer = await browser.send(path, environment="staging", kind="hotfix", without="web1, web2")
     assert answer.headers["location"] == "/services/shop/requests/req-new"
     assert recorder.asked == [
         (
@@ -365,6 +369,7 @@ async def test_a_release_is_asked_for(server: Any, recorder: Recorder, browser: 
                 "release": row["release_id"],
                 "kind": "hotfix",
                 "force": False,
+                "without": ["web1", "web2"],
             },
         )
     ]

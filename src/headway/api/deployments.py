@@ -1,5 +1,6 @@
 """Deployments: the list, one of them, what can be asked of it, and those that something else did."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal, TypedDict
 
@@ -23,7 +24,12 @@ from headway.api.routes import (
 )
 from headway.base.errors import WrongUse
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
+from headway.drivers.ssh.connections import Connections
+from headway.engine.deployment_gone import empty_host, forget_host
+from headway.engine.deployment_hold import World
 from headway.engine.deployment_records import Record, record_deployment
+from headway.engine.permissions import Action
+from headway.engine.request_gate import require_in
 from headway.engine.requests import Requests
 from headway.engine.server import Server
 from headway.store import deployments as rows
@@ -56,6 +62,12 @@ class WholeDeployment(TypedDict):
     #: The request that it fulfils; what a person asks of it now.
     request: str | None
     asked: str | None
+
+
+class GoneDocument(TypedDict):
+    host: str
+    #: What it had.
+    release: str | None
 
 
 class Recorded(TypedDict):
@@ -194,6 +206,38 @@ async def ask(
     return deployment_json(await do[asked](await actor_of(request), id))
 
 
+@posts(
+    "/api/services/{service:str}/environments/{environment:str}/hosts/{host:str}/{what:str}",
+    id="endGoneHost",
+    does="Empty or forget a host that the environment does not name any more.",
+    of="deployments",
+    status_code=200,
+)
+async def end_gone(
+    request: ApiRequest,
+    service: Name,
+    environment: Name,
+    host: Name,
+    *,
+    what: Annotated[Literal["empty", "forget"], PathParameter()],
+) -> GoneDocument:
+    """`empty`: what runs there is ended as its own release says · `forget`: it is told of no more, nothing is done."""
+    server, actor = server_of(request), await actor_of(request)
+    tools = requests_here(server).tools
+    await require_in(tools, actor, Action.DEPLOYMENT_REQUEST, service, environment)
+    if what == "forget":
+        now = server.now()
+        known = await server.database.perform(
+            lambda tx: forget_host(tx, actor, service, environment, host, now)
+        )
+    else:
+        settings = replace(tools.settings, user=actor.name)
+        async with Connections(settings.ssh) as connections:
+            world = World(settings, tools.clock, connections)
+            known = await empty_host(world, server.database, actor, service, environment, host)
+    return {"host": known.host, "release": known.release}
+
+
 async def _found(server: Server, id: str) -> Deployment:
     found = await server.database.fetch(lambda tx: rows.get_deployment(tx, id))
     if found is None:
@@ -216,4 +260,4 @@ async def _whole(server: Server, deployment: Deployment) -> WholeDeployment:
     return await server.database.fetch(read)
 
 
-ROUTES = (list_deployments, record, get_deployment, get_by_number, ask)
+ROUTES = (list_deployments, record, get_deployment, get_by_number, ask, end_gone)

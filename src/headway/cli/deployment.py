@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from headway.base.errors import WrongUse
+from headway.cli.deployment_gone import command_for
 from headway.cli.deployment_steer import steering
 from headway.cli.output import echo, emit_json, json_option
 from headway.cli.server_choice import local_option, server_for
@@ -29,6 +30,12 @@ for _word, _help in (
     ("back", "Take what goes on in ENVIRONMENT back, on every host that was switched."),
 ):
     command.add_command(steering(_word, _help))
+
+for _word, _help in (
+    ("empty", "End what a HOST still has that ENVIRONMENT does not name any more, as its release says."),
+    ("forget", "Tell no more of a HOST that ENVIRONMENT does not name any more; nothing is done there."),
+):
+    command.add_command(command_for(_word, _help))
 
 
 @command.command("record")

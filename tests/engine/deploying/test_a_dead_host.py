@@ -14,19 +14,25 @@ import pytest
 
 from headway.base.errors import Errored
 from headway.domain.deployment import DeploymentState
+from headway.domain.people import Actor, Role
+from headway.domain.release import Release
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.engine import host_link, host_lock
+from headway.engine.deployment_gone import NotGone, empty_host, forget_host
 from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_status import read_status
 from headway.engine.deployments import Deployments, Wish, dry_run
 from headway.engine.host_link import HostLink
+from headway.engine.views.service import read_service
 from headway.store import deployments as rows
 from headway.store.audit import entries
 from headway.store.database import Database
+from headway.store.views.deployments import on_hosts
+from headway.store.views.services import place_lines
 from headway.wire.contract import read_contract
-from tests.support.deploying import Noting, Shop
+from tests.support.deploying import NOW, Noting, Shop
 from tests.support.sshd import Sshd, needs_sshd
 
 pytestmark = needs_sshd
@@ -236,7 +242,7 @@ async def test_a_host_is_left_out_by_name_and_caught_up_by_the_next_deployment(s
     )
     assert shop.serving() == ["two", "two", "one"]
     assert runs(shop).startswith(f"{two.id} on 2 of 3; web3 left out by ana@laptop since ")
-    [entry] = shop.database.read(lambda tx: entries(tx, before=None, limit=10))
+    [entry] = shop.database.read(lambda tx: entries(tx, limit=10))
     assert (entry.actor, entry.action) == ("ana@laptop", "deployment.without")
     # Asked for once more without it there is nothing to do; with it, it is brought to what the others have.
     async with without_web3(shop, 1) as deployments:
@@ -287,8 +293,59 @@ async def test_status_and_dry_run_tell_what_each_host_has_after_a_rollback_with_
     assert environment.live.release == one
     assert f"{one} on 2 of 3; web3 not reached since " in environment.runs.sentence
     assert environment.runs.sentence.endswith(f"(had {two})")
-    plan = dry_run(shop.database, shop.project(), Wish("production", shop.release("three")), "ana")
+    [place] = shop.database.read(lambda tx: place_lines(tx, service="shop"))
+    assert (place.live_release, place.live) == (one, environment.live.number)
+    found = shop.database.read(lambda tx: on_hosts(tx, most=5, limit=10))
+    assert {line.host: line.release for line in found} == {"web1": one, "web2": one, "web3": two}
+    page = shop.database.read(lambda tx: read_service(tx, "shop"))
+    assert page is not None
+    assert page.runs["production"].sentence == environment.runs.sentence
+    async with shop.deployments() as deployments:
+        git = deployments.git
+    plan = dry_run(shop.database, git, shop.project(), Wish("production", shop.release("three")), "ana")
     assert [host.predecessor and host.predecessor.release for host in plan.hosts] == [one, one, two]
     # What is asked of the hosts later on puts it right, whoever was there meanwhile.
     [three] = await put(shop, "three")
     assert runs(shop) == three
+
+
+async def without_web3_in_the_file(shop: Shop, release: Release) -> None:
+    """A deployment whose file does not name web3 any more."""
+    text = shop.text().replace(', "web3"]', "]")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=read_contract(text, "headway.toml"))
+        await deployments.deploy(Wish("production", release))
+
+
+async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop) -> None:
+    [one] = await put(shop, "one")
+    two = shop.release("two")
+    await without_web3_in_the_file(shop, two)
+    assert shop.serving() == ["two", "two", "one"]
+    assert runs(shop) == f"{two.id}; web3 is no longer of it and still has {one}"
+    ana = Actor("ana", Role.ADMINISTRATOR)
+    async with shop.world() as world:
+        with pytest.raises(NotGone, match="web1 belongs to production"):
+            await empty_host(world, shop.database, ana, "shop", "production", "web1")
+        await empty_host(world, shop.database, ana, "shop", "production", "web3")
+        assert shop.serving() == ["two", "two", None]
+        assert not (shop.place("web3") / "current").is_symlink()
+        assert runs(shop) == two.id
+        with pytest.raises(NotGone, match="nothing is known of web3"):
+            await empty_host(world, shop.database, ana, "shop", "production", "web3")
+    assert shop.is_free()
+    # It may come back at any time, and begins anew.
+    await put(shop, "three")
+    assert shop.serving() == ["three"] * 3
+
+
+async def test_a_host_that_is_gone_for_good_is_forgotten(shop: Shop) -> None:
+    [one] = await put(shop, "one")
+    two = shop.release("two")
+    await without_web3_in_the_file(shop, two)
+    ana = Actor("ana", Role.ADMINISTRATOR)
+    shop.database.transact(lambda tx: forget_host(tx, ana, "shop", "production", "web3", NOW))
+    assert runs(shop) == two.id
+    [entry] = shop.database.read(lambda tx: entries(tx, limit=1))
+    assert (entry.action, entry.subject) == ("deployment.forget_host", "shop/production web3")
+    assert one in (entry.before or "")

@@ -19,7 +19,7 @@ from headway.domain.run import TriggerEvent
 from headway.engine import deployments_duty, promotion
 from headway.engine.audit import list_entries
 from headway.engine.deployment_gate import GateRefused
-from headway.engine.deployment_plan import UnknownEnvironment
+from headway.engine.deployment_plan import NoSuchHost, UnknownEnvironment
 from headway.engine.deployment_records import record_release
 from headway.engine.deployment_rollback import NothingBefore
 from headway.engine.permissions import NotAllowed
@@ -82,6 +82,25 @@ async def test_a_wish_stands_at_the_gate_and_says_what_it_waits_for(line: Line) 
     assert entry.subject == f"shop/production {release.id}"
     [event] = line.database.read(lambda tx: events_after(tx, 0))
     assert (event.kind, event.subject, event.data["state"]) == ("request.changed", made.id, "waiting")
+
+
+async def test_hosts_are_left_out_by_name_and_that_is_written_down(line: Line) -> None:
+    line.deploy = '\n[processes.worker]\nhosts = "web1"\nactivate = "true"'
+    release = line.green("one")
+    ask = partial(
+        line.requests.request_deployment, ANA, service="shop", environment="staging", release=release.id
+    )
+    with pytest.raises(NoSuchHost, match="staging has no host web9"):
+        await ask(without=("web9",))
+    made = await ask(without=("web1",))
+    assert made.without == ("web1",)
+    assert line.standing("staging") == made
+    [entry] = line.database.read(list_entries).entries
+    assert '"without": ["web1"]' in (entry.after or "") or '"without":["web1"]' in (entry.after or "")
+    assert (await ask(without=("web1",))).id == made.id
+    # With all hosts it is another wish, and takes its place.
+    assert (await ask()).without == ()
+    assert [str(one.state) for one in line.asked()] == ["superseded", "waiting"]
 
 
 async def test_who_may_not_and_what_is_not_there_is_refused_before_anything_is_stored(line: Line) -> None:

@@ -1,10 +1,12 @@
 """The page of one service: its row, what runs where, and one timeline of everything."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from headway.base.clock import MOMENT
+from headway.deploy.standing import WhatRuns
 from headway.domain.intake import Repository
+from headway.engine.deployment_standing import read_what_runs
 from headway.engine.views.services import ServiceRow, read_service_row
 from headway.store.database import Transaction
 from headway.store.pages import Place, cut, read_cursor
@@ -25,6 +27,8 @@ class ServiceView:
     older: str | None
     #: That stands, made last; None where there is none.
     newest_release: str | None
+    #: Environment -> what runs there, host by host.
+    runs: Mapping[str, WhatRuns]
 
     @property
     def team(self) -> str | None:
@@ -47,7 +51,12 @@ def read_service(
     timeline, older = read_timeline(tx, service, kinds, before=before)
     newest = releases_of(tx, service, limit=1)
     return ServiceView(
-        row, repository_of_service(tx, service), timeline, older, newest[0].id if newest else None
+        row,
+        repository_of_service(tx, service),
+        timeline,
+        older,
+        newest[0].id if newest else None,
+        {name: read_what_runs(tx, service, name) for name in row.places},
     )
 
 

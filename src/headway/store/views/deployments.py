@@ -239,10 +239,13 @@ def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int)
             WHERE CAST(:host AS TEXT) IS NULL OR h.host = :host
         )
         SELECT h.host, d.service, d.environment, d.number, d.release_id, h.state, h.reason, d.state AS whole,
-            h.previous_release, COALESCE(d.finished_at, d.requested_at) AS at, numbered.count, numbered.troubled
+            CASE WHEN known.host IS NULL THEN h.previous_release ELSE known.release_id END AS stands,
+            COALESCE(d.finished_at, d.requested_at) AS at, numbered.count, numbered.troubled
         FROM numbered
         JOIN deployments d ON d.id = numbered.deployment
         JOIN deployment_hosts h ON h.deployment = numbered.deployment AND h.host = numbered.host
+        LEFT JOIN standings known
+            ON known.service = d.service AND known.environment = d.environment AND known.host = h.host
         WHERE numbered.place <= :most
         ORDER BY h.host, numbered.place LIMIT :limit
         """,
@@ -256,8 +259,8 @@ def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int)
             service=row["service"],
             environment=row["environment"],
             number=row["number"],
-            # What was not switched yet, or went back, has what it had before.
-            release=(row["previous_release"] or "") if row["state"] in _AS_BEFORE else row["release_id"],
+            # What is being switched is told by where it goes; all else by what stands there.
+            release=row["release_id"] if row["state"] not in _AS_BEFORE else row["stands"] or "",
             state=row["state"],
             reason=row["reason"],
             whole=row["whole"],

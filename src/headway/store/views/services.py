@@ -159,7 +159,16 @@ def place_lines(tx: Transaction, *, service: str | None = None) -> list[PlaceLin
                 (SELECT good.id FROM deployments good
                     WHERE good.service = places.service AND good.environment = places.environment
                         AND good.state = 'succeeded'
-                    ORDER BY good.requested_at DESC LIMIT 1) AS live,
+                    ORDER BY good.requested_at DESC LIMIT 1) AS good,
+                -- As engine.deployment_standing.live_deployment: what put there what most hosts have.
+                (SELECT most.deployment FROM standings most JOIN deployments brought ON brought.id = most.deployment
+                    WHERE most.service = places.service AND most.environment = places.environment AND most.member = 1
+                        AND brought.state NOT IN ('held', 'running', 'rolling_back')
+                    ORDER BY (
+                        SELECT COUNT(*) FROM standings same
+                        WHERE same.service = most.service AND same.environment = most.environment
+                            AND same.release_id = most.release_id AND same.member = 1
+                    ) DESC, most.since DESC, most.host DESC LIMIT 1) AS standing,
                 (SELECT newest.id FROM deployments newest
                     WHERE newest.service = places.service AND newest.environment = places.environment
                     ORDER BY newest.requested_at DESC LIMIT 1) AS latest
@@ -177,7 +186,9 @@ def place_lines(tx: Transaction, *, service: str | None = None) -> list[PlaceLin
             ELSE 0 END AS hosts
         FROM ends
         JOIN deployments latest ON latest.id = ends.latest
-        LEFT JOIN deployments live ON live.id = ends.live
+        LEFT JOIN deployments good ON good.id = ends.good
+        LEFT JOIN deployments live ON live.id =
+            CASE WHEN good.origin <> '' THEN good.id ELSE COALESCE(ends.standing, good.id) END
         ORDER BY ends.service, ends.environment
         """,
         service=service,

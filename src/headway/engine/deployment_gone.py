@@ -1,0 +1,98 @@
+"""Hosts that an environment does not name any more: emptied, where they can be reached, or forgotten.
+
+NotGone       2    the environment still names it, or nothing is known of it
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from headway.base.errors import Errored, WrongUse
+from headway.base.ids import new_id
+from headway.deploy.commands import Group, commands
+from headway.deploy.plan import Plan
+from headway.domain.deployment import Command
+from headway.domain.people import Actor
+from headway.domain.standing import Standing
+from headway.domain.states import State
+from headway.engine.audit import record
+from headway.engine.deployment_files import plan_of
+from headway.engine.deployment_hold import Hold, World
+from headway.engine.host_jobs import HostJobs
+from headway.store import deployments as rows
+from headway.store.database import Database, Transaction
+from headway.store.standings import forget_standing, get_standing
+
+
+class NotGone(WrongUse):
+    http_status = 409
+
+
+class NotEmptied(Errored):
+    """What ends the release there failed; it is told as before."""
+
+
+def forget_host(  # noqa: PLR0917  (who, what, where, when)
+    tx: Transaction, actor: Actor, service: str, environment: str, host: str, now: datetime
+) -> Standing:
+    """It is not told any more; nothing is done on it. Raises NotGone."""
+    known = _gone(tx, service, environment, host)
+    forget_standing(tx, service, environment, host)
+    what = {"host": host, "release": known.release}
+    record(tx, actor, "deployment.forget_host", f"{service}/{environment} {host}", what, None, now)
+    return known
+
+
+async def empty_host(  # noqa: PLR0917  (where, by whom, what)
+    world: World, database: Database, actor: Actor, service: str, environment: str, host: str
+) -> Standing:
+    """Ends what runs there as its own release says (`deactivate`), removes `current`, and forgets the host.
+
+    Raises NotGone, NotEmptied, Held, and what the host raises.
+    """
+
+    def find(tx: Transaction) -> tuple[Standing, Plan | None]:
+        known = _gone(tx, service, environment, host)
+        brought = rows.get_deployment(tx, known.deployment) if known.deployment else None
+        return known, plan_of(brought, service, environment)
+
+    known, plan = await database.fetch(find)
+    if plan is None or host not in [one.spec.name for one in plan.hosts]:
+        raise NotGone(
+            f"how {host} was deployed to is not known here any more",
+            hint=f"end it there by hand, then: headway deployment forget {environment} {host}",
+        )
+    # As a deployment that goes back to nothing.
+    alone = replace(plan.host(host), predecessor=None, running=None)
+    plan = replace(plan, hosts=(alone,), without=())
+    hold = Hold(world, service, environment, f"empties {host}", database)
+    await hold.claim()
+    try:
+        [link] = world.links([alone])
+        lock = await hold.take_hosts([link], new_id("dep", world.clock.now()))
+        jobs = HostJobs(link, plan, lock.token, world.clock, (), lambda steps: None)
+        await jobs.settle()
+        ends = [await jobs.run(Group.BACK, commands(plan, alone, Group.BACK))]
+        if ends[0].state is State.SUCCEEDED:
+            rest = 'cd "$HEADWAY_ROOT"; rm -f deployed.json README.txt settings/current.env'
+            ends.append(await jobs.quick(Command(host, "emptied", rest)))
+        if bad := [end for end in ends if end.state is not State.SUCCEEDED]:
+            raise NotEmptied(f"{host} could not be emptied: {bad[0].reason}")
+        now = world.clock.now()
+        await database.perform(lambda tx: forget_host(tx, actor, service, environment, host, now))
+    finally:
+        await hold.let_go()
+    return known
+
+
+def _gone(tx: Transaction, service: str, environment: str, host: str) -> Standing:
+    known = get_standing(tx, service, environment, host)
+    if known is None:
+        raise NotGone(
+            f"nothing is known of {host} in {environment} of {service}", hint="headway status names hosts"
+        )
+    if known.member:
+        raise NotGone(
+            f"{host} belongs to {environment}",
+            hint="take it out of headway.toml and deploy; then it can be emptied or forgotten",
+        )
+    return known
