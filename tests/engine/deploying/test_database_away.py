@@ -21,6 +21,7 @@ from headway.engine.deployments import Result, Wish
 from headway.store import deployments as rows
 from headway.store.database import Database
 from tests.engine.serving.test_database_away import away
+from tests.support.databases import opened, running_postgresql
 from tests.support.deploying import Noting, Shop
 from tests.support.sshd import Sshd, needs_sshd
 
@@ -188,3 +189,28 @@ async def test_a_deployment_that_does_not_move_is_told(shop: Shop) -> None:
         await task
     await watch.tick(moved_at + timedelta(days=1))
     assert watch.troubles(moved_at) == []
+
+
+@pytest.mark.slow
+async def test_a_deployment_outlives_a_restart_of_postgresql(shop: Shop) -> None:
+    """The real thing: every session is ended, and for three seconds there is nobody to connect to."""
+    with running_postgresql() as server, server.fresh_url() as url, opened(url) as database:
+        shop.database = database
+        gate = gate_of(shop)
+        async with going(shop, shop.release("one", SLOW)) as (task, watcher):
+            server.stop()
+            gate.unlink()
+            await until(lambda: any("waiting until it can be stored" in line for line in watcher.lines))
+            await asyncio.sleep(3)
+            server.start()
+            result = await task
+        assert result.deployment is not None
+        assert result.deployment.state is DeploymentState.SUCCEEDED
+        assert [activations(shop, host) for host in shop.names] == [1, 1]
+        assert shop.is_free()
+        # And the way back is open at once.
+        async with shop.deployments() as deployments:
+            await deployments.deploy(Wish("production", shop.release("two")))
+            back = await rollback(deployments, "production", to=None)
+        assert back.deployment is not None
+        assert back.deployment.state is DeploymentState.SUCCEEDED
