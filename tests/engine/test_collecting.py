@@ -203,7 +203,7 @@ async def test_a_cancel_ends_a_run_whose_processes_do_not_end(
     try:
         run = await cancelled(workshop, runner_of(workshop, Deaf), begun)
     finally:
-        await watching
+        watching.cancel()
         (workshop.outside / "end").touch()
     assert str(run.state) == "cancelled"
     [job] = workshop.ended(workshop.tools(), run).look.jobs
