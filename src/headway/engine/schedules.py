@@ -7,8 +7,10 @@ Twice: the key of such a run is its trigger and its time, so it is one run whoev
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfoNotFoundError
 
 from headway.base.clock import to_milliseconds
 from headway.base.errors import HeadwayError
@@ -49,7 +51,10 @@ class ScheduleDuty:
 
         def work(tx: Transaction) -> None:
             for schedule in rows.all_schedules(tx):
-                due_at = next_due(schedule.cron, schedule.zone, now)
+                due_at = None
+                # One whose zone is not known (any more) is told of when it is due.
+                with suppress(ZoneInfoNotFoundError, ValueError):
+                    due_at = next_due(schedule.cron, schedule.zone, now)
                 if due_at is not None and schedule.due_at is not None and due_at < schedule.due_at:
                     rows.schedule_again(tx, schedule, due_at)
 
