@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headway.base.clock import Clock, SystemClock
 from headway.base.ids import new_id
-from headway.domain.deployment import Deployment
+from headway.domain.deployment import Deployment, DeploymentState
 from headway.domain.intake import ForgeKind, Repository
 from headway.domain.org import Org, OrgPerson, Team
 from headway.domain.people import Actor, Person, Role
@@ -248,7 +248,9 @@ class Line:
         return [one for one in reversed(found) if environment in (None, one.environment)]
 
     def history(self, environment: str) -> list[Deployment]:
-        return self.database.read(lambda tx: deployments.history(tx, "shop", environment))
+        """Those that succeeded, the oldest first."""
+        found = self.database.read(lambda tx: deployments.history(tx, "shop", environment))
+        return [one for one in found if one.state is DeploymentState.SUCCEEDED]
 
     def place(self, environment: str) -> Path:
         host = self.hosts[0] if environment == "staging" else self.hosts[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from headway.base.errors import Held, WrongUse
-from headway.deploy.history import Live, before_live, good_history, in_the_way
+from headway.deploy.history import Live, before_live, came_of, good_history, in_the_way
 from headway.deploy.plan import from_json
 from headway.deploy.strategy import has_majority
 from headway.domain.deployment import Deployment, DeploymentKind
@@ -123,7 +123,7 @@ def choose(good: list[Live], environment: str, *, to: str | None, force: bool) -
         target = next((live for live in reversed(good) if live.release == to), None)
         if target is None:
             raise UnknownRelease(
-                f"{to} has not been good in {environment}, so there is nothing to go back to",
+                f"{to} has not been good in {environment}, or was rolled back from since: there is nothing to go back to",
                 hint=f"headway deploy {environment} --release {to} takes it there as a new deployment",
             )
     else:
@@ -148,8 +148,9 @@ def target_of(tx: Transaction, service: str, environment: str, *, to: str | None
     """What a rollback goes to, as far as this database knows. Raises NotOurs and what `choose` raises."""
     if to is None:
         _require_ours(tx, service, environment)
-    history = [one for one in rows.history(tx, service, environment) if not one.origin]
-    return choose(good_history(lives(history)), environment, to=to, force=force)
+    return choose(
+        good_history(lives(rows.history(tx, service, environment))), environment, to=to, force=force
+    )
 
 
 def _require_ours(tx: Transaction, service: str, environment: str) -> None:
@@ -162,9 +163,13 @@ def _require_ours(tx: Transaction, service: str, environment: str) -> None:
         )
 
 
-def lives(succeeded: Iterable[Deployment]) -> list[Live]:
-    """Deployments that succeeded, as the history knows them."""
-    return [Live(d.id, d.release, d.commit, d.kind, _passable(d)) for d in succeeded]
+def lives(deployments: Iterable[Deployment]) -> list[Live]:
+    """Deployments of Headway's own, as the history knows them."""
+    return [
+        Live(one.id, one.release, one.commit, one.kind, _passable(one), came)
+        for one in deployments
+        if not one.origin and (came := came_of(one)) is not None
+    ]
 
 
 def _passable(deployment: Deployment) -> bool:

@@ -266,11 +266,12 @@ def asked_of(tx: Transaction, deployment_id: str) -> str | None:
 
 
 def history(tx: Transaction, service: str, environment: str, limit: int = 200) -> list[Deployment]:
-    """The newest `limit` deployments that succeeded, oldest first."""
+    """The newest `limit` deployments that users met, whatever came of them, oldest first."""
     rows = tx.all(
         """
         SELECT * FROM deployments
-        WHERE service = :service AND environment = :environment AND state = 'succeeded'
+        WHERE service = :service AND environment = :environment
+            AND (state = 'succeeded' OR first_switched_at IS NOT NULL)
         ORDER BY requested_at DESC, id DESC LIMIT :limit
         """,
         service=service,

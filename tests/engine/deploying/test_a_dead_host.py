@@ -105,6 +105,29 @@ async def test_a_rollback_takes_back_the_hosts_that_answer_and_says_what_is_left
     assert shop.serving() == ["one", "one", "two"]
 
 
+async def test_what_was_rolled_back_from_without_a_dead_host_is_never_gone_back_to(shop: Shop) -> None:
+    one, two = await put(shop, "one", "two")
+    async with without_web3(shop, 1) as deployments:
+        partly = await rollback(deployments, "production", to=None)
+    assert partly.deployment is not None
+    assert partly.deployment.state is DeploymentState.FAILED
+    # The host is back: called again it goes on to the same.
+    async with shop.deployments() as deployments:
+        again = await rollback(deployments, "production", to=None)
+    assert again.deployment is not None
+    assert (again.deployment.release, shop.serving()) == (one, ["one"] * 3)
+    # And the same when something newer came meanwhile: not to two.
+    await put(shop, "two")
+    async with without_web3(shop, 1) as deployments:
+        await rollback(deployments, "production", to=None)
+    await put(shop, "three")
+    async with shop.deployments() as deployments:
+        back = await rollback(deployments, "production", to=None)
+    assert back.deployment is not None
+    assert back.deployment.release == one != two
+    assert shop.serving() == ["one"] * 3
+
+
 async def test_what_was_left_is_taken_back_although_a_host_is_gone_meanwhile(shop: Shop) -> None:
     """The deployment was left half-way, its host web3 with it."""
     await put(shop, "one")
