@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from headway.dora.intervals import garwood, median_interval, median_ranks, normal_quantile, wilson
+from headway.dora.intervals import Interval, garwood, median_interval, median_ranks, normal_quantile, wilson
+from headway.dora.survival import Spell, kaplan_meier, quantile_interval
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,27 @@ def test_six_values_hold_the_median_between_smallest_and_largest() -> None:
     found = median_interval([5.0, 1, 9, 3, 7, 2])
     assert found is not None
     assert (found.low, found.high, found.method) == (1, 9, "order statistics")
+
+
+def test_none_of_some_may_be_none_at_all_exactly() -> None:
+    assert {wilson(0, of).low for of in range(1, 60)} == {0.0}
+    assert {wilson(of, of).high for of in range(1, 60)} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("found", "low", "high", "method"),
+    [
+        (wilson(1, 4, 0.8), 0.0781, 0.5675, "Wilson"),
+        (garwood(12, 4, 0.8), 1.9573, 4.4454, "Garwood"),
+        (median_interval([5.0, 1, 9, 3, 7, 2, 8, 4], 0.8), 2, 8, "order statistics"),
+        (quantile_interval(kaplan_meier([Spell(float(time)) for time in range(1, 9)]), level=0.8), 2, 6, "log-log"),
+    ],
+)  # fmt: skip
+def test_an_interval_says_by_which_method_and_at_which_level(
+    found: Interval, low: float, high: float, method: str
+) -> None:
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    assert (found.method, found.level) == (method, 0.8)
 
 
 def test_normal_quantile() -> None:
@@ -79,4 +101,6 @@ def test_nonsense_is_refused(events: int, of: int) -> None:
         wilson(events, of)
     with pytest.raises(ValueError, match="no rate"):
         garwood(-1, 4)
+    with pytest.raises(ValueError, match="no rate"):
+        garwood(1, 0)
     assert math.isfinite(garwood(0, 1).high)

@@ -65,7 +65,8 @@ def test_not_reached_is_an_infinite_end() -> None:
 
 def test_below_six_there_is_no_interval() -> None:
     assert enough() == 6
-    assert median_of(spells("1 2 3 4 5"))[1] is None
+    few = median_of(spells("1 2 3 4 5"))
+    assert (few.value, few.interval, len(few.points)) == (3, None, 5)
     found = median_of(spells("1 2 3 4 5 6"))
     assert found[0] == 3.5
     assert found[1] is not None and (found[1].low, found[1].high) == (1, 6)
@@ -144,6 +145,92 @@ def test_commits_of_one_deployment_count_as_one_witness() -> None:
     wide, narrow = median_of(together)[1], quantile_interval(points)
     assert wide is not None
     assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def hazard_with_weights(spells: list[Spell], at: float, weights: list[float]) -> float:
+    """Of each time at which spells ended: the weight of those over the weight of all that ran until then."""
+    pairs = list(zip(spells, weights, strict=True))
+    return sum(
+        weight / sum(more for other, more in pairs if other.duration >= spell.duration)
+        for spell, weight in pairs
+        if spell.over and spell.duration <= at
+    )
+
+
+def test_the_design_effect_is_how_much_each_cluster_moves_the_curve() -> None:
+    """By its definition: let each spell count a little more, see how far the curve moves, add up within the cluster."""
+    sample = [
+        Spell(1, over=False),
+        Spell(2, cluster="a"),
+        Spell(3, cluster="a"),
+        Spell(3),
+        Spell(4, over=False, cluster="b"),
+        Spell(5, cluster="b"),
+        Spell(6),
+        Spell(8, cluster="c"),
+        Spell(9, over=False, cluster="c"),
+    ]
+    points, little = kaplan_meier(sample), 1e-6
+    found = {}
+    for at in (1.5, 3, 4.5, 6, 8):
+        base = hazard_with_weights(sample, at, [1.0] * len(sample))
+        clusters: dict[object, float] = {}
+        alone = 0.0
+        for number, spell in enumerate(sample):
+            weights = [1 + little if index == number else 1.0 for index in range(len(sample))]
+            moved = (hazard_with_weights(sample, at, weights) - base) / little
+            clusters[spell.cluster or number] = clusters.get(spell.cluster or number, 0.0) + moved
+            alone += moved * moved
+        together = sum(moved * moved for moved in clusters.values())
+        found[at] = design_effect(sample, points, at)
+        assert found[at] == pytest.approx(max(1.0, together / alone) if alone else 1.0, rel=1e-4)
+    assert [round(effect, 2) for effect in found.values()] == [1, 1.74, 1.74, 1.67, 1]
+
+
+def test_commits_that_all_took_the_same_time_widen_nothing() -> None:
+    same = [Spell(5.0, cluster=f"d{number % 6}") for number in range(12)]
+    assert design_effect(same, kaplan_meier(same), 5) == 1
+    interval = median_of(same).interval
+    assert interval is not None
+    assert (interval.low, interval.high) == (5, math.inf)
+
+
+def test_where_most_still_wait_the_interval_is_as_wide_as_their_clusters_make_it() -> None:
+    """Not reached, so the effect is taken at the end of the curve."""
+    sample = [Spell(float(10 * n + step), n < 3, f"d{n}") for n in range(8) for step in range(1 + n % 3)]
+    found = median_of(sample, 0.9)
+    assert found.value is None
+    effects = [design_effect(sample, found.points, point.time) for point in found.points]
+    assert [round(effect, 2) for effect in effects] == [1.09, 1.03, 1.8, 1.39, 1.6, 2.23]
+    lows = [quantile_interval(found.points, design_effect=effect, level=0.9).low for effect in effects]
+    assert lows == [20, 20, 11, 20, 11, 0]
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == (0, math.inf)
+
+
+def test_with_nothing_over_there_is_a_curve_without_a_step() -> None:
+    waits = [Spell(float(n), over=False, cluster=f"d{n % 6}") for n in range(12)]
+    median, interval, points = median_of(waits)
+    assert (median, points) == (None, ())
+    assert interval is not None
+    assert (interval.low, interval.high) == (math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "ends"),
+    [
+        ("1 2 3 4 5 6 7 8", 0.95, (1, 8)),
+        ("1 2 3 4 5 6 7 8", 0.8, (2, 7)),
+        ("1 2 3 4 5 6 7 8+ 9+", 0.95, (1, math.inf)),
+        ("1 2 3 4 5 6 7 8+ 9+", 0.8, (3, 7)),
+    ],
+)
+def test_the_level_that_was_asked_for_is_the_one_that_is_used(
+    text: str, level: float, ends: tuple[float, float]
+) -> None:
+    found = median_of(spells(text), level)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high, found.interval.level) == (*ends, level)
 
 
 def test_coverage_with_clusters_by_simulation() -> None:

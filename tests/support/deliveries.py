@@ -10,6 +10,7 @@ from headway.dora.metrics import Report, measure
 
 K, S = DeploymentKind, DeploymentState
 START = datetime(2025, 6, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def at(hours: float) -> datetime:
@@ -93,3 +94,12 @@ class Story:
 def rules(metric: Metric) -> dict[int | None, tuple[str, str]]:
     """Deployment -> (how it was counted, why), for metrics with one row a deployment."""
     return {row.deployment: (row.counted.value, row.rule) for row in metric.evidence}
+
+
+def lines(metric: Metric) -> list[str]:
+    """The rows behind a metric in their order, each as a line: when (h), where, which, how counted, how long, why."""
+    return [
+        f"{(row.at - START) / HOUR:g} {row.service}/{row.environment} {row.deployment} {row.commit} {row.counted}"
+        f"{'' if row.value is None else f' {row.value / 3600:g} h'}: {row.rule}"
+        for row in metric.evidence
+    ]

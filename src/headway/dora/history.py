@@ -29,7 +29,7 @@ class Told:
     superseded_by: DeploymentFact | None = None
     #: Why it counts as failed; None when it does not.
     failure: str | None = None
-    #: Its commits are no longer served because of it: by itself or by a rollback.
+    #: A later rollback took it back.
     taken_back: bool = False
     #: It is a rollback, and something was taken back by it.
     took_back: bool = False
@@ -93,9 +93,8 @@ class _Environment:
         if fact.kind is K.ROLLBACK:
             self._take_back(fact)
         else:
-            if (own := _own_failure(fact)) is not None:
+            if (own := own_failure(fact)) is not None:
                 self._fail(fact, own)
-                self._change(fact, taken_back=True)
             # What could not be taken back, or was left as it was, still stands on hosts.
             if fact.state is not S.ROLLED_BACK:
                 self.live.append(fact)
@@ -156,7 +155,7 @@ def _age(fact: DeploymentFact, at: datetime | None) -> timedelta:
     return at - fact.first_switched_at
 
 
-def _own_failure(fact: DeploymentFact) -> str | None:
+def own_failure(fact: DeploymentFact) -> str | None:
     """Why a deployment that switched hosts failed by its own end; None when nothing says so."""
     if fact.state is S.ROLLED_BACK:
         return "taken back by itself" if fact.automatic else "taken back during its rollout, as was asked"
@@ -194,7 +193,7 @@ def _outages_of(told: Sequence[Told]) -> list[Outage]:
     later = 0
     for item in told:
         start = item.fact.first_switched_at
-        if item.failure is None or start is None or item.fact.kind is K.ROLLBACK:
+        if item.failure is None or start is None:
             continue
         if found and (found[-1].end is None or start < found[-1].end):
             found[-1] = replace(found[-1], failed=(*found[-1].failed, item.fact))

@@ -35,8 +35,8 @@ def wilson(events: int, of: int, level: float = LEVEL) -> Interval:
     share, spread = events / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     reach = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
-    low = 0.0 if events == 0 else max(0.0, middle - reach)
-    high = 1.0 if events == of else min(1.0, middle + reach)
+    low = 0.0 if events == 0 else middle - reach
+    high = 1.0 if events == of else middle + reach
     return Interval(low, high, "Wilson", level)
 
 
@@ -45,8 +45,9 @@ def garwood(events: int, exposure: float, level: float = LEVEL) -> Interval:
     if events < 0 or exposure <= 0:
         raise ValueError(f"{events} in {exposure} is no rate")
     tail = (1 - level) / 2
-    low = 0.0 if events == 0 else _solve(lambda mean: tail - _poisson_at_least(events, mean), events)
-    high = _solve(lambda mean: _poisson_at_most(events, mean) - tail, events)
+    far = events + 10 * math.sqrt(events + 1) + 10
+    low = 0.0 if events == 0 else _solve(lambda mean: tail - _poisson_at_least(events, mean), 0.0, events)
+    high = _solve(lambda mean: _poisson_at_most(events, mean) - tail, events, far)
     return Interval(low / exposure, high / exposure, "Garwood", level)
 
 
@@ -56,7 +57,7 @@ def median_ranks(count: int, level: float = LEVEL) -> tuple[int, int] | None:
     None below six values: then no two ranks reach 95 %.
     """
     tail = (1 - level) / 2
-    if count < 1 or _fair_coins_at_most(0, count) > tail:
+    if _fair_coins_at_most(0, count) > tail:
         return None
     low, high = 0, count // 2
     while high - low > 1:
@@ -78,11 +79,7 @@ def median_interval(values: list[float], level: float = LEVEL) -> Interval | Non
 
 
 def _poisson_at_most(count: int, mean: float) -> float:
-    """P(X <= count), summed from its largest terms on: exact to rounding, and short for large counts."""
-    if mean <= 0:
-        return 1.0
-    if count > mean:
-        return 1.0 - _poisson_at_least(count + 1, mean)
+    """P(X <= count) for a mean above it, summed from its largest term on: exact to rounding, and short for large counts."""
     term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
     total = 0.0
     for number in range(count, -1, -1):
@@ -90,27 +87,22 @@ def _poisson_at_most(count: int, mean: float) -> float:
         if term < total * 1e-17:
             break
         term *= number / mean
-    return min(1.0, total)
+    return total
 
 
 def _poisson_at_least(count: int, mean: float) -> float:
-    """P(X >= count)."""
-    if mean <= 0:
-        return float(count <= 0)
-    if count <= mean:
-        return 1.0 - _poisson_at_most(count - 1, mean) if count > 0 else 1.0
+    """P(X >= count) for a mean below it, summed in the same way."""
     term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
     total, number = 0.0, count
     while term > total * 1e-17:
         total += term
         number += 1
         term *= mean / number
-    return min(1.0, total)
+    return total
 
 
-def _solve(falling: Callable[[float], float], near: int) -> float:
-    """Where a function that falls with the mean passes zero; `near` says about where."""
-    low, high = 0.0, near + 10 * math.sqrt(near + 1) + 10
+def _solve(falling: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that falls passes zero, between `low` and `high`."""
     for _ in range(200):
         middle = (low + high) / 2
         if middle in (low, high):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from headway.base.durations import format_duration
 from headway.domain.deployment import DeploymentKind, DeploymentState
-from headway.dora.history import HORIZON, Told
+from headway.dora.history import HORIZON, Told, own_failure
 from headway.dora.intervals import garwood, wilson
 from headway.dora.metric import Counted, Evidence, Metric, MetricName, Unit, Window, plural
 from headway.dora.survival import Spell, kaplan_meier, quantile
@@ -87,7 +87,7 @@ def _rhythm(times: Sequence[datetime], start: datetime, end: datetime) -> dict[s
     `dispersion` is the variance over the mean of whole weeks' counts: about 1 when chance alone spreads them.
     """
     details: dict[str, float] = {}
-    if len(times) > 1:
+    if times:
         gaps = [Spell((later - sooner).total_seconds()) for sooner, later in pairwise(times)]
         gaps.append(Spell((end - times[-1]).total_seconds(), over=False))
         if (median := quantile(kaplan_meier(gaps), 0.5)) is not None:
@@ -139,8 +139,8 @@ def fail_rate(told: Sequence[Told], window: Window) -> Metric:
         elif not item.is_mature(window.end):
             details["not_mature"] += 1
             details["not_mature_failed"] += item.failure is not None
-            hours = HORIZON.total_seconds() / 3600
-            rule = f"younger than {hours:.0f} h and not superseded; so far: {item.failure or 'no failure'}"
+            hours = HORIZON // timedelta(hours=1)
+            rule = f"younger than {hours} h and not superseded; so far: {item.failure or 'no failure'}"
             evidence.append(_row(item, at, Counted.APART, rule))
         else:
             n, events = n + 1, events + (item.failure is not None)
@@ -167,7 +167,8 @@ def rework_rate(told: Sequence[Told], window: Window) -> Metric:
             rule = rule or f"the first success after {after}"
         if item.took_back:
             taken_back[place] = f"rollback {fact.number}"
-        elif item.taken_back and fact.state is not S.SUCCEEDED:
+        elif fact.kind is not K.ROLLBACK and own_failure(fact) is not None:
+            # By itself, at its own end. What a later rollback takes back is followed by what comes after that rollback.
             taken_back[place] = f"deployment {fact.number} was taken back"
         if item.is_change and window.holds(fact.first_switched_at):
             n, events = n + 1, events + (rule is not None)

@@ -5,8 +5,10 @@ Crowley, Biometrics 38 (1982); robust variance for clusters as in R's survival p
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from headway.dora.intervals import LEVEL, Interval, median_interval, normal_quantile
@@ -81,14 +83,14 @@ def quantile_interval(
     left = 1 - share
     low = high = math.inf
     for point in points:
-        if point.survival <= _ROUNDING or point.survival >= 1:
-            # At zero the transform has no value: the lower band is there, of the upper one nothing is known.
-            low = min(low, point.time) if point.survival <= _ROUNDING else low
-            continue
-        reach = math.exp(z * math.sqrt(point.variance) / abs(math.log(point.survival)))
-        if point.survival**reach <= left + _ROUNDING:
+        if point.survival <= _ROUNDING:
+            # At zero, the last point, the transform has no value: the lower band is there, of the upper one nothing is known.
             low = min(low, point.time)
-        if point.survival ** (1 / reach) <= left + _ROUNDING:
+            break
+        reach = math.exp(z * math.sqrt(point.variance) / abs(math.log(point.survival)))
+        if point.survival**reach <= left:
+            low = min(low, point.time)
+        if point.survival ** (1 / reach) <= left:
             high = min(high, point.time)
     return Interval(low, high, "log-log", level)
 
@@ -98,18 +100,13 @@ def design_effect(spells: Sequence[Spell], points: Sequence[Point], at: float) -
 
     The commits of one deployment are delivered together: thirty commits in three deployments tell less than thirty.
     """
-    hazards: list[tuple[float, float]] = []
-    total = 0.0
-    for point in points:
-        if point.time > at:
-            break
-        total += point.ended / point.at_risk**2
-        hazards.append((point.time, total))
-    influence: dict[str | None, float] = {}
+    times = [point.time for point in points]
+    hazards = [0.0, *accumulate(point.ended / point.at_risk**2 for point in points)]
+    influence: dict[str, float] = {}
     alone = 0.0
     at_risk_at = {point.time: point.at_risk for point in points}
-    for number, spell in enumerate(sorted(spells, key=lambda spell: spell.duration)):
-        value = -_last(hazards, min(at, spell.duration))
+    for number, spell in enumerate(spells):
+        value = -hazards[bisect_right(times, min(at, spell.duration))]
         if spell.over and spell.duration <= at:
             value += 1 / at_risk_at[spell.duration]
         cluster = spell.cluster if spell.cluster is not None else f"#{number}"
@@ -117,18 +114,6 @@ def design_effect(spells: Sequence[Spell], points: Sequence[Point], at: float) -
         alone += value * value
     together = sum(value * value for value in influence.values())
     return max(1.0, together / alone) if alone else 1.0
-
-
-def _last(steps: list[tuple[float, float]], time: float) -> float:
-    """The value of the last step at or before `time`; 0 before the first."""
-    low, high = 0, len(steps)
-    while low < high:
-        middle = (low + high) // 2
-        if steps[middle][0] <= time:
-            low = middle + 1
-        else:
-            high = middle
-    return steps[low - 1][1] if low else 0.0
 
 
 class Median(NamedTuple):
@@ -156,7 +141,7 @@ def median_of(spells: Sequence[Spell], level: float = LEVEL) -> Median:
     effect = 1.0
     if clustered and points:
         effect = design_effect(spells, points, median if median is not None else points[-1].time)
-    return Median(median, quantile_interval(points, 0.5, design_effect=effect, level=level), points)
+    return Median(median, quantile_interval(points, design_effect=effect, level=level), points)
 
 
 def independent(spells: Sequence[Spell]) -> int:

@@ -11,6 +11,8 @@ from headway.dora.survival import Spell, enough, independent, median_of, quantil
 
 #: Up to so many values are shown themselves where there is no interval.
 _SHOW_RAW = 20
+#: The cluster of all that waits: no deployment tells of it yet, so together it is one witness.
+_WAITING = "waiting"
 
 
 def lead_time(told: Sequence[Told], waiting: Iterable[WaitingCommit], window: Window) -> Metric:
@@ -28,14 +30,14 @@ def lead_time(told: Sequence[Told], waiting: Iterable[WaitingCommit], window: Wi
             continue
         evidence.append(row)
         if row.counted in (Counted.YES, Counted.CENSORED):
-            cluster = delivery.by.id if delivery.by else "waiting"
+            cluster = delivery.fact.id if delivery.waits is None else _WAITING
             spells.append(Spell(row.value or 0.0, row.counted is Counted.YES, cluster))
     known = {row.commit for row in evidence}
     for other in waiting:
         if other.commit.sha not in known:
             known.add(other.commit.sha)
             row = _waiting_row(other, window)
-            spells.append(Spell(row.value or 0.0, False, "waiting"))
+            spells.append(Spell(row.value or 0.0, False, _WAITING))
             evidence.append(row)
     for item in told:
         if item.fact.changes.commits is None and window.holds(item.fact.verified_at):
@@ -142,24 +144,22 @@ def _deliveries_in(spells: Sequence[Spell]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """A commit and the deployment that brought it for good; `by` is None while it waits."""
+    """A commit and the deployment that brought it for good; while it waits, the last one that had it, and why it waits."""
 
     commit: CommitFact
-    by: DeploymentFact | None
-    #: The last deployment that had it and did not bring it for good, and why.
-    last: DeploymentFact
-    why: str
+    fact: DeploymentFact
+    waits: str | None = None
 
 
 @dataclass(slots=True)
 class _Pending:
     """What an environment's deployments brought and did not keep, by the commit that was deployed."""
 
-    by_head: dict[str, list[tuple[DeploymentFact, str]]] = field(default_factory=dict)
+    by_head: dict[str, list[DeploymentFact]] = field(default_factory=dict)
     commits: dict[str, tuple[CommitFact, DeploymentFact, str]] = field(default_factory=dict)
 
     def add(self, fact: DeploymentFact, why: str) -> None:
-        self.by_head.setdefault(fact.commit, []).append((fact, why))
+        self.by_head.setdefault(fact.commit, []).append(fact)
         for commit in fact.changes.commits or ():
             self.commits[commit.sha] = (commit, fact, why)
 
@@ -167,11 +167,9 @@ class _Pending:
         """What waited behind `head`: its deployments' commits, and those below in the commits they were based on."""
         while head is not None and head in self.by_head:
             deployments = self.by_head.pop(head)
-            for fact, _ in deployments:
-                for commit in fact.changes.commits or ():
-                    if self.commits.pop(commit.sha, None):
-                        yield commit
-            head = deployments[0][0].changes.base
+            for fact in deployments:
+                yield from fact.changes.commits or ()
+            head = deployments[0].changes.base
 
 
 def _deliveries(told: Sequence[Told]) -> Iterator[_Delivery]:
@@ -188,14 +186,13 @@ def _deliveries(told: Sequence[Told]) -> Iterator[_Delivery]:
         # What brings commits builds on its base, so it brings what waited there too; a way back does not.
         base = fact.changes.base if own else None
         for commit in (*own, *here.deliver(fact.commit), *here.deliver(base)):
-            here.commits.pop(commit.sha, None)
             if (*place, commit.sha) not in delivered:
                 delivered.add((*place, commit.sha))
-                yield _Delivery(commit, fact, fact, "")
+                yield _Delivery(commit, fact)
     for place, rest in pending.items():
         for commit, last, why in rest.commits.values():
             if (*place, commit.sha) not in delivered:
-                yield _Delivery(commit, None, last, why)
+                yield _Delivery(commit, last, why)
 
 
 def _why_not_delivered(item: Told) -> str:
@@ -205,10 +202,10 @@ def _why_not_delivered(item: Told) -> str:
 
 
 def _lead_time_row(delivery: _Delivery, window: Window) -> Evidence | None:
-    commit, fact = delivery.commit, delivery.by or delivery.last
-    if delivery.by is None:
+    commit, fact = delivery.commit, delivery.fact
+    if delivery.waits is not None:
         age = _seconds(commit.committed_at, window.end)
-        rule = f"waits: in deployment {fact.number}, {delivery.why}"
+        rule = f"waits: in deployment {fact.number}, {delivery.waits}"
         return Evidence(
             commit.committed_at,
             Counted.CENSORED,
