@@ -1,5 +1,6 @@
 """Which runs a newer one overtakes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from headway.domain.contract import PipelineSpec, Superseded
 from headway.domain.run import Run, Trigger, TriggerEvent
 from headway.domain.states import State
-from headway.pipeline.collapse import Collapse, collapse
+from headway.pipeline.collapse import Collapse, collapse, swallowed
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DEFAULT = PipelineSpec()
@@ -48,6 +49,7 @@ RUNNING, DONE = State.RUNNING, State.SUCCEEDED
         ([run(1), run(2, DONE)], DEFAULT, Collapse({"1": "2"})),
         ([run(1, DONE), run(2)], IMPATIENT, Collapse()),
         ([run(1), run(2, ref="refs/heads/topic")], DEFAULT, Collapse()),
+        ([run(1, ref="refs/heads/topic"), run(2), run(3)], DEFAULT, Collapse({"2": "3"})),
         ([run(1), run(2, service="library")], DEFAULT, Collapse()),
         ([run(1), run(2, event=TriggerEvent.PULL_REQUEST)], DEFAULT, Collapse()),
         ([run(1, event=TriggerEvent.PULL_REQUEST), run(2, event=TriggerEvent.PULL_REQUEST)], DEFAULT, Collapse({"1": "2"})),
@@ -58,6 +60,40 @@ RUNNING, DONE = State.RUNNING, State.SUCCEEDED
 )  # fmt: skip
 def test_collapse(runs: list[Run], pipeline: PipelineSpec, expected: Collapse) -> None:
     assert collapse(runs, pipeline) == expected
+
+
+def swallowed_by(new: Run, runs: list[Run], pipeline: PipelineSpec) -> list[str]:
+    assert new.trigger is not None
+    found = swallowed(
+        runs, pipeline, service=new.service, repository=new.trigger.repository, ref=new.trigger.ref, event=new.trigger.event
+    )  # fmt: skip
+    return [one.id for one in found]
+
+
+@pytest.mark.parametrize(
+    ("new", "pipeline", "expected"),
+    [
+        (run(9), DEFAULT, ["2", "3"]),
+        (run(9), IMPATIENT, ["1", "2", "3"]),
+        (run(9), PATIENT, []),
+        (run(9, event=TriggerEvent.PULL_REQUEST), DEFAULT, []),
+        (run(9, event=TriggerEvent.CRON), DEFAULT, []),
+        (run(9, ref="refs/heads/topic"), DEFAULT, ["4"]),
+        (run(9, service="library"), DEFAULT, []),
+    ],
+)
+def test_what_a_new_run_would_take_the_place_of_oldest_first(
+    new: Run, pipeline: PipelineSpec, expected: list[str]
+) -> None:
+    runs = [
+        run(3),
+        run(1, RUNNING),
+        run(2),
+        run(4, ref="refs/heads/topic"),
+        run(5, event=TriggerEvent.CRON),
+        run(6, DONE),
+    ]
+    assert swallowed_by(new, runs, pipeline) == expected
 
 
 RUNS = st.lists(
@@ -72,6 +108,17 @@ RUNS = st.lists(
     ),
     unique_by=lambda one: one.number,
 )
+
+
+@given(RUNS, RUNS, st.sampled_from([DEFAULT, IMPATIENT, PATIENT]))
+def test_it_is_told_beforehand_what_a_new_run_will_overtake(
+    runs: list[Run], later: list[Run], pipeline: PipelineSpec
+) -> None:
+    for one in later:
+        new = replace(one, id="new", number=99, created_at=NOON + timedelta(hours=1), selection=())
+        answer = collapse([*runs, new], pipeline)
+        gone = {**answer.superseded, **answer.cancelled}
+        assert set(swallowed_by(new, runs, pipeline)) == {old for old, by in gone.items() if by == "new"}
 
 
 @given(RUNS, st.sampled_from([DEFAULT, IMPATIENT, PATIENT]))

@@ -35,7 +35,9 @@ def instant(text: str) -> datetime:
     ],
 )
 def test_next_due(at: str, zone: str, after: str, expected: str) -> None:
-    assert next_due(at, zone, instant(after)) == instant(expected)
+    due = next_due(at, zone, instant(after))
+    assert due == instant(expected)
+    assert due.tzinfo is UTC
 
 
 def around(zone: str, month: int, day: int) -> list[datetime]:
@@ -86,6 +88,9 @@ def test_every_quarter_of_an_hour_goes_on_evenly(zone: str, month: int, day: int
         ("*/10 * * * *", "03:00", "05:05", "05:00"),
         ("0 * * * *", "03:00", "09:59", "09:00"),
         ("0 */6 * * *", "00:00", "07:01", None),
+        # Just not too old, after others that are; and due in this very moment.
+        ("0 */3 * * *", "00:00", "04:00", "03:00"),
+        ("*/10 * * * *", "03:00", "05:00", "05:00"),
     ],
 )
 def test_after_a_pause(at: str, due_at: str, now: str, expected: str | None) -> None:

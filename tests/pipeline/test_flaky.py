@@ -29,6 +29,7 @@ def judged(marks, commits=None):
     ("marks", "since", "or_earlier", "count"),
     [
         ("x", None, False, (1, 1)),
+        ("xx", 49, True, (2, 2)),
         ("x....", None, False, (1, 5)),
         ("xxx..", 48, False, (3, 5)),
         ("xx!", 48, True, (3, 3)),

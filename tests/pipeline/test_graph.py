@@ -21,6 +21,7 @@ from headway.pipeline.graph import find_cycle, heights, in_order, with_needs
             ("test", "build", "package", "test"),
         ),
         ({"x": ["b"], "b": ["c"], "c": ["b"]}, ("b", "c", "b")),
+        ({"x": ["c"], "b": ["c"], "c": ["b"]}, ("b", "c", "b")),
         ({"a": ["nobody"]}, None),
     ],
 )
@@ -41,6 +42,7 @@ def test_order_refuses_a_cycle():
 def test_a_choice_brings_what_it_needs():
     needs = {"a": [], "b": ["a"], "c": ["b"], "d": ["a"]}
     assert with_needs(["c"], needs) == {"a", "b", "c"}
+    assert with_needs(["e", "nobody"], needs | {"e": ["a", "somebody"]}) == {"a", "e"}
 
 
 def test_a_long_chain_is_no_deeper_than_a_short_one():

@@ -33,6 +33,7 @@ def test_names_are_read_in_the_order_of_the_file(axes, names):
 
 
 def test_values_arrive_by_axis():
+    assert [variant.values for variant in expand(definition())] == [{}]
     assert expand(definition(os=("debian",), python=("3.12",)))[0].values == {
         "os": "debian",
         "python": "3.12",

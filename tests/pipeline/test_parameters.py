@@ -13,8 +13,9 @@ SPECS = {
     "loud": ParameterSpec("loud", ParameterKind.BOOLEAN, "false"),
     "note": ParameterSpec("note", default="none"),
     "who": ParameterSpec("who", required=True),
+    "tone": ParameterSpec("tone", ParameterKind.CHOICE, "warm", ("", "warm")),
 }
-GOOD = {"level": "quick", "loud": "false", "note": "none", "who": "ada"}
+GOOD = {"level": "quick", "loud": "false", "note": "none", "who": "ada", "tone": "warm"}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ GOOD = {"level": "quick", "loud": "false", "note": "none", "who": "ada"}
         # A form sends what was left open as empty text.
         ({"who": "ada", "level": "", "count": "", "loud": ""}, GOOD),
         ({"who": "ada", "note": ""}, {**GOOD, "note": ""}),
+        ({"who": "ada", "tone": ""}, {**GOOD, "tone": ""}),
     ],
 )  # fmt: skip
 def test_values(given: dict[str, str], values: dict[str, str]) -> None:
@@ -37,15 +39,20 @@ def test_values(given: dict[str, str], values: dict[str, str]) -> None:
         ({}, ["who must be given: text of at most 4096 characters"]),
         ({"who": ""}, ["who must be given: text of at most 4096 characters"]),
         ({"who": "a", "levle": "x"}, ["'levle' is no parameter; did you mean level?"]),
-        ({"who": "a", "zzz": "x"}, ["'zzz' is no parameter; there are: level, count, loud, note, who"]),
+        ({"who": "a", "zzz": "x"}, ["'zzz' is no parameter; there are: level, count, loud, note, who, tone"]),
         ({"who": "a", "level": "fast"}, ["level cannot be 'fast'; allowed is quick, full"]),
         ({"who": "a", "count": "1e3"}, ["count cannot be '1e3'; allowed is a number, such as 3 or -0.5"]),
         ({"who": "a", "loud": "yes", "count": "x"}, ["count cannot be 'x'; allowed is a number, such as 3 or -0.5", "loud cannot be 'yes'; allowed is true or false"]),
+        ({"who": "a", "level": "x" * 60}, [f"level cannot be '{'x' * 60}'; allowed is quick, full"]),
+        ({"who": "a", "level": "x" * 61}, [f"level cannot be '{'x' * 60}…'; allowed is quick, full"]),
+        ({"who": "a", "z" * 200: "x"}, [f"'{'z' * 100}' is no parameter; there are: level, count, loud, note, who, tone"]),
         ({"who": "a\0"}, ["who cannot be 'a\\x00'; allowed is text of at most 4096 characters"]),
     ],
 )  # fmt: skip
 def test_faults(given: dict[str, str], messages: list[str]) -> None:
-    assert [fault.message for fault in check_parameters(SPECS, given)[1]] == messages
+    faults = check_parameters(SPECS, given)[1]
+    assert [fault.message for fault in faults] == messages
+    assert all(fault.name in given or fault.name == "who" for fault in faults)
 
 
 def test_a_pipeline_without_parameters_takes_none() -> None:

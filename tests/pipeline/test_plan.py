@@ -3,7 +3,7 @@
 import pytest
 
 from headway.domain.contract import JobDefinition, StepDefinition
-from headway.pipeline.plan import Fault, plan
+from headway.pipeline.plan import Fault, PlannedJob, meant, plan
 from headway.pipeline.when import WhenFacts
 
 FACTS = WhenFacts(branch="feature", changed=("src/shop.py",))
@@ -42,6 +42,7 @@ def test_a_choice_runs_with_what_it_needs_and_nothing_else(only, names):
     ("only", "message"),
     [
         (["tset"], "'tset' is no job; did you mean 'test'?"),
+        (["test us"], "'test us' is no job; did you mean 'test'?"),
         (["xyz"], "'xyz' is no job; there are 'build', 'test', 'lint', 'docs'"),
         (["test (python=3.13)"], "'test (python=3.13)' is no job; did you mean 'test (python=3.12)'?"),
     ],
@@ -50,6 +51,37 @@ def test_an_unknown_choice_is_told_with_the_near_name(only, message):
     found = plan(SHOP, FACTS, only)
     assert found.jobs == ()
     assert found.faults == (Fault("--job", message),)
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        ([], "there are none"),
+        (["a"], "there are 'a'"),
+        ([*"abcdefghij"], "there are 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'"),
+        ([*"abcdefghijk"], "there are 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j' and 1 more"),
+        ([*"abcdefghijkl"], "there are 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j' and 2 more"),
+    ],
+)
+def test_where_no_name_is_near_ten_are_listed(names, listed):
+    assert meant("zzz", names) == f"; {listed}"
+
+
+def test_one_job_of_a_matrix_is_chosen_by_its_whole_name():
+    largest = definitions(job("many", number=tuple(map(str, range(1000)))))
+    assert [one.name for one in plan(largest, FACTS, ["many (number=7)"]).jobs] == ["many (number=7)"]
+    odd = definitions(job("test", os=("debian (stable)", "alpine")))
+    assert [one.name for one in plan(odd, FACTS, ["test (os=debian (stable))"]).jobs] == [
+        "test (os=debian (stable))"
+    ]
+
+
+def test_a_planned_job_has_all_that_its_definition_says():
+    audit = JobDefinition("audit", STEP, needs=("lint",), matrix={"os": ("debian",)}, allow_failure=True)
+    assert plan(definitions(audit, job("lint")), FACTS).jobs == (
+        PlannedJob("lint", "lint", {}, (), False),
+        PlannedJob("audit (os=debian)", "audit", {"os": "debian"}, ("lint",), True),
+    )
 
 
 def test_all_faults_at_once():
@@ -71,6 +103,8 @@ def test_a_thousand_jobs_are_a_run_and_one_more_is_an_error():
         ),
     )
     assert len(plan(over, FACTS, ["two"]).jobs) == 1
+    single = definitions(*(job(f"job{number}") for number in range(1001)))
+    assert [fault.place for fault in plan(single, FACTS).faults] == ["jobs"]
 
 
 def test_no_job_is_an_error():

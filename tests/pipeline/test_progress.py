@@ -8,7 +8,18 @@ from headway.domain.contract import Retry
 from headway.domain.run import Job
 from headway.domain.states import State
 from headway.pipeline.graph import heights
-from headway.pipeline.progress import Drop, Finish, Rules, Settled, Start, Stop, decide, settle
+from headway.pipeline.progress import (
+    Drop,
+    Finish,
+    Rules,
+    Settled,
+    Start,
+    Stop,
+    decide,
+    fold,
+    is_halted,
+    settle,
+)
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
@@ -69,6 +80,15 @@ def told(decisions):
             ["skip build: needs 'test (a)', which failed"],
         ),
         (["test:running"], []),
+        # In whichever order they stand, a chain of skips is told at once.
+        (
+            ["b needs a", "d needs c", "c needs b", "a:failed"],
+            [
+                "skip b: needs 'a', which failed",
+                "skip d: needs 'c', which was skipped",
+                "skip c: needs 'b', which was skipped",
+            ],
+        ),
     ],
 )
 def test_two_jobs_may_run_at_once(jobs, expected):
@@ -97,12 +117,45 @@ def test_what_is_allowed_to_fail_counts_as_done():
     assert told(decide(jobs, Rules(limit=1))) == ["start build"]
     ended = [jobs[0], job("build:succeeded needs audit")]
     assert told(decide(ended, Rules(limit=1))) == ["finish succeeded: 1 succeeded, 1 failed (1 allowed to)"]
+    gladly = [*ended, job("docs:succeeded", allow_failure=True)]
+    assert told(decide(gladly, Rules(limit=1))) == ["finish succeeded: 2 succeeded, 1 failed (1 allowed to)"]
 
 
 def test_the_longest_chain_starts_first():
     jobs = [job("lint"), job("compile"), job("test needs compile"), job("pack needs test")]
     rules = Rules(limit=1, heights=heights({job.definition: job.needs for job in jobs}))
     assert told(decide(jobs, rules)) == ["start compile"]
+
+
+def test_a_job_whose_chain_is_not_known_counts_as_the_end_of_one():
+    assert told(decide([job("a"), job("b")], Rules(limit=1, heights={"b": 1}))) == ["start b"]
+
+
+def test_a_start_says_what_it_waited_for():
+    jobs = [job("lint"), job("a:succeeded"), job("b:succeeded"), job("build needs a b")]
+    assert decide(jobs, Rules(limit=2)) == (
+        Start("lint", "needs nothing"),
+        Start("build", "needs a, b: done"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("jobs", "fail_fast", "cancel", "halted"),
+    [
+        (["a:failed", "b"], False, None, False),
+        (["a:failed", "b"], True, None, True),
+        (["a:errored", "b"], True, None, True),
+        (["a:cancelled", "b"], True, None, False),
+        (["a", "b"], False, "cancelled by ana", True),
+    ],
+)
+def test_a_run_is_halted_by_a_person_or_by_fail_fast(jobs, fail_fast, cancel, halted):
+    rules = Rules(limit=1, fail_fast=fail_fast)
+    assert is_halted([job(text) for text in jobs], rules, cancel) is halted
+
+
+def test_without_jobs_nothing_was_done():
+    assert fold([]) is State.SKIPPED
 
 
 def test_fail_fast_stops_the_others_and_keeps_the_verdict():
@@ -127,9 +180,11 @@ def test_cancel_drops_what_waits_and_stops_what_runs():
         Stop("b", "cancelled by ana"),
     )
     ended = [job("a:succeeded"), job("b:cancelled"), job("c:cancelled"), job("d:cancelled")]
-    assert told(decide(ended, Rules(limit=4), cancel="cancelled by ana")) == [
-        "finish cancelled: cancelled by ana"
-    ]
+    # What failed before does not hide that a person stopped the rest.
+    for run in (ended, [*ended, job("e:failed", reason="exit 1")]):
+        assert told(decide(run, Rules(limit=4), cancel="cancelled by ana")) == [
+            "finish cancelled: cancelled by ana"
+        ]
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing():

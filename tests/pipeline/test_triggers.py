@@ -87,6 +87,8 @@ def test_paths_that_the_caller_found_count_before_those_of_the_forge() -> None:
         ("fix [actions skip]", "[actions skip]"),
         ("fix [Skip Headway]", "[Skip Headway]"),
         ("fix\n\nSigned-off-by: ada\nSkip-Checks:true\n", "Skip-Checks:true"),
+        ("fix\n\nskip-checks: true\n\n\n", "skip-checks: true"),
+        ("fix\nskip-checks: true", "skip-checks: true"),
         ("fix skip ci", None),
         ("fix [skip  ci]", None),
         ("fix [skip-ci]", None),
@@ -103,7 +105,9 @@ def test_words_that_ask_for_no_run(message: str, word: str | None) -> None:
 def test_releases_of_other_services() -> None:
     triggers = TriggerSpec(releases=("library",))
     assert decide_release(triggers, "library") == Decision(True, "a release of library")
-    assert not decide_release(triggers, "shop").run
+    assert decide_release(triggers, "shop") == Decision(
+        False, "releases of shop begin no run: triggers.releases does not name it"
+    )
 
 
 ARRIVALS = st.builds(

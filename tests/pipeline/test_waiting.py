@@ -75,6 +75,20 @@ def holder(name: str, slots: int = 1, group: str | None = None, limit: int | Non
             {"a": "group gpu: run 1 of shop has it"},
         ),
         (
+            [want("a", group="gpu", limit=2)],
+            [holder(str(n), group="gpu") for n in range(2)],
+            9,
+            [],
+            {"a": "group gpu: run 0 of shop and run 1 of shop have it"},
+        ),
+        (
+            [want("a", group="gpu", limit=3)],
+            [holder(str(n), group="gpu") for n in range(3)],
+            9,
+            [],
+            {"a": "group gpu: run 0 of shop, run 1 of shop and run 2 of shop have it"},
+        ),
+        (
             [want("a", group="gpu", limit=5)],
             [holder(str(n), group="gpu") for n in range(5)],
             9,
@@ -89,6 +103,16 @@ def holder(name: str, slots: int = 1, group: str | None = None, limit: int | Non
             ["b"],
             {"a": "it needs 9 slots, and there are only 4"},
         ),
+        ([want("a", 2)], [], 1, [], {"a": "it needs 2 slots, and there is only 1"}),
+        # One that needs all there are can start, and so it keeps its place in its group.
+        (
+            [want("a", 4, group="gpu"), want("b", group="gpu")],
+            [holder("1", 2)],
+            4,
+            [],
+            {"a": "2 of 4 slots are free, it needs 4", "b": "group gpu: shop a is before it"},
+        ),
+        ([want("a", 2)], [holder("1", 3)], 4, [], {"a": "1 of 4 slots is free, it needs 2"}),
         ([want("a")], [], 0, [], {"a": "there is no slot"}),
         # A run waits for its group alone.
         (

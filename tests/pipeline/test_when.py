@@ -1,5 +1,7 @@
 """Whether a condition holds for a commit, and the reason that a person reads."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +35,11 @@ TAGGED = WhenFacts(tag="v1.2", dirty=True)
         ("branch not in ('main', 'next')", MAIN, False, "branch is 'main', one of 'main', 'next'"),
         ("branch in ('a', 'b')", MAIN, False, "branch is 'main', not one of 'a', 'b'"),
         ("'ai' in branch", MAIN, True, "'ai' is a part of 'main'"),
+        ("branch in 'main-line'", MAIN, True, "branch is 'main', a part of 'main-line'"),
+        ("branch in ('x', tag)", replace(MAIN, tag="main"), True, "branch is 'main', one of 'x', 'main'"),
+        ("branch in ()", MAIN, False, "branch is 'main', not one of none"),
+        ("matches(tag, 'v*', 'w*')", TAGGED, True, "tag 'v1.2' matches 'v*', 'w*'"),
+        ("matches('', 'b')", MAIN, False, "there is no text to match 'b'"),
         ("'x' not in branch", MAIN, True, "'x' is not a part of 'main'"),
         ("'a' == 'b'", MAIN, False, "'a' is not 'b'"),
         ("dirty", TAGGED, True, "the tree is dirty"),

@@ -32,8 +32,9 @@ def missed(
     """
     if now < due_at:
         return None
-    last = due_at if now - due_at <= max_delay else None
+    last = due_at
+    # What is due is due after a moment: one second before the oldest that still matters.
     moment = max(due_at, now - max_delay - timedelta(seconds=1))
     while (following := next_due(at, zone, moment)) is not None and following <= now:
         last = moment = following
-    return last if last is not None and now - last <= max_delay else None
+    return last if now - last <= max_delay else None

@@ -90,7 +90,7 @@ def decide(jobs: Sequence[Job], rules: Rules, cancel: str | None = None) -> tupl
     running = sum(job.state is State.RUNNING for job in jobs)
     decisions: list[Decision] = [Skip(name, reason) for name, reason in skips.items()]
     if not waiting and not running and not skips:
-        return (_finish(jobs, cancel),)
+        return (_finish(jobs, None),)
     ready = _ready(jobs, waiting, rules.heights)
     free = max(0, rules.limit - running)
     decisions += [Start(job.name, _why_start(job)) for job in ready[:free]]

@@ -114,9 +114,9 @@ def _groups(ordered: Sequence[Want], held: Sequence[Holder]) -> dict[str, _Group
 def _too_large(want: Want, capacity: int) -> str:
     if want.slots <= max(capacity, 0):
         return ""
-    return (
-        f"it needs {want.slots} slots, and there are only {capacity}" if capacity > 0 else "there is no slot"
-    )
+    if capacity <= 0:
+        return "there is no slot"
+    return f"it needs {want.slots} slots, and there {'is' if capacity == 1 else 'are'} only {capacity}"
 
 
 def _in_group(want: Want, group: _Group) -> str:
