@@ -16,7 +16,7 @@ import pytest
 
 from headway.cli.root import run_command_line
 from headway.domain.request import Approval, RequestOrigin, RequestState
-from headway.engine.requests import new_request
+from headway.engine.request_place import new_request
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
 from headway.store.database import open_database

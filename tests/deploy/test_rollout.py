@@ -149,6 +149,23 @@ def test_going_back_by_itself_never_takes_the_last_host_that_serves(
     assert (actions(decision), decision.state) == (expected, state)
 
 
+@pytest.mark.parametrize(
+    ("states", "away", "expected"),
+    [
+        ("live stuck", "web2", "revert:web1"),
+        ("live stuck stuck", "web2 web3", "revert:web1"),
+        ("live stuck stuck", "web3", ""),
+        ("live live stuck stuck", "web4", ""),
+    ],
+)
+def test_a_host_that_is_away_says_nothing_of_the_release_gone_back_to(
+    states: str, away: str, expected: str
+) -> None:
+    facts = Facts(away=frozenset(away.split()))
+    decision = decide(states, state=D.ROLLING_BACK, reason="asked to go back", facts=facts)
+    assert actions(decision) == expected
+
+
 def test_a_way_back_that_stops_says_what_serves_and_what_to_do() -> None:
     found = rows([S.LIVE, S.STUCK, S.PREPARED])
     found[1] = replace(found[1], reason="health (http): status 500")

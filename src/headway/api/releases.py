@@ -23,7 +23,7 @@ from headway.domain.release import Release
 from headway.engine.deployment_records import record_release
 from headway.engine.documents import release_document
 from headway.engine.releases import Aim, Found, find_for, view_releases
-from headway.engine.requests import release_for, repository_place
+from headway.engine.request_releases import release_for, repository_place
 from headway.engine.server import Server
 from headway.store.database import Transaction
 from headway.store.pages import cut

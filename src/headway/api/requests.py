@@ -27,7 +27,8 @@ from headway.engine.deployments import Wish, dry_run
 from headway.engine.documents import plan_document
 from headway.engine.permissions import Action
 from headway.engine.request_preview import what_it_would_do
-from headway.engine.requests import Requests, release_for
+from headway.engine.request_releases import release_for
+from headway.engine.requests import Requests
 from headway.engine.server import Server
 from headway.store.pages import cut
 from headway.store.requests import approvals_of, requests_of, waiting_requests

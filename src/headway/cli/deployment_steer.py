@@ -70,7 +70,7 @@ def _ask(
         return typed(server.post(f"/api/deployments/{segment(id)}/{word}"), DeploymentDocument)
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
-    from headway.engine.requests import ask_of_deployment
+    from headway.engine.deployment_steer import ask_of_deployment
     from headway.store.database import open_database
     from headway.wire.shapes_delivery import deployment_json
 

@@ -56,9 +56,9 @@ S, A = HostState, ActionKind
 
 #: Which state may follow which. Nothing else ever changes a host's state.
 MOVES: dict[HostState, frozenset[HostState]] = {
-    S.WAITING: frozenset({S.PREPARING}),
-    S.PREPARING: frozenset({S.PREPARED, S.UNPREPARED}),
-    S.PREPARED: frozenset({S.MIGRATING, S.SWITCHING}),
+    S.WAITING: frozenset({S.PREPARING, S.LEFT_OUT}),
+    S.PREPARING: frozenset({S.PREPARED, S.UNPREPARED, S.LEFT_OUT}),
+    S.PREPARED: frozenset({S.MIGRATING, S.SWITCHING, S.LEFT_OUT}),
     S.MIGRATING: frozenset({S.MIGRATED, S.UNPREPARED}),
     S.MIGRATED: frozenset({S.SWITCHING}),
     S.SWITCHING: frozenset({S.CHECKING, S.BROKEN, S.REVERTING}),
@@ -97,6 +97,8 @@ _COURSE: dict[ActionKind, tuple[HostState, HostState, HostState]] = {
 GOES_ON: dict[HostState, ActionKind] = {course[0]: kind for kind, course in _COURSE.items()}
 #: Its switch has begun and nobody has taken it back: what a rollback has to look after.
 TOUCHED = frozenset({S.SWITCHING, S.CHECKING, S.UNDRAINING, S.WATCHING, S.LIVE, S.BROKEN})
+#: Nothing was switched there, and nothing has to be before others go on.
+UNTOUCHED = frozenset({S.WAITING, S.PREPARING, S.PREPARED})
 GOING_BACK = frozenset({S.REVERTING, S.RECHECKING, S.READMITTING})
 SERVES = frozenset({S.LIVE, S.FINISHING, S.FINISHED})
 #: Only asks, changes nothing: may be broken off at once.
@@ -115,6 +117,8 @@ class Outcome:
     reason: str = ""
     #: The switch itself was done, whatever came after it: from here on users meet the release.
     switched: bool = False
+    #: Nothing was done: the host did not answer, or nobody wants it tried.
+    away: bool = False
 
 
 def begin(row: HostRow, action: ActionKind) -> HostRow:
@@ -140,6 +144,11 @@ def finish(row: HostRow, action: ActionKind, outcome: Outcome, *, watch: timedel
     if to is S.REVERTED:
         moved = replace(moved, reverted_at=now)
     return replace(moved, due_at=None)
+
+
+def leave_out(row: HostRow, reason: str) -> HostRow:
+    """The row of a host that takes no part any more; it is one of UNTOUCHED."""
+    return _move(row, S.LEFT_OUT, reason=reason)
 
 
 def _move(row: HostRow, to: HostState, *, reason: str) -> HostRow:

@@ -38,6 +38,8 @@ class Facts:
     asked: Asked | None = None
     #: Hosts that a person left out: nothing is done on them, and nothing is missed there.
     without: tuple[str, ...] = ()
+    #: Hosts on which nothing can be done: what could not be taken back there says nothing of the release before.
+    away: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def _back_actions(hosts: Sequence[HostRow], facts: Facts) -> tuple[Action, ...]:
     room = width_back(len(hosts)) - len(on_the_way)
     touched = [row for row in reversed(hosts) if row.state in TOUCHED and row.host not in facts.active]
     watched: list[HostRow] = []
-    if _count(hosts, S.STUCK) > _count(hosts, S.REVERTED):
+    tried = [row for row in hosts if row.host not in facts.away]
+    if _count(tried, S.STUCK) > _count(tried, S.REVERTED):
         watched = [row for row in touched if row.state == S.WATCHING]
         touched = [row for row in touched if row.state not in (S.LIVE, S.WATCHING)]
     return (

@@ -88,6 +88,16 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What people ask of a deployment while it goes on, by its row."""
+
+    #: pause, stay, back; None: go on.
+    asked: str | None = None
+    #: Hosts that are not to be tried any more.
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HostRow:
     """One host of a deployment. `state` belongs to `deploy.rollout`, which is the only one to change it."""
 

@@ -61,6 +61,7 @@ async def resume(hold: Hold, unfinished: Deployment) -> Begun:
     """Takes its hosts and its rows. What runs there is followed by the actions that go on with it.
 
     On its way back, or asked to go back, more than half of the hosts are enough; of the others it is told at the end.
+    Those that its row leaves out are not tried.
     """
     assert hold.database is not None
     plan = from_json(unfinished.plan)
@@ -70,7 +71,8 @@ async def resume(hold: Hold, unfinished: Deployment) -> Begun:
         or unfinished.kind is DeploymentKind.ROLLBACK
         or hold.world.interruption.asked is Asked.BACK
     )
-    lock = await hold.take_hosts(links, unfinished.id, majority=back)
+    wishes = await hold.database.fetch(lambda tx: rows.wishes_of(tx, unfinished.id))
+    lock = await hold.take_hosts(links, unfinished.id, majority=back, without=wishes.without)
 
     def work(tx: Transaction) -> tuple[Deployment | None, list[HostRow]]:
         rows.adopt_deployment(tx, unfinished.id, hold.token)

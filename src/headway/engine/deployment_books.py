@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from headway.base.clock import Clock
-from headway.domain.deployment import Deployment, DeploymentStep, HostRow
+from headway.domain.deployment import Deployment, DeploymentStep, HostRow, Wishes
 from headway.engine.deployment_news import tell_deployment, tell_hosts
 from headway.engine.deployment_standing import note_hosts
 from headway.store import deployments as rows
@@ -28,8 +28,8 @@ class Books(Protocol):
         """The owner lives. False: another owner has it, stop."""
         ...
 
-    async def asked(self, deployment: str) -> str | None:
-        """What somebody asks of it through its row: pause, stay, back."""
+    async def wishes(self, deployment: str) -> Wishes:
+        """What somebody asks of it through its row."""
         ...
 
 
@@ -44,8 +44,8 @@ class NoBooks:
     async def renew(self) -> bool:
         return True
 
-    async def asked(self, deployment: str) -> str | None:
-        return None
+    async def wishes(self, deployment: str) -> Wishes:
+        return Wishes()
 
 
 class DatabaseBooks:
@@ -91,5 +91,5 @@ class DatabaseBooks:
             lambda tx: owners.renew(tx, KIND, self._claim_id, self.token, now, LEASE)
         )
 
-    async def asked(self, deployment: str) -> str | None:
-        return await self._database.fetch(lambda tx: rows.asked_of(tx, deployment))
+    async def wishes(self, deployment: str) -> Wishes:
+        return await self._database.fetch(lambda tx: rows.wishes_of(tx, deployment))

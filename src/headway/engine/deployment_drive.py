@@ -10,9 +10,16 @@ from datetime import datetime
 
 from headway.base.clock import Clock
 from headway.base.errors import DiskFull, HeadwayError
-from headway.deploy.host_states import Outcome, begin, finish
+from headway.deploy.host_states import UNTOUCHED, Outcome, begin, finish, leave_out
 from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of
-from headway.domain.deployment import Deployment, DeploymentState, DeploymentStep, HostRow
+from headway.domain.deployment import (
+    Deployment,
+    DeploymentKind,
+    DeploymentState,
+    DeploymentStep,
+    HostRow,
+    Wishes,
+)
 from headway.engine.deployment_books import Books
 from headway.engine.host_lock import BEAT, HostsLock, TakenOver
 from headway.engine.host_work import HostWork
@@ -55,16 +62,21 @@ class Interruption:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     #: What the row said last: people who are not here ask through it.
     told: str | None = None
+    #: Hosts that it says are not to be tried any more.
+    without: frozenset[str] = frozenset()
 
     def ask(self, asked: Asked | None) -> None:
         self.asked = asked
         self.changed.set()
 
-    def heed(self, told: str | None) -> None:
+    def heed(self, wishes: Wishes) -> None:
         """What the row says now; only a new word counts, so that it does not undo what was asked here."""
-        if told != self.told:
-            self.told = told
-            self.ask(Asked(told) if told else None)
+        if wishes.asked != self.told:
+            self.told = wishes.asked
+            self.ask(Asked(self.told) if self.told else None)
+        if not self.without.issuperset(wishes.without):
+            self.without |= frozenset(wishes.without)
+            self.changed.set()
 
     async def until_told(self) -> Asked | None:
         """A `question` for where nobody sits at a terminal: stands still until the row says something else."""
@@ -88,6 +100,8 @@ class Drive:
     interruption: Interruption
     _active: dict[str, tuple[Action, "asyncio.Task[Outcome]"]] = field(default_factory=dict)
     _steps: list[DeploymentStep] = field(default_factory=list)
+    #: Hosts that did not answer when something was to be done there.
+    _away: set[str] = field(default_factory=set)
 
     async def run(self) -> Deployment:
         """To a final state. Raises TakenOver when another owner has come; then nothing more is written."""
@@ -95,6 +109,7 @@ class Drive:
         self.interruption.armed = True
         try:
             while True:
+                await self._leave_out()
                 before, decision = self.deployment, self._decide()
                 await self._begin(decision)
                 if self.deployment.state.is_final:
@@ -129,8 +144,28 @@ class Drive:
         return max(self.clock.now(), *(instant for instant in known if instant is not None))
 
     def _decide(self) -> Decision:
-        facts = replace(self.facts, active=frozenset(self._active), asked=self.interruption.asked)
+        away = self._away.union(host for host in self.work if self.lock.out_of_reach(host))
+        facts = replace(
+            self.facts, active=frozenset(self._active), asked=self.interruption.asked, away=frozenset(away)
+        )
         return next_actions(self.deployment, list(self.rows.values()), facts)
+
+    async def _leave_out(self) -> None:
+        """Hosts that a person wants left alone: what is under way there is no longer waited for.
+
+        A rollback goes on without them, and without those out of reach, where it has switched nothing there.
+        """
+        fresh = (self.interruption.without & self.work.keys()) - self.lock.left_out
+        self.lock.left_out |= fresh
+        for host in fresh & self._active.keys():
+            self._active[host][1].cancel()
+        if self.deployment.kind is not DeploymentKind.ROLLBACK:
+            return
+        idle = [row for row in self.rows.values() if row.state in UNTOUCHED and row.host not in self._active]
+        await self._store(
+            self.deployment,
+            [leave_out(row, why) for row in idle if (why := self.lock.out_of_reach(row.host))],
+        )
 
     async def _begin(self, decision: Decision) -> None:
         """Stores the decision, and only then acts on it."""
@@ -186,7 +221,10 @@ class Drive:
                 # Broken off: it only asked. The row stays, and the next decision says what comes.
                 continue
             row = self.rows[host]
-            changed.append(finish(row, action.kind, task.result(), watch=watch_of(row, self.facts), now=now))
+            outcome = task.result()
+            if outcome.away:
+                self._away.add(host)
+            changed.append(finish(row, action.kind, outcome, watch=watch_of(row, self.facts), now=now))
         deployment = self.deployment
         if deployment.first_switched_at is None and any(row.switched_at for row in changed):
             deployment = replace(deployment, first_switched_at=now)
@@ -249,7 +287,7 @@ class Drive:
             await self.clock.sleep(BEAT)
             try:
                 renewed = await self.books.renew()
-                self.interruption.heed(await self.books.asked(self.deployment.id))
+                self.interruption.heed(await self.books.wishes(self.deployment.id))
             except Exception as error:
                 # The hosts' lock is what counts; whoever writes rows waits for the database, and says so.
                 if not isinstance(error, HeadwayError):

@@ -1,6 +1,6 @@
 """An environment in our hands: claimed in the database, its hosts locked, until it is let go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
@@ -37,8 +37,6 @@ class World:
     interruption: Interruption = field(default_factory=Interruption)
     #: Wait for whoever holds the environment, instead of saying so.
     wait: bool = False
-    #: Hosts that a person leaves out of taking back what was left: they are not even tried.
-    without: tuple[str, ...] = ()
     #: Hosts that were tried and did not answer: going back does not try them once more.
     given_up: dict[str, SshError] = field(default_factory=dict)
 
@@ -105,14 +103,20 @@ class Hold:
         return token, None if token is not None else owners.holder(tx, KIND, self.claim_id)
 
     async def take_hosts(
-        self, links: Sequence[HostLink], deployment: str, *, majority: bool = False
+        self,
+        links: Sequence[HostLink],
+        deployment: str,
+        *,
+        majority: bool = False,
+        without: Collection[str] = (),
     ) -> HostsLock:
+        """`without` are hosts that are not even tried."""
         world = self.world
         since = f"{world.clock.now():%Y-%m-%d %H:%M:%S} UTC"
         owner = new_owner(world.settings.user, self.reason, deployment, since)
-        trying = [link for link in links if link.name not in world.without]
+        trying = [link for link in links if link.name not in without]
         self.lock = HostsLock(trying, owner, world.clock, world.watcher.note)
-        self.lock.left_out = frozenset(link.name for link in links) & set(world.without)
+        self.lock.left_out = frozenset(link.name for link in links) & set(without)
         if majority:
             self.lock.unreachable = dict(world.given_up)
         await self.lock.acquire(majority=majority, wait=world.wait)

@@ -119,7 +119,7 @@ def host_plans(
     """
     deploy = deploy_of(contract)
     every = processes_by_host(contract, deploy, environment)
-    _require_names(environment.name, [spec.name for spec, _ in every], without)
+    require_names(environment.name, [spec.name for spec, _ in every], without)
     running = [(spec, names) for spec, names in every if spec.name not in without]
     cut = batches([spec.name for spec, _ in running], strategy or environment.strategy)
     number = {name: index for index, batch in enumerate(cut) for name in batch}
@@ -139,7 +139,8 @@ def host_plans(
     )
 
 
-def _require_names(environment: str, names: Sequence[str], without: Sequence[str]) -> None:
+def require_names(environment: str, names: Sequence[str], without: Sequence[str]) -> None:
+    """`without` are some of the hosts `names`, not all. Raises NoSuchHost."""
     if unknown := [name for name in without if name not in names]:
         raise NoSuchHost(
             f"{environment} has no host {', '.join(unknown)}", hint=f"its hosts are {', '.join(names)}"

@@ -26,8 +26,8 @@ from headway.engine.permissions import Action, require
 from headway.engine.releases import add_release, release_id
 from headway.engine.reports import find_changes, record_changes
 from headway.engine.request_gate import team_of
+from headway.engine.request_releases import UnknownService, repository_place
 from headway.engine.request_tools import RequestTools
-from headway.engine.requests import UnknownService, repository_place
 from headway.store import deployments
 from headway.store.commits import add_commit
 from headway.store.counters import next_number

@@ -57,8 +57,7 @@ async def rollback(
         # A rollback that was left goes on; anything else that was left goes back.
         is_rollback = unfinished[0].kind is DeploymentKind.ROLLBACK
         if is_rollback or to is None:
-            deployments.world.without = tuple(without)
-            return await deployments.go_on(unfinished[0], back=not is_rollback)
+            return await deployments.go_on(unfinished[0], back=not is_rollback, without=without)
     if to is None:
         await database.fetch(lambda tx: _require_ours(tx, service, environment))
     links = _links(deployments, environment, without)

@@ -1,7 +1,7 @@
 """Deployments: begun, gone on with, superseded, taken back. The rules stand in `deploy`; here they meet rows and hosts."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ from headway.deploy.own_files import Found, with_own_files
 from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, from_json
 from headway.deploy.rollout import Asked
 from headway.domain.contract import Contract
-from headway.domain.deployment import Deployment, DeploymentKind, HostRow
+from headway.domain.deployment import Deployment, DeploymentKind, HostRow, Wishes
+from headway.domain.people import Actor, Role
 from headway.domain.release import Release
 from headway.engine.deployment_begin import begin, is_live, resume
 from headway.engine.deployment_drive import Drive
@@ -18,6 +19,7 @@ from headway.engine.deployment_files import at_hand, contract_for, own_file_of, 
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of
+from headway.engine.deployment_steer import leave_hosts
 from headway.engine.deployment_work import make_drive, secrets_of
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
@@ -162,9 +164,9 @@ class Deployments:
             return None
         return Result(None, already_live=live) if await is_live(self.world, plan, live) else None
 
-    async def go_on(self, unfinished: Deployment, *, back: bool) -> Result:
-        """Takes over an unfinished deployment; with `back` it goes back to what was before it."""
-        return await go_on(self.world, self.database, unfinished, back=back)
+    async def go_on(self, unfinished: Deployment, *, back: bool, without: Sequence[str] = ()) -> Result:
+        """As the function of that name."""
+        return await go_on(self.world, self.database, unfinished, back=back, without=without)
 
     async def _claim(self, hold: Hold, wish: Wish, unfinished: Deployment | None) -> Result | None:
         """A result when somebody else did meanwhile what was asked for, and we waited for it."""
@@ -199,17 +201,37 @@ class Deployments:
         return found[0] if found else None
 
 
-async def go_on(world: World, database: Database, unfinished: Deployment, *, back: bool = False) -> Result:
-    """Takes over an unfinished deployment by what its row says; with `back` it goes back to what was before it."""
+async def go_on(
+    world: World,
+    database: Database,
+    unfinished: Deployment,
+    *,
+    back: bool = False,
+    without: Sequence[str] = (),
+) -> Result:
+    """Takes over an unfinished deployment by what its row says; with `back` it goes back to what was before it.
+
+    `without` are hosts that are not even tried. Raises NoSuchHost and what the hosts raise.
+    """
     does = "takes back" if back else "goes on with"
     hold = Hold(world, unfinished.service, unfinished.environment, f"{does} {unfinished.release}", database)
+    by = world.settings.user
+
+    def ask(tx: Transaction) -> Wishes:
+        """In the row: what was asked before, such as a pause, is over, also for whoever comes after a kill."""
+        if without:
+            actor = Actor(by, Role.ADMINISTRATOR, by="command")
+            leave_hosts(tx, actor, unfinished, without, world.clock.now())
+        if back:
+            rows.ask(tx, unfinished.id, Asked.BACK, by)
+        return rows.wishes_of(tx, unfinished.id)
+
+    async def beginning() -> Begun:
+        world.interruption.heed(await database.perform(ask))
+        return await resume(hold, unfinished)
+
     await hold.claim()
-    if back:
-        # In the row, too: what was asked before, such as a pause, is over, also for whoever comes after a kill.
-        by = world.settings.user
-        await database.perform(lambda tx: rows.ask(tx, unfinished.id, Asked.BACK, by))
-        world.interruption.ask(Asked.BACK)
-    return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
+    return await _drive(hold, _or_let_go(hold, beginning()))
 
 
 async def _drive(hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
@@ -217,7 +239,7 @@ async def _drive(hold: Hold, beginning: Coroutine[Any, Any, Begun]) -> Result:
     if begun.resumed and hold.database is not None:
         # Fresh from the row, before the first step: a pause outlives whoever drove.
         id = begun.deployment.id
-        hold.world.interruption.heed(await hold.database.fetch(lambda tx: rows.asked_of(tx, id)))
+        hold.world.interruption.heed(await hold.database.fetch(lambda tx: rows.wishes_of(tx, id)))
     try:
         final, hosts = await drive_to_end(hold, begun)
     except BaseException:

@@ -14,7 +14,7 @@ from typing import Any
 
 from headway.base.errors import HeadwayError, Held, WrongUse
 from headway.deploy.gate import Verdict
-from headway.domain.deployment import Deployment, DeploymentKind
+from headway.domain.deployment import Deployment, DeploymentKind, Wishes
 from headway.domain.request import Obstacle, Request, RequestState
 from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_begin import RequestOver
@@ -136,10 +136,10 @@ class DeploymentsDuty:
         """What people ask of what is under way."""
         for carried in list(self._carried.values()):
             if (found := carried.watcher.last) is not None:
-                carried.interruption.heed(await self._asked_of(found.id))
+                carried.interruption.heed(await self._wishes_of(found.id))
 
-    async def _asked_of(self, deployment: str) -> str | None:
-        return await self.tools.database.fetch(lambda tx: deployments.asked_of(tx, deployment))
+    async def _wishes_of(self, deployment: str) -> Wishes:
+        return await self.tools.database.fetch(lambda tx: deployments.wishes_of(tx, deployment))
 
     async def _go_on(self, now: datetime) -> None:
         """What nobody drives any more: its owner is dead, or gave no sign for longer than its lease."""
@@ -157,7 +157,6 @@ class DeploymentsDuty:
                 continue
             carried = _Carried(found.request)
             carried.watcher.last = found
-            carried.interruption.heed(found.asked)
             world = self._world(found.requested_by, carried)
             self._start(key, carried, go_on(world, self.tools.database, found))
 
@@ -268,7 +267,9 @@ class DeploymentsDuty:
         if release is None:
             return
         try:
-            result = await driver.already_live(Wish(request.environment, release, request.kind))
+            result = await driver.already_live(
+                Wish(request.environment, release, request.kind, without=request.without)
+            )
         except HeadwayError as error:
             log.info("%s/%s: %s", request.service, request.environment, error.message)
             return

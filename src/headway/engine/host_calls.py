@@ -19,8 +19,8 @@ from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.projects import Project
 from headway.engine.remote_commands import Task, known_secrets
 from headway.engine.request_gate import require_in, team_of
+from headway.engine.request_releases import UnknownService, repository_place
 from headway.engine.request_tools import RequestTools
-from headway.engine.requests import UnknownService, repository_place
 from headway.engine.service_logs import log_tasks
 
 _LONGEST_COMMAND = 500

@@ -69,12 +69,12 @@ class HostWork:
     async def act(self, action: ActionKind, *, due_at: datetime | None = None) -> Outcome:
         """Does it, or goes on with it. Never raises for what a host or the user's commands do: that is the outcome."""
         if why := self.lock.out_of_reach(self.link.name):
-            return Outcome(False, why)
+            return Outcome(False, why, away=True)
         try:
             outcome = await self._act(action, due_at)
         except HostUnreachable as error:
             # Who owns it can as little be asked: that would only wait for it once more.
-            return Outcome(False, mask_text(error.message, self.jobs.secrets))
+            return Outcome(False, mask_text(error.message, self.jobs.secrets), away=True)
         except HeadwayError as error:
             outcome = Outcome(False, error.message)
         if not outcome.good and not await self.lock.is_ours(self.link):

@@ -17,8 +17,8 @@ from headway.drivers.git.bare import Bare
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.release_projects import bare_of
 from headway.engine.request_gate import is_foreign, when_holds
+from headway.engine.request_place import place_automatic
 from headway.engine.request_tools import RequestTools
-from headway.engine.requests import place_automatic
 from headway.store import deployments, requests
 from headway.store.database import Transaction
 from headway.store.errors import DatabaseUnavailable

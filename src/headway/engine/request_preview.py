@@ -22,8 +22,9 @@ from headway.engine.deployment_standing import live_deployment
 from headway.engine.release_projects import bare_of
 from headway.engine.releases import UnknownRelease
 from headway.engine.request_gate import Asking, ask_gate, where_it_is_live
+from headway.engine.request_place import new_request
+from headway.engine.request_releases import UnknownService, release_for, repository_place
 from headway.engine.request_tools import RequestTools
-from headway.engine.requests import UnknownService, new_request, release_for, repository_place
 from headway.store.database import Transaction
 from headway.store.releases import get_release
 

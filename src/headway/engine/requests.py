@@ -1,19 +1,16 @@
 """Requests: what people and programs ask a server to deploy, approve, take back, stop. The duty does what comes of it.
 
-UnknownService     2    no release and no repository here is called so
 UnknownRequest     2    no request is called so
 CommentMissing     2    an approval there needs a comment
 RequestIsOver      4    it does not wait any more
-DeploymentIsOver   4    it has ended: there is nothing to stop
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from headway.base.errors import HeadwayError, Held, WrongUse
-from headway.base.ids import new_id
+from headway.base.errors import Held, WrongUse
 from headway.deploy.gate import Verdict
 from headway.deploy.guards import applying, stricter
 from headway.deploy.rollout import Asked
@@ -21,31 +18,23 @@ from headway.domain.deployment import Deployment, DeploymentKind
 from headway.domain.people import Actor
 from headway.domain.release import Release
 from headway.domain.request import Approval, Request, RequestOrigin, RequestState
-from headway.engine.audit import HEADWAY, record
+from headway.engine.audit import record
 from headway.engine.deployment_gate import GateRefused
-from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import target_of
+from headway.engine.deployment_steer import ask_of_deployment, leave_hosts
 from headway.engine.permissions import Action, require
-from headway.engine.releases import Aim, Found, ReleaseGone, find_for
+from headway.engine.releases import ReleaseGone
 from headway.engine.request_gate import ask_gate, require_in, team_of
+from headway.engine.request_place import new_request, place, subject_of, told_anew
+from headway.engine.request_releases import release_for
 from headway.engine.request_tools import RequestTools
-from headway.engine.settings import Settings
 from headway.store import deployments, requests
-from headway.store.counters import next_number
 from headway.store.database import Transaction
 from headway.store.idempotency import effect_of, note_effect
 from headway.store.releases import get_release
-from headway.store.reports import newest_releases
-from headway.store.repositories import repository_of_service
 
-#: A request that nobody lets pass for so long is over.
-EXPIRES = timedelta(days=14)
 _LONGEST_COMMENT = 2000
-
-
-class UnknownService(WrongUse):
-    http_status = 404
 
 
 class UnknownRequest(WrongUse):
@@ -57,10 +46,6 @@ class CommentMissing(WrongUse):
 
 
 class RequestIsOver(Held):
-    http_status = 409
-
-
-class DeploymentIsOver(Held):
     http_status = 409
 
 
@@ -128,9 +113,7 @@ class Requests:
             return before
         going = await self.tools.database.fetch(lambda tx: deployments.unfinished(tx, service, environment))
         if going and to in (None, going[0].release):
-            if going[0].kind is DeploymentKind.ROLLBACK:
-                return GoingBack(deployment=going[0])
-            return GoingBack(deployment=await self._ask(actor, going[0].id, Asked.BACK, key))
+            return GoingBack(deployment=await self._take_back(actor, going[0], key, without))
 
         def choose(tx: Transaction) -> tuple[str, Release | None]:
             target = target_of(tx, service, environment, to=to, force=force)
@@ -167,13 +150,13 @@ class Requests:
             standing = _waiting(tx, request.id)
             requests.put_approval(tx, said)
             what = {"yes": yes, "comment": comment, "release": request.release}
-            record(tx, actor, Action.DEPLOYMENT_APPROVE, _subject(standing), None, what, now)
+            record(tx, actor, Action.DEPLOYMENT_APPROVE, subject_of(standing), None, what, now)
             if yes:
                 requests.save_waiting(tx, request.id, standing.reason, standing.obstacles, now)
             else:
                 reason = f"{actor.name} said no{': ' + comment if comment else ''}"
                 requests.end_waiting(tx, request.id, RequestState.REFUSED, reason, now)
-            return _told(tx, request.id, now)
+            return told_anew(tx, request.id, now)
 
         return await self._perform(work)
 
@@ -187,8 +170,8 @@ class Requests:
             standing = _waiting(tx, request.id)
             told = f"withdrawn by {actor.name}{': ' + why if why else ''}"
             requests.end_waiting(tx, request.id, RequestState.WITHDRAWN, told, now)
-            record(tx, actor, "deployment.withdraw", _subject(standing), None, {"reason": why}, now)
-            return _told(tx, request.id, now)
+            record(tx, actor, "deployment.withdraw", subject_of(standing), None, {"reason": why}, now)
+            return told_anew(tx, request.id, now)
 
         return await self._perform(work)
 
@@ -214,22 +197,35 @@ class Requests:
             raise UnknownRequest(f"there is no request {request_id}", hint="the service's page lists them")
         return found
 
-    async def _ask(
-        self, actor: Actor, deployment_id: str, asked: Asked | None, key: str | None = None
+    async def _take_back(
+        self, actor: Actor, going: Deployment, key: str | None, without: Sequence[str]
     ) -> Deployment:
+        """A rollback that goes on goes back already. Raises NotAllowed, NoSuchHost, DeploymentIsOver."""
+        now = self.tools.clock.now()
+
+        def work(tx: Transaction) -> Deployment:
+            asked = leave_hosts(tx, actor, going, without, now)
+            if going.kind is not DeploymentKind.ROLLBACK:
+                asked = ask_of_deployment(tx, actor, going.id, Asked.BACK, now)
+            if key is not None:
+                note_effect(tx, key, f"deployment {going.id}", now)
+            return asked
+
+        if going.kind is not DeploymentKind.ROLLBACK:
+            await self._require(actor, Action.DEPLOYMENT_REQUEST, going.service)
+        fresh = await self.tools.database.perform(work)
+        self.wake()
+        return fresh
+
+    async def _ask(self, actor: Actor, deployment_id: str, asked: Asked | None) -> Deployment:
         found = await self.tools.database.fetch(lambda tx: deployments.get_deployment(tx, deployment_id))
         if found is None:
             raise UnknownRequest(f"there is no deployment {deployment_id}", hint="headway status lists them")
         await self._require(actor, Action.DEPLOYMENT_REQUEST, found.service)
         now = self.tools.clock.now()
-
-        def work(tx: Transaction) -> Deployment:
-            asked_of = ask_of_deployment(tx, actor, deployment_id, asked, now)
-            if key is not None:
-                note_effect(tx, key, f"deployment {deployment_id}", now)
-            return asked_of
-
-        fresh = await self.tools.database.perform(work)
+        fresh = await self.tools.database.perform(
+            lambda tx: ask_of_deployment(tx, actor, deployment_id, asked, now)
+        )
         self.wake()
         return fresh
 
@@ -260,7 +256,7 @@ class Requests:
                 what: dict[str, object] = {"kind": made.kind, "release": made.release, "force": made.force}
                 if made.without:
                     what["without"] = list(made.without)
-                record(tx, actor, action, _subject(made), None, what, now)
+                record(tx, actor, action, subject_of(made), None, what, now)
             if key is not None:
                 note_effect(tx, key, f"request {placed.id}", now)
             return placed
@@ -299,126 +295,6 @@ class Requests:
         return release_for(self.tools, service=service, text=text, environment=environment).release
 
 
-def release_for(tools: RequestTools, *, service: str, text: str, environment: str) -> Found:
-    """What a deployment there takes for `text`, which is as in `find_for`. Raises UnknownService and the errors of
-    releases. Blocks."""
-    place = tools.database.read(lambda tx: repository_place(tx, tools.settings, service))
-    if place is None:
-        raise UnknownService(f"there is no service {service} here", hint="the first page lists them")
-
-    def after(release: Release) -> str | None:
-        try:
-            contract = tools.projects.of(release.repository, release.commit, service).contract
-        except HeadwayError:
-            # Whatever is wrong with it, the gate tells.
-            return None
-        found = contract.environments.get(environment)
-        return found.after if found else None
-
-    aim = Aim(environment, after)
-    return find_for(tools.database, tools.git, aim, service=service, repository=place, text=text)
-
-
-def ask_of_deployment(
-    tx: Transaction, actor: Actor, deployment_id: str, asked: Asked | None, now: datetime
-) -> Deployment:
-    """Into its row, which whoever drives it reads between steps. Raises DeploymentIsOver."""
-    before = deployments.asked_of(tx, deployment_id)
-    is_open = deployments.ask(tx, deployment_id, asked, actor.name)
-    fresh = deployments.get_deployment(tx, deployment_id)
-    assert fresh is not None
-    if not is_open:
-        raise DeploymentIsOver(
-            f"deployment {fresh.number} of {fresh.service} has ended; there is nothing to stop",
-            hint="roll back, if it is to go",
-        )
-    subject = f"{fresh.service}/{fresh.environment} deployment {fresh.number}"
-    record(tx, actor, f"deployment.{asked or 'go_on'}", subject, {"asked": before}, {"asked": asked}, now)
-    tell_deployment(tx, fresh, now)
-    return fresh
-
-
-def repository_place(tx: Transaction, settings: Settings, service: str) -> str | None:
-    """Where the service's commits lie: its repository on this server, else that of its newest release."""
-    repository = repository_of_service(tx, service)
-    if repository is not None:
-        return str(settings.data / "repositories" / f"{repository.id}.git")
-    newest = newest_releases(tx, service).get(service)
-    return newest[1] if newest is not None else None
-
-
-def new_request(  # noqa: PLR0917  (of what, where to, by whom, why, when)
-    release: Release,
-    environment: str,
-    requested_by: str,
-    origin: RequestOrigin,
-    cause: str,
-    now: datetime,
-) -> Request:
-    return Request(
-        id=new_id("req", now),
-        service=release.service,
-        environment=environment,
-        release=release.id,
-        commit=release.commit,
-        repository=release.repository,
-        kind=DeploymentKind.PLANNED,
-        force=False,
-        requested_by=requested_by,
-        requested_at=now,
-        origin=origin,
-        cause=cause,
-        state=RequestState.WAITING,
-        reason="the gate is asked in a moment",
-        expires_at=now + EXPIRES,
-        due_at=now,
-    )
-
-
-def place(tx: Transaction, made: Request, now: datetime) -> tuple[Request, bool]:
-    """Puts it at the gate; answers with what stands there for it now, and whether it is new.
-
-    The rule. The same cause makes it once. The same wish as the one that waits is that one. Another release takes the
-    place of the one that waits; but what Headway asks for by itself never takes that of a hotfix or of a way back.
-    """
-    # The counter's row is locked until we are done: two that come at once are placed one after the other.
-    next_number(tx, made.service, "request")
-    before = requests.request_by_cause(tx, made.service, made.environment, made.release, made.cause)
-    if before is not None:
-        return before, False
-    standing = requests.waiting_at(tx, made.service, made.environment)
-    if standing is not None:
-        if _wish(standing) == _wish(made):
-            return standing, False
-        urgent = standing.kind in (DeploymentKind.HOTFIX, DeploymentKind.ROLLBACK)
-        if made.origin is RequestOrigin.AUTOMATIC and urgent:
-            told = f"a {standing.kind} to {standing.release} waits there, which goes first"
-            made = replace(
-                made, state=RequestState.SUPERSEDED, reason=told, due_at=None, obstacles=(), ended_at=now
-            )
-        else:
-            told = f"superseded by a request for {made.release} by {made.requested_by}"
-            requests.end_waiting(tx, standing.id, RequestState.SUPERSEDED, told, now)
-            _told(tx, standing.id, now)
-    requests.insert_request(tx, made)
-    return _told(tx, made.id, now), True
-
-
-def _wish(request: Request) -> tuple[object, ...]:
-    return request.release, request.kind, request.force, frozenset(request.without)
-
-
-def place_automatic(
-    tx: Transaction, release: Release, environment: str, cause: str, now: datetime
-) -> Request:
-    """What Headway asks for by itself, once for each cause; within the transaction that marks the cause as followed."""
-    made = new_request(release, environment, HEADWAY.name, RequestOrigin.AUTOMATIC, cause, now)
-    placed, is_new = place(tx, made, now)
-    if is_new:
-        record(tx, HEADWAY, Action.DEPLOYMENT_REQUEST, _subject(made), None, {"cause": cause}, now)
-    return placed
-
-
 def _waiting(tx: Transaction, request_id: str) -> Request:
     found = requests.get_request(tx, request_id)
     assert found is not None
@@ -427,17 +303,6 @@ def _waiting(tx: Transaction, request_id: str) -> Request:
             f"the request is {found.state}: {found.reason}", hint="ask for it anew, if it is wanted"
         )
     return found
-
-
-def _told(tx: Transaction, request_id: str, now: datetime) -> Request:
-    found = requests.get_request(tx, request_id)
-    assert found is not None
-    tell_request(tx, found, now)
-    return found
-
-
-def _subject(request: Request) -> str:
-    return f"{request.service}/{request.environment} {request.release}"
 
 
 def _origin(actor: Actor) -> RequestOrigin:

@@ -1,11 +1,19 @@
 """Deployments, their hosts and steps. One function a statement; every change of a running one names its owner's token."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, DeploymentStep, HostRow
+from headway.domain.deployment import (
+    Deployment,
+    DeploymentKind,
+    DeploymentState,
+    DeploymentStep,
+    HostRow,
+    Wishes,
+)
 from headway.store.database import Row, Transaction
 
 _UNFINISHED = "('held', 'running', 'rolling_back')"
@@ -260,9 +268,20 @@ def ask(tx: Transaction, deployment_id: str, asked: str | None, by: str) -> bool
     )
 
 
-def asked_of(tx: Transaction, deployment_id: str) -> str | None:
-    row = tx.one("SELECT asked FROM deployments WHERE id = :id", id=deployment_id)
-    return row["asked"] if row else None
+def leave_out(tx: Transaction, deployment_id: str, hosts: Sequence[str]) -> bool:
+    """All the hosts that are not to be tried any more. False when it is over."""
+    return bool(
+        tx.execute(
+            f"UPDATE deployments SET left_out = :hosts WHERE id = :id AND state IN {_UNFINISHED}",
+            id=deployment_id,
+            hosts=json.dumps(hosts),
+        )
+    )
+
+
+def wishes_of(tx: Transaction, deployment_id: str) -> Wishes:
+    row = tx.one("SELECT asked, left_out FROM deployments WHERE id = :id", id=deployment_id)
+    return Wishes(row["asked"], tuple(json.loads(row["left_out"]))) if row else Wishes()
 
 
 def history(tx: Transaction, service: str, environment: str, limit: int = 200) -> list[Deployment]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.domain.org import Floor
 from headway.domain.request import RequestState
 from headway.domain.secrets import environment_scope
+from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.keys import new_key
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.vault import Vault, stored_secrets
 from headway.store import deployments as rows
+from headway.store.audit import entries
 from headway.store.database import Database
 from headway.store.events import events_after
 from tests.support.delivery_line import ANA, BO, EVE, ORG, SLOW, Line
@@ -103,18 +106,17 @@ async def test_going_back_takes_hosts_along_that_the_older_file_does_not_know(qu
     line = quick
     line.green("one")
     await settled(line)
-    line.staging_hosts, line.deploy = "group:both", '[groups]\nboth = ["stage1", "web1"]\n'
+    places = on_both(line)
     line.green("two")
     await settled(line)
-    places = [host.home / line.root / "staging" / "serving" for host in line.hosts]
-    assert [place.read_text().strip() for place in places] == ["two", "two"]
+    assert serving(places) == ["two", "two"]
     preview = await what_it_would_do(
         line.tools, EVE, service="shop", environment="staging", kind=DeploymentKind.ROLLBACK
     )
     assert preview.batches == (("stage1",), ("web1",))
     await line.requests.request_rollback(EVE, service="shop", environment="staging")
     await settled(line)
-    assert [place.read_text().strip() for place in places] == ["one", "one"]
+    assert serving(places) == ["one", "one"]
 
 
 async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
@@ -307,6 +309,102 @@ async def test_paused_gone_on_with_and_taken_back_by_people(quick: Line) -> None
         assert ended is not None
         assert (ended.state, ended.reason) == (DeploymentState.ROLLED_BACK, "asked to go back")
         assert not ended.rolled_back_automatically
+
+
+def on_both(line: Line) -> list[Path]:
+    """Staging has both hosts; where each says what it serves."""
+    line.staging_hosts, line.deploy = "group:both", '[groups]\nboth = ["stage1", "web1"]\n'
+    return [host.home / line.root / "staging" for host in line.hosts]
+
+
+def serving(places: list[Path]) -> list[str]:
+    return [(place / "serving").read_text().strip() for place in places]
+
+
+async def test_a_deployment_leaves_out_whom_its_request_names_and_the_next_one_catches_up(
+    quick: Line,
+) -> None:
+    line, places = quick, on_both(quick)
+    line.green("one")
+    await settled(line)
+    # Held back, so that it is a person who asks.
+    line.staging = 'promote = "ask"'
+    two = line.green("two")
+    ask = partial(
+        line.requests.request_deployment, ANA, service="shop", environment="staging", release=two.id
+    )
+    await ask(without=("web1",))
+    await settled(line)
+    assert serving(places) == ["two", "one"]
+    assert line.history("staging")[-1].reason.startswith("serves on 1 of 2 hosts; web1 left out")
+    again = await ask(without=("web1",), key="again")
+    await settled(line)
+    assert (await line.requests.find(again.id)).reason.startswith("already live")
+    await ask(key="all")
+    await settled(line)
+    assert serving(places) == ["two", "two"]
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_what_goes_on_is_taken_back_without_a_host_that_hangs(quick: Line, left: bool) -> None:
+    """While the server drives it, and when nobody does: its server was ended."""
+    line, places = quick, on_both(quick)
+    line.green("one", files=SLOW)
+    await settled(line)
+    gate = places[1] / "shared" / "wait"
+    gate.touch()
+    line.green("two", files=SLOW)
+    try:
+        async with line.serving_duty() as duty:
+            await until(lambda: serving(places) == ["two", "two"], duty)
+            [going] = line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+            with pytest.raises(NoSuchHost, match="staging has no host web9"):
+                await line.requests.request_rollback(
+                    EVE, service="shop", environment="staging", without=("web9",)
+                )
+            if left:
+                await duty.stop()
+            back = await line.requests.request_rollback(
+                EVE, service="shop", environment="staging", without=("web1",)
+            )
+            assert back.deployment is not None and back.deployment.id == going.id
+            if not left:
+                await line.settle(duty)
+        await settled(line)
+        # web1 is not waited for: it still hangs.
+        assert gate.exists()
+        ended = line.database.read(lambda tx: rows.get_deployment(tx, going.id))
+        assert ended is not None
+        assert ended.state is DeploymentState.FAILED
+        assert "GOING BACK FAILED: web1: left out" in ended.reason
+        assert serving(places) == ["one", "two"]
+        actions = [one.action for one in line.database.read(lambda tx: entries(tx, limit=2))]
+        assert sorted(actions) == ["deployment.back", "deployment.without"]
+    finally:
+        gate.unlink()
+
+
+async def test_a_rollback_that_goes_on_leaves_out_a_host_that_it_has_not_begun(quick: Line) -> None:
+    line, places = quick, on_both(quick)
+    line.green("one", files=SLOW)
+    await settled(line)
+    line.green("two", files=SLOW)
+    await settled(line)
+    gate = places[0] / "shared" / "wait"
+    gate.touch()
+    ask = partial(line.requests.request_rollback, EVE, service="shop", environment="staging")
+    async with line.serving_duty() as duty:
+        await ask()
+        await until(lambda: serving(places) == ["one", "two"], duty)
+        [going] = line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+        again = await ask(without=("web1",))
+        assert again.deployment is not None and again.deployment.id == going.id
+        await duty.tick(line.clock.now())
+        gate.unlink()
+        await line.settle(duty)
+    hosts = line.database.read(lambda tx: rows.hosts_of(tx, going.id))
+    assert [(row.state, row.reason) for row in hosts] == [("finished", ""), ("left_out", "left out")]
+    assert serving(places) == ["one", "two"]
 
 
 def server(line: Line, url: str) -> "subprocess.Popen[bytes]":

@@ -26,7 +26,8 @@ from headway.engine.permissions import NotAllowed
 from headway.engine.promotion import follow_all
 from headway.engine.releases import NoReleaseYet
 from headway.engine.request_preview import what_it_would_do
-from headway.engine.requests import CommentMissing, RequestIsOver, UnknownService
+from headway.engine.request_releases import UnknownService
+from headway.engine.requests import CommentMissing, RequestIsOver
 from headway.store import deployments, repositories, requests
 from headway.store.arrivals import add_arrival
 from headway.store.database import Database, Transaction
@@ -434,7 +435,8 @@ async def test_killed_at_any_line_it_is_asked_for_exactly_once(line: Line, kille
 
 
 async def test_there_is_nothing_to_stop_where_nothing_goes_on(line: Line) -> None:
-    from headway.engine.requests import DeploymentIsOver, UnknownRequest
+    from headway.engine.deployment_steer import DeploymentIsOver
+    from headway.engine.requests import UnknownRequest
 
     with pytest.raises(UnknownRequest):
         await line.requests.pause(EVE, "dep-9")
