@@ -153,6 +153,35 @@ def test_of_a_long_key_a_wrapped_line_is_masked() -> None:
     assert mask(b"only " + lines[9] + b" of it\n", [secret]) == b"only " + MASK + b" of it\n"
 
 
+#: As tools write documents: what blanks become stands in it again and again.
+INDENTED = json.dumps(
+    {"type": "service", "keys": [{"id": n, "key": f"{n * 7919:x}" * 9} for n in range(9)]}, indent=8
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2), st.integers(0, 10_000), CUTS)
+def test_of_a_long_indented_value_a_part_is_masked_wherever_it_begins(
+    before: int, begin: int, cuts: list[int]
+) -> None:
+    secret = Secret("S", INDENTED)
+    _, own = encoded_in(INDENTED, b"x" * before, b"after it")
+    length = len(own) // 64 + 4
+    begin %= len(own) - length
+    data = f"cut <{own[begin : begin + length]}> off\n".encode()
+    assert mask(data, [secret]) == b"cut <" + MASK + b"> off\n"
+    assert in_pieces(secret, data, cuts) == b"cut <" + MASK + b"> off\n"
+
+
+def test_many_secrets_of_many_lines_are_looked_for_together() -> None:
+    lines = [f"{n:04} is 'one' of <many> & {n * n}" for n in range(300)]
+    secrets = [Secret("MANY", "\n".join(lines)), *(Secret(f"S{n}", f"token-{n}-of-many") for n in range(300))]
+    log = "".join(
+        f"<{lines[n]}> {quote(f'token-{n}-of-many')} {html.escape(lines[-n])}\n" for n in range(300)
+    )
+    assert mask(log.encode(), secrets) == b"<[secret]> [secret] [secret]\n" * 300
+
+
 def test_what_only_looks_alike_stays() -> None:
     secret = Secret("S", "correct-horse-battery")
     log = "".join(

@@ -1,11 +1,6 @@
-"""Secrets leave the stream of a job's output before anyone stores or sees it, whatever the borders of its pieces.
-
-What is masked are the places of all forms of all secrets, and the parts of their encodings (`encoded`); places that
-overlap become one mask. `bytes.find` for each form is several times faster than one large regular expression.
-"""
+"""Secrets leave the stream of a job's output before anyone stores or sees it, whatever the borders of its pieces."""
 
 import os
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -14,20 +9,14 @@ from typing import Self
 
 from headway.base.secret import MASK, Secret
 from headway.domain.job import Piece, StepMark
-from headway.drivers.runner.encoded import Encoded
-
-#: Overlapping places longer than this in all are cut: what is kept back must be bounded.
-_LONGEST_PLACE = 1024
-#: What no way of writing alters, long enough to be rare.
-_UNALTERED = re.compile(rb"[A-Za-z0-9]{3,}")
+from headway.drivers.runner.places import Places
 
 
 class Masker:
     """Masks a stream that comes in pieces. The result does not depend on where one piece ends and the next begins."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        self._forms, self._guarded, self._encoded = _tables(tuple(secrets))
-        self._has_newline = any(b"\n" in form for form in self._forms)
+        self._places = _places(tuple(secrets))
         self._pending = b""
 
     @property
@@ -37,7 +26,7 @@ class Masker:
 
     def feed(self, data: bytes) -> bytes:
         """What can be told of all that came so far; the rest is kept back."""
-        if not self._forms:
+        if not self._places:
             return data
         data = self._pending + data
         masked, taken = self._mask(data, is_last=False)
@@ -51,10 +40,10 @@ class Masker:
 
     def _mask(self, data: bytes, *, is_last: bool) -> tuple[bytes, int]:
         """The masked bytes, and from how many bytes of `data`."""
-        stop = len(data) if is_last else self._start_of_tail(data)
+        stop = len(data) if is_last else self._places.start_of_tail(data)
         parts: list[bytes] = []
         position = 0
-        for begin, end in self._places(data):
+        for begin, end in self._places.find(data):
             if begin >= stop:
                 break
             if end > stop:  # a secret goes on in what is kept back: it is kept back whole
@@ -65,60 +54,11 @@ class Masker:
         parts.append(data[position:stop])
         return b"".join(parts), stop
 
-    def _places(self, data: bytes) -> list[tuple[int, int]]:
-        """Where secrets stand: sorted, apart from each other."""
-        found = list(self._encoded.places(data))
-        for guard, forms in self._guarded.items():
-            if guard not in data:
-                continue
-            for form in forms:
-                at = data.find(form)
-                while at >= 0:
-                    found.append((at, at + len(form)))
-                    at = data.find(form, at + 1)
-        found.sort()
-        places: list[tuple[int, int]] = []
-        for begin, end in found:
-            if places and begin < places[-1][1]:
-                first, last = places[-1]
-                if begin - first < _LONGEST_PLACE:
-                    places[-1] = (first, max(last, end))
-                # else it has been cut: what overlaps the cut is not seen when reading on behind it either
-            else:
-                places.append((begin, end))
-        return places
-
-    def _start_of_tail(self, data: bytes) -> int:
-        """Where the bytes begin that are the beginning of a secret, as far as they go."""
-        start, length = self._encoded.start_of_tail(data), len(data)
-        line = 0 if self._has_newline else data.rfind(b"\n") + 1
-        for form in self._forms:
-            at = data.find(form[:1], max(line, length - len(form) + 1), start)
-            while 0 <= at < start:
-                if form.startswith(data[at:]):
-                    start = at
-                    break
-                at = data.find(form[:1], at + 1, start)
-        return start
-
 
 @lru_cache(maxsize=32)
-def _tables(secrets: tuple[Secret, ...]) -> tuple[list[bytes], dict[bytes, list[bytes]], Encoded]:
-    """All forms; the same by guard; encodings. They take a millisecond a secret, and a run has thousands of small texts."""
-    forms = sorted({form for secret in secrets for form in secret.forms()})
-    return forms, _by_guard(secrets), Encoded(secret.reveal().encode() for secret in secrets)
-
-
-def _by_guard(secrets: Iterable[Secret]) -> dict[bytes, list[bytes]]:
-    """All forms, by a part of them that is looked for first: letters and digits stay as they are in nearly all forms of
-    a secret, so one search answers for thirty."""
-    groups: dict[bytes, set[bytes]] = {}
-    for secret in secrets:
-        runs = sorted(_UNALTERED.findall(secret.reveal().encode()), key=len, reverse=True)
-        for form in secret.forms():
-            guard = next((run for run in runs if run in form), form)
-            groups.setdefault(guard, set()).add(form)
-    return {guard: sorted(forms) for guard, forms in groups.items()}
+def _places(secrets: tuple[Secret, ...]) -> Places:
+    """To make them takes milliseconds a secret, and a run has thousands of small texts."""
+    return Places(secrets)
 
 
 def mask(data: bytes, secrets: Iterable[Secret]) -> bytes:
