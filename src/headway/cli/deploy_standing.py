@@ -12,7 +12,7 @@ from headway.store.requests import approvals_of, waiting_at
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AtTheGate:
     """`request`: the one that this deployment fulfils, if one for this very release waits."""
 
     waiting: Request | None = None
@@ -28,18 +28,18 @@ class Standing:
         echo(f"{told} ({self.waiting.id}: {self.waiting.reason}); {comes}", err=True)
 
 
-def at_the_gate(database: Database, release: Release, environment: str) -> Standing:
+def at_the_gate(database: Database, release: Release, environment: str) -> AtTheGate:
     """Blocks."""
     now = SystemClock().now()
 
-    def read(tx: Transaction) -> Standing:
+    def read(tx: Transaction) -> AtTheGate:
         found = waiting_at(tx, release.service, environment)
         if found is None or found.release != release.id:
-            return Standing(found)
+            return AtTheGate(found)
         # Only the server knows the floors and teams; what it said last is what counts.
         names = [one.person for one in approvals_of(tx, found.id) if one.yes and one.expires_at > now]
         is_enough = bool(names) and not any(one.kind == "approval" for one in found.obstacles)
         permission = Permission(", ".join(names), verified=True) if is_enough else None
-        return Standing(found, found.id, permission)
+        return AtTheGate(found, found.id, permission)
 
     return database.read(read)

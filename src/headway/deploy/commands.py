@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from headway.deploy.layout import STOP_GRACE, prepared_marker, release_directory, settings_file
 from headway.deploy.placeholders import fill_command
-from headway.deploy.plan import HostPlan, Plan, Standing
+from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
 from headway.domain.contract import DeployKind, DeploySpec, Drain, ProcessSpec
 from headway.domain.deployment import Command
@@ -68,7 +68,7 @@ def by_hand(plan: Plan, host: HostPlan) -> str:
     back = _Maker(plan, host, old)
     gone = [
         new.user("", process.deactivate)
-        for process in _gone(new.standing, old)
+        for process in _gone(new.on_host, old)
         if process.deactivate is not None
     ]
     stops = [f"{_line(command)} || echo 'not stopped'" for command in gone]
@@ -92,13 +92,13 @@ def _named(step: str, process: ProcessSpec) -> str:
 class _Maker:
     """Commands of one release on one host."""
 
-    def __init__(self, plan: Plan, host: HostPlan, standing: Standing) -> None:
+    def __init__(self, plan: Plan, host: HostPlan, on_host: ReleaseOnHost) -> None:
         self.host = host.spec.name
-        self.standing = standing
-        self.values = plan.values(host, standing.release)
+        self.on_host = on_host
+        self.values = plan.values(host, on_host.release)
         self._place = {
-            "directory": release_directory(standing.release),
-            "settings": settings_file(standing.deployment),
+            "directory": release_directory(on_host.release),
+            "settings": settings_file(on_host.deployment),
         }
 
     def user(self, step: str, text: str, process: ProcessSpec | None = None) -> Command:
@@ -109,20 +109,20 @@ class _Maker:
         self, step: str, script: str, process: ProcessSpec | None = None, *, more: timedelta = timedelta()
     ) -> Command:
         """A script of ours round what the user wrote; it may take `more` than a step may."""
-        several = (process,) if process else self.standing.deploy.processes
+        several = (process,) if process else self.on_host.deploy.processes
         stop = max((one.stop_within for one in several), default=STOP_GRACE)
         return Command(
             self.host,
             step,
             script,
             env={"HEADWAY_STOP_WITHIN": str(round(stop.total_seconds()))},
-            limit=self.standing.deploy.timeout + more,
+            limit=self.on_host.deploy.timeout + more,
             stop_within=stop,
             **self._place,
         )
 
     def own(self, step: str, script: str) -> Command:
-        return Command(self.host, step, script, limit=self.standing.deploy.timeout)
+        return Command(self.host, step, script, limit=self.on_host.deploy.timeout)
 
     def drain(self, step: str, process: ProcessSpec, drain: Drain, *, must: bool) -> Command:
         """`must`: a host that does not drain fails; on the way back it goes on, because what runs there is bad anyway."""
@@ -137,12 +137,12 @@ class _Maker:
 
 def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new = _Maker(plan, host, plan.new(host))
-    yield new.own("verify", verify_script(plan, new.standing.deploy))
+    yield new.own("verify", verify_script(plan, new.on_host.deploy))
 
 
 def _prepare(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new = _Maker(plan, host, plan.new(host))
-    deploy = new.standing.deploy
+    deploy = new.on_host.deploy
     yield new.own("unpack", unpack_script(plan, deploy))
     if plan.settings_of is not None:
         yield new.own("settings", _take_over_settings(plan.settings_of, plan.deployment))
@@ -165,11 +165,11 @@ def _switch(plan: Plan, host: HostPlan) -> Iterator[Command]:
     # A person's rollback goes forward through the hosts, but back in releases.
     if plan.rollback:
         yield from _run_back(new, "run")
-    elif new.standing.deploy.kind is DeployKind.SCRIPT and new.standing.deploy.run:
-        yield new.user("run", new.standing.deploy.run)
+    elif new.on_host.deploy.kind is DeployKind.SCRIPT and new.on_host.deploy.run:
+        yield new.user("run", new.on_host.deploy.run)
     yield new.own("switch", _switch_script(plan.release, plan.deployment))
     if running:
-        for process in _gone(running.standing, new.standing):
+        for process in _gone(running.on_host, new.on_host):
             yield _stop(running, _named("deactivate", process), process)
     yield from _activate(new, "activate")
 
@@ -183,14 +183,14 @@ def _back(plan: Plan, host: HostPlan) -> Iterator[Command]:
     yield from _drain(new, "back-drain", must=False)
     if before is None:
         yield new.own("back-switch", _remove_script())
-        for process in new.standing.processes:
+        for process in new.on_host.processes:
             if process.deactivate:
                 yield new.user(_named("back-deactivate", process), process.deactivate, process)
         return
     old = _Maker(plan, host, before)
     yield from _run_back(old)
     yield old.own("back-switch", _switch_script(before.release, before.deployment))
-    for process in _gone(new.standing, before):
+    for process in _gone(new.on_host, before):
         stop = _stop(new, _named("back-deactivate", process), process)
         # What should serve again does not wait for it; it is told once that serves.
         yield _tried(stop, f': > "$HEADWAY_EPOCH/{_not_stopped(process)}"')
@@ -211,30 +211,30 @@ def _readmit(plan: Plan, host: HostPlan) -> Iterator[Command]:
 
 
 def _drain(maker: _Maker, step: str, *, must: bool) -> Iterator[Command]:
-    for process in maker.standing.processes:
+    for process in maker.on_host.processes:
         if process.drain:
             yield maker.drain(_named(step, process), process, process.drain, must=must)
 
 
 def _activate(maker: _Maker, step: str) -> Iterator[Command]:
-    for process in maker.standing.processes:
+    for process in maker.on_host.processes:
         if process.activate:
             yield maker.user(_named(step, process), process.activate, process)
 
 
 def _readmitted(maker: _Maker, step: str) -> Iterator[Command]:
-    for process in maker.standing.processes:
+    for process in maker.on_host.processes:
         if process.undrain:
             yield maker.user(_named(step, process), process.undrain, process)
 
 
 def _run_back(old: _Maker, step: str = "back-run") -> Iterator[Command]:
-    deploy = old.standing.deploy
+    deploy = old.on_host.deploy
     if deploy.kind is DeployKind.SCRIPT and (text := deploy.rollback or deploy.run):
         yield old.user(step, text)
 
 
-def _gone(left: Standing, comes: Standing) -> list[ProcessSpec]:
+def _gone(left: ReleaseOnHost, comes: ReleaseOnHost) -> list[ProcessSpec]:
     """Processes that run on this host by the file of the release that is left, and not by that of the one that comes."""
     stay = {process.name for process in comes.processes}
     return [process for process in left.processes if process.name not in stay]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headway.deploy.layout import own_file
-from headway.deploy.plan import HostPlan, Plan, Predecessor, Standing, from_plain, to_plain
+from headway.deploy.plan import HostPlan, Plan, Predecessor, ReleaseOnHost, from_plain, to_plain
 from headway.domain.contract import DeploySpec, HealthCheck, HealthFrom, ProcessSpec
 
 #: Bytes of one file that are read.
@@ -28,8 +28,8 @@ class OwnFile:
     processes: tuple[str, ...]
 
 
-def own_file_text(standing: Standing) -> str:
-    own = OwnFile(standing.deploy, tuple(process.name for process in standing.processes))
+def own_file_text(on_host: ReleaseOnHost) -> str:
+    own = OwnFile(on_host.deploy, tuple(process.name for process in on_host.processes))
     return json.dumps(to_plain(own), separators=(",", ":")) + "\n"
 
 

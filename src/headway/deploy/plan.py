@@ -52,7 +52,7 @@ class HostPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReleaseOnHost:
     """A release on a host: under which deployment's settings it stands there, and what its own file says of it."""
 
     release: str
@@ -93,27 +93,31 @@ class Plan:
     def host(self, name: str) -> HostPlan:
         return next(host for host in self.hosts if host.spec.name == name)
 
-    def new(self, host: HostPlan) -> Standing:
+    def new(self, host: HostPlan) -> ReleaseOnHost:
         """The plan's release on this host."""
-        return self._standing(self.release, self.deployment, host.file, host.processes)
+        return self._on_host(self.release, self.deployment, host.file, host.processes)
 
-    def old(self, host: HostPlan) -> Standing | None:
+    def old(self, host: HostPlan) -> ReleaseOnHost | None:
         """What this host goes back to."""
         return self._before(host, host.predecessor)
 
-    def running(self, host: HostPlan) -> Standing | None:
+    def running(self, host: HostPlan) -> ReleaseOnHost | None:
         """What runs on this host until the switch."""
         return self._before(host, host.running or host.predecessor)
 
-    def _before(self, host: HostPlan, before: Predecessor | None) -> Standing | None:
+    def _before(self, host: HostPlan, before: Predecessor | None) -> ReleaseOnHost | None:
         if before is None:
             return None
         names = host.processes if before.file is None else before.processes
-        return self._standing(before.release, before.deployment, before.file, names)
+        return self._on_host(before.release, before.deployment, before.file, names)
 
-    def _standing(self, release: str, deployment: str, file: int | None, names: tuple[str, ...]) -> Standing:
+    def _on_host(
+        self, release: str, deployment: str, file: int | None, names: tuple[str, ...]
+    ) -> ReleaseOnHost:
         deploy = self.deploy if file is None else self.files[file]
-        return Standing(release, deployment, deploy, tuple(p for p in deploy.processes if p.name in names))
+        return ReleaseOnHost(
+            release, deployment, deploy, tuple(p for p in deploy.processes if p.name in names)
+        )
 
     def values(self, host: HostPlan, release: str | None = None) -> Values:
         """What the placeholders stand for on this host."""

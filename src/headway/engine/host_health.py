@@ -9,7 +9,7 @@ from headway.base.clock import Clock
 from headway.base.durations import format_duration
 from headway.deploy.layout import release_directory, settings_file
 from headway.deploy.placeholders import Values, fill_command, fill_path, fill_url
-from headway.deploy.plan import HostPlan, Plan, Standing
+from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.domain.contract import Expect, HealthCheck, HealthFrom, HealthKind
 from headway.drivers.health import probe
 from headway.engine.host_link import HostLink
@@ -48,16 +48,16 @@ class Health:
     link: HostLink
     clock: Clock
 
-    async def settle(self, standing: Standing) -> list[Seen]:
+    async def settle(self, on_host: ReleaseOnHost) -> list[Seen]:
         """Asks all checks of that release's own file at once until each was good `successes` times in a row."""
-        return await asyncio.gather(*(self._until_good(asked) for asked in self._checks(standing)))
+        return await asyncio.gather(*(self._until_good(asked) for asked in self._checks(on_host)))
 
-    async def watch(self, standing: Standing, until: datetime) -> list[Seen]:
+    async def watch(self, on_host: ReleaseOnHost, until: datetime) -> list[Seen]:
         """Goes on asking until `until`, and until an answer was good; bad after several bad answers in a row.
 
         Late (whoever watched was killed, and the time is over): one good answer is enough.
         """
-        checks = self._checks(standing)
+        checks = self._checks(on_host)
         # From here on by the monotonic clock: a wall clock that jumps does not prolong the watch, whenever it does.
         whole = self.plan.environment.strategy.watch.total_seconds()
         left = min(whole, max(0.0, (until - self.clock.now()).total_seconds()))
@@ -66,16 +66,16 @@ class Health:
         end = self.clock.monotonic() + left
         return await asyncio.gather(*(self._while_good(asked, end) for asked in checks))
 
-    def _checks(self, standing: Standing) -> list[_Asked]:
-        values = self.plan.values(self.host, standing.release)
+    def _checks(self, on_host: ReleaseOnHost) -> list[_Asked]:
+        values = self.plan.values(self.host, on_host.release)
         return [
-            _Asked(process.name, check, self._target(check, standing), _filled(check.expect, values))
-            for process in standing.processes
+            _Asked(process.name, check, self._target(check, on_host), _filled(check.expect, values))
+            for process in on_host.processes
             for check in process.health
         ]
 
-    def _target(self, check: HealthCheck, standing: Standing) -> str:
-        values = self.plan.values(self.host, standing.release)
+    def _target(self, check: HealthCheck, on_host: ReleaseOnHost) -> str:
+        values = self.plan.values(self.host, on_host.release)
         if check.kind is not HealthKind.COMMAND:
             return fill_url(check.target, values)
         command = fill_command(check.target, values)
@@ -84,9 +84,9 @@ class Health:
         # As everything of the release: in its directory, with its settings.
         root = self.link.root
         return (
-            f"cd {shlex.quote(f'{root}/{release_directory(standing.release)}')} || exit 1\n"
+            f"cd {shlex.quote(f'{root}/{release_directory(on_host.release)}')} || exit 1\n"
             f"HEADWAY_ROOT={shlex.quote(root)}; export HEADWAY_ROOT\n"
-            f"set -a; . {shlex.quote(f'{root}/{settings_file(standing.deployment)}')}; set +a\n"
+            f"set -a; . {shlex.quote(f'{root}/{settings_file(on_host.deployment)}')}; set +a\n"
             f"sh -eu -c {shlex.quote(command)}"
         )
 

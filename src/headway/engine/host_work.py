@@ -13,7 +13,7 @@ from headway.deploy.commands import Group, commands, prepare_mark, settings_of, 
 from headway.deploy.host_states import ActionKind, Outcome
 from headway.deploy.layout import own_file, settings_file, upload_path
 from headway.deploy.own_files import own_file_text
-from headway.deploy.plan import HostPlan, Plan, Standing
+from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.deploy.record import Job, finish_script
 from headway.domain.contract import ProcessSpec
 from headway.domain.deployment import Command, Deployment
@@ -208,7 +208,7 @@ class HostWork:
         new = self.plan.new(self.host)
         return await self._well("health", new, self._health().settle(new))
 
-    async def _well(self, step: str, standing: Standing, asking: Awaitable[Sequence[Seen]]) -> Outcome:
+    async def _well(self, step: str, on_host: ReleaseOnHost, asking: Awaitable[Sequence[Seen]]) -> Outcome:
         """What was seen is kept as a step; of a process that is not well its own log, too."""
         began = self.clock.now()
         found = await asking
@@ -219,10 +219,10 @@ class HostWork:
         if not bad:
             return Outcome(True)
         back = "back-" if step.startswith("back-") else ""
-        await self._tell_logs(standing, {one.process for one in bad}, back)
+        await self._tell_logs(on_host, {one.process for one in bad}, back)
         return Outcome(False, bad[0].line)
 
-    async def _tell_log_of_failed(self, group: Group, end: JobEnd, standing: Standing) -> None:
+    async def _tell_log_of_failed(self, group: Group, end: JobEnd, on_host: ReleaseOnHost) -> None:
         """The log of the process that could not be activated."""
         if end.state is State.SUCCEEDED:
             return
@@ -231,29 +231,36 @@ class HostWork:
         step, _, process = failed.partition(":")
         back = "back-" if step.startswith("back-") else ""
         if step.removeprefix("back-") == "activate":
-            await self._tell_logs(standing, {process or "main"}, back)
+            await self._tell_logs(on_host, {process or "main"}, back)
         elif step.removeprefix("back-") == "run":
-            await self._tell_logs(standing, {one.name for one in standing.processes}, back)
+            await self._tell_logs(on_host, {one.name for one in on_host.processes}, back)
 
-    async def _tell_logs(self, standing: Standing, processes: Collection[str], back: str) -> None:
+    async def _tell_logs(self, on_host: ReleaseOnHost, processes: Collection[str], back: str) -> None:
         """The last lines of the release's own log, where its file says how to read it."""
-        for process in standing.processes:
+        for process in on_host.processes:
             if process.name in processes and process.logs is not None:
                 began = self.clock.now()
                 step = "logs" if process.name == "main" else f"logs:{process.name}"
-                text = await self._log_of(process, standing)
+                text = await self._log_of(process, on_host)
                 self.jobs.note(f"{back}{step}", State.SUCCEEDED, began, text)
 
-    async def _log_of(self, process: ProcessSpec, standing: Standing) -> str:
+    async def _log_of(self, process: ProcessSpec, on_host: ReleaseOnHost) -> str:
         """Never raises for what the host or the command does: what failed before is what counts."""
         since = self.deployment.started_at or self.deployment.requested_at
         stage = Stage(
             self.link.connections, self.jobs.secrets, self.clock, lambda task, line: None, timeout=_LOG_WITHIN
         )
-        values, env = self.plan.values(self.host, standing.release), self.plan.environment.env
         try:
             task = log_task(
-                process, self.host.spec, self.link.root, values, env, since=since, lines=LOG_LINES
+                process,
+                self.host.spec,
+                self.link.root,
+                self.plan.values(self.host, on_host.release),
+                {},
+                since=since,
+                lines=LOG_LINES,
+                # Its own settings: those of another deployment may name another log.
+                settings=settings_file(on_host.deployment),
             )
             found = await run_task(stage, task)
         except HeadwayError as error:

@@ -85,8 +85,12 @@ def log_task(
     since: datetime,
     lines: int,
     follow: bool = False,
+    settings: str = "",
 ) -> Task:
-    """The `logs` command of one process on one host, as `log_tasks` says. The process must have one."""
+    """The `logs` command of one process on one host, as `log_tasks` says. The process must have one.
+
+    `settings` is a file of settings on the host, relative to the root, that is read first.
+    """
     told = {
         "HEADWAY_SERVICE": values.service,
         "HEADWAY_ENVIRONMENT": values.environment,
@@ -96,18 +100,25 @@ def log_task(
         "HEADWAY_FOLLOW": "1" if follow else "",
         "HEADWAY_HOST": host.name,
     }
-    return Task(host, _log_script(process, root, values), {**env, **told}, process.name)
+    return Task(host, _log_script(process, root, values, settings), {**env, **told}, process.name)
 
 
-def _log_script(process: ProcessSpec, root: str, values: Values) -> str:
+def _log_script(process: ProcessSpec, root: str, values: Values, settings: str) -> str:
     # Which release is live, only the host knows. `${release}` is the shell's own.
     asked = re.sub(r"(?<!\$)\{release\}", '"$HEADWAY_RELEASE"', process.logs or "")
     command = fill_command(asked, values)
     return (
         f'cd -- {quote(root if root.startswith("/") else "./" + root)} 2>/dev/null && export HEADWAY_ROOT="$PWD"\n'
+        f"{_read(settings)}"
         "HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}; export HEADWAY_RELEASE\n"
         "cd current 2>/dev/null || :\n"
         f"{command}"
+    )
+
+
+def _read(settings: str) -> str:
+    return (
+        f"if [ -r {quote(settings)} ]; then set -a; . ./{quote(settings)}; set +a; fi\n" if settings else ""
     )
 
 

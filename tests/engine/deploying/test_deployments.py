@@ -21,6 +21,7 @@ from headway.engine.releases import ReleaseGone
 from headway.store import deployments as rows
 from headway.store.database import Database, open_database
 from headway.store.releases import mark_removed
+from headway.wire.contract import read_contract
 from tests.support.deploying import NOW, Shop
 from tests.support.powers import may_mount, mounted
 from tests.support.servers import serving
@@ -131,6 +132,23 @@ async def test_what_fails_shows_the_releases_own_log_masked(shop: Shop, failing:
     # What went well shows none.
     assert "back-logs" not in told
     assert not [step for step in steps if step.step == "logs" and step.host != "web1"]
+
+
+async def test_the_log_of_what_is_gone_back_to_is_read_with_its_own_settings(shop: Shop) -> None:
+    shop.extra_deploy, shop.within = 'logs = "echo $GREETING from $HEADWAY_RELEASE"', "200ms"
+    one = shop.release("one", {"bin/health": '[ ! -e "$HEADWAY_ROOT/ill" ]'})
+    await deploy(shop, one)
+    bad = shop.release("bad", {"bin/activate": 'touch "$HEADWAY_ROOT/ill"; exit 3'})
+    text = shop.text().replace("hello world", "good bye")
+    async with shop.deployments() as deployments:
+        deployments.project = replace(deployments.project, contract=read_contract(text, "headway.toml"))
+        result = await deployments.deploy(Wish("production", bad))
+    assert result.deployment is not None
+    assert state(result) is DeploymentState.FAILED
+    steps = shop.database.read(lambda tx: rows.steps_of(tx, result.deployment.id))  # type: ignore[union-attr]
+    told = {step.step: step.output for step in steps if step.host == "web1"}
+    assert told["logs"] == f"good bye from {bad.id}"
+    assert told["back-logs"] == f"hello world from {one.id}"
 
 
 async def test_the_process_before_cannot_answer_for_the_new_release(shop: Shop) -> None:
@@ -524,8 +542,6 @@ async def test_host_that_is_down_before_leaves_everything_as_it_was(shop: Shop, 
     await deploy(shop, shop.release("one"))
     contract = shop.text().replace(f"port = {servers[2].port}", "port = 1")
     async with shop.deployments() as deployments:
-        from headway.wire.contract import read_contract
-
         deployments.project = replace(deployments.project, contract=read_contract(contract, "headway.toml"))
         with pytest.raises(Exception, match=r"web3.*cannot be reached"):
             await deployments.deploy(Wish("production", shop.release("two")))
