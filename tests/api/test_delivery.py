@@ -1,8 +1,16 @@
 """Releases, requests, deployments, what was deployed by others, metrics."""
 
+from dataclasses import replace
 from typing import Any
 
+from headway.deploy.plan import to_json
+from headway.domain.deployment import DeploymentState
 from headway.domain.people import Role, Scope
+from headway.domain.standing import Standing
+from headway.store.database import Transaction
+from headway.store.deployments import insert_deployment
+from headway.store.standings import put_standing, standings_of
+from tests.deploy.examples import deployment, host, plan
 from tests.support.called_api import CalledApi
 
 CONTRACT = """
@@ -14,9 +22,11 @@ kind = "files"
 artifact = "dist/shop.tar.gz"
 activate = "true"
 [environments.production]
-hosts = "web-1"
+hosts = ["web-1", "web-2"]
 approval = { from = "role:operator" }
 [hosts.web-1]
+address = "127.0.0.1"
+[hosts.web-2]
 address = "127.0.0.1"
 """
 
@@ -81,10 +91,18 @@ async def test_a_request_stands_at_the_gate_until_it_is_approved(api: CalledApi)
     where = {"service": "shop", "environment": "production"}
     look = await ana.document("/api/preview", params={**where, "release": "main"})
     assert release["id"] in look["sentence"]
-    assert look["batches"] == [["web-1"]]
+    assert look["batches"] == [["web-1"], ["web-2"]]
     assert [one["kind"] for one in look["obstacles"]] == ["approval"]
     plan = await ana.document("/api/plan", params={**where, "release": "main"})
     assert plan["hosts"][0]["commands"][0]["step"]
+    assert plan["hosts"][1]["host"] == "web-2"
+    for path in ("/api/preview", "/api/plan"):
+        left_out = await ana.document(path, params={**where, "release": "main", "without": "web-2"})
+        assert "web-2" not in str(left_out.get("batches", left_out.get("hosts"))), path
+        unknown = await ana.get(path, params={**where, "release": "main", "without": "web-2,web-9"})
+        assert (unknown.status_code, "no host web-9" in unknown.text) == (400, True), path
+    noted = await ana.document("/api/preview", params={**where, "release": "main", "without": "web-2"})
+    assert noted["notes"][-1].startswith("left out: web-2")
     made = await ana.post("/api/requests", {**where, "release": "main"}, headers={"Idempotency-Key": "a"})
     request = made.json()
     assert (made.status_code, request["state"], request["origin"]) == (201, "waiting", "api")
@@ -150,3 +168,45 @@ async def test_records_that_cannot_be(api: CalledApi) -> None:
     assert (await api.owner.post("/api/deployments", naive)).status_code == 400
     assert (await api.owner.post("/api/deployments", {**told, "state": "running"})).status_code == 400
     assert (await api.owner.get("/api/deployments?after=x")).status_code == 400
+
+
+async def test_a_host_that_the_file_does_not_name_any_more_is_emptied_or_forgotten(api: CalledApi) -> None:
+    release = await released(api)
+    web9 = host("web-9")
+    at_nobody = replace(web9, spec=replace(web9.spec, address="127.0.0.1", port=1))
+    brought = deployment(
+        id="dep-9",
+        service="shop",
+        environment="production",
+        release=release["id"],
+        state=DeploymentState.SUCCEEDED,
+        plan=to_json(plan(at_nobody, service="shop")),
+    )
+    gone = Standing("shop", "production", "web-9", release["id"], release["commit"], "dep-9", member=False)
+
+    def stands(tx: Transaction) -> None:
+        insert_deployment(tx, brought, [], token=1)
+        for name, one in (("web-9", gone), ("web-8", replace(gone, deployment=None))):
+            put_standing(tx, replace(one, host=name))
+        put_standing(tx, replace(gone, host="web-1", member=True))
+
+    api.server.database.transact(stands)
+    hosts = "/api/services/shop/environments/production/hosts"
+    viewer = await api.caller(Role.VIEWER)
+    operator = await api.caller(Role.OPERATOR)
+    for what in ("empty", "forget"):
+        assert (await viewer.post(f"{hosts}/web-9/{what}")).status_code == 403
+        named = await operator.post(f"{hosts}/web-1/{what}")
+        assert (named.status_code, "web-1 belongs to production" in named.text) == (409, True)
+        assert (await operator.post(f"{hosts}/web-7/{what}")).status_code == 409
+    assert (await operator.post(f"{hosts}/web-9/burn")).status_code in (400, 404)
+    # How that was deployed to is known nowhere; that other host is asked, and is not there.
+    unknown = await operator.post(f"{hosts}/web-8/empty")
+    assert (unknown.status_code, "headway deployment forget production web-8" in unknown.text) == (409, True)
+    away = await operator.post(f"{hosts}/web-9/empty")
+    assert (away.status_code >= 500, "web-9" in away.text) == (True, True), away.text
+    for name in ("web-9", "web-8"):
+        answer = await operator.post(f"{hosts}/{name}/forget")
+        assert (answer.status_code, answer.json()) == (200, {"host": name, "release": release["id"]})
+    left = api.server.database.read(lambda tx: standings_of(tx, "shop", "production"))
+    assert [one.host for one in left] == ["web-1"]

@@ -19,8 +19,10 @@ from headway.domain.request import Approval, RequestOrigin, RequestState
 from headway.engine.request_place import new_request
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
+from headway.store.audit import entries
 from headway.store.database import open_database
 from headway.store.requests import get_request, insert_request, put_approval
+from headway.store.standings import get_standing, put_standing
 from tests.docs.shapes import PAGE, nested, same, tables
 from tests.support.deploying import Shop
 from tests.support.headway_process import Headway
@@ -417,3 +419,40 @@ def test_what_waits_at_the_gate_is_known_to_a_deployment_on_the_same_data(headwa
     found = shop.database.read(lambda tx: get_request(tx, made.id))
     assert found is not None
     assert (found.state, found.deployment) == (RequestState.DONE, answer["deployment"]["id"])
+
+
+def not_in_the_file(headway: Headway, host: str) -> None:
+    """As after a deployment whose file does not name the host any more."""
+    database = headway.shop.database
+    known = database.read(lambda tx: get_standing(tx, "shop", "production", host))
+    assert known is not None
+    database.transact(lambda tx: put_standing(tx, replace(known, member=False)))
+
+
+def test_a_host_that_left_the_file_is_emptied_by_its_command(headway: Headway) -> None:
+    release = headway.shop.release("one")
+    assert headway.call("deploy", "production", "--release", release.id)[0] == 0
+    code, _, said = headway.call("deployment", "empty", "production", "web1")
+    assert (code, "web1 belongs to production" in said) == (2, True)
+    not_in_the_file(headway, "web1")
+    code, text, _ = headway.call("deployment", "empty", "production", "web1")
+    assert (code, text) == (0, f"web1 is empty: {release.id} was ended and is no longer current there\n")
+    assert headway.shop.serving() == [None]
+    code, _, said = headway.call("deployment", "empty", "production", "web1")
+    assert (code, "nothing is known of web1 in production" in said) == (2, True)
+
+
+def test_a_host_that_left_the_file_is_forgotten_by_its_command_and_left_as_it_is(
+    headway: Headway, server: Sshd
+) -> None:
+    release = headway.shop.release("one")
+    assert headway.call("deploy", "production", "--release", release.id)[0] == 0
+    not_in_the_file(headway, "web1")
+    server.stop()
+    code, told = headway.json("deployment", "forget", "production", "web1")
+    assert (code, told) == (0, {"host": "web1", "release": release.id})
+    assert headway.shop.serving() == ["one"]
+    [entry] = headway.shop.database.read(lambda tx: entries(tx, limit=1))
+    assert entry.action == "deployment.forget_host"
+    code, _, said = headway.call("deployment", "forget", "production", "web1")
+    assert (code, "nothing is known of web1" in said) == (2, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.domain.deployment import DeploymentState
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.dora.metric import MetricName
 from headway.engine.audit import list_entries
 from headway.engine.deployment_records import (
@@ -103,6 +103,35 @@ async def test_a_release_of_headways_own_keeps_its_name(line: Line) -> None:
     release = line.green("one")
     told = await record_deployment(line.tools, ANA, record(line, release.commit))
     assert told.deployment.release == release.id
+
+
+async def test_of_several_releases_of_the_commit_the_one_that_passed_before_is_meant(line: Line) -> None:
+    passed = line.green("one")
+    newer = line.green("one again", commit=passed.commit)
+    assert newer.id != passed.id
+    now = line.clock.now()
+    good = Deployment(
+        id="dep-staging",
+        number=7,
+        service="shop",
+        repository=passed.repository,
+        environment="staging",
+        production=False,
+        release=passed.id,
+        commit=passed.commit,
+        previous_release=None,
+        kind=DeploymentKind.PLANNED,
+        state=DeploymentState.SUCCEEDED,
+        reason="",
+        requested_by="ana",
+        requested_at=now,
+        finished_at=now,
+    )
+    line.database.transact(lambda tx: deployments.insert_deployment(tx, good, [], token=1))
+    told = await record_deployment(line.tools, ANA, record(line, passed.commit))
+    assert told.deployment.release == passed.id
+    elsewhere = record(line, passed.commit, environment="staging", key="shop#8", source="script")
+    assert (await record_deployment(line.tools, ANA, elsewhere)).deployment.release == passed.id
 
 
 @pytest.mark.parametrize(

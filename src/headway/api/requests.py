@@ -228,9 +228,12 @@ async def preview(
     service: Named,
     environment: Named,
     release: Wanted = None,
+    *,
     kind: Annotated[Literal["planned", "hotfix", "rollback"], QueryParameter()] = "planned",
+    without: Wanted = None,
 ) -> PreviewDocument:
-    """Without a `release`, and of kind `rollback`, of the release that it would go back to."""
+    """Without a `release`, and of kind `rollback`, of the release that it would go back to. `without`: names of hosts to
+    leave out, with commas between them."""
     actor = await caller(request, Action.LOOK)
     tools = requests_here(server_of(request)).tools
     found = await what_it_would_do(
@@ -240,6 +243,7 @@ async def preview(
         environment=environment,
         release=release,
         kind=DeploymentKind(kind),
+        without=_names(without),
     )
     return {
         "sentence": found.sentence,
@@ -281,12 +285,14 @@ async def plan(
     def work() -> PlanDocument:
         found = release_for(tools, service=service, text=release, environment=environment).release
         project = tools.projects.of(found.repository, found.commit, service)
-        wish = Wish(
-            environment, found, DeploymentKind(kind), without=tuple(without.split(",")) if without else ()
-        )
+        wish = Wish(environment, found, DeploymentKind(kind), without=_names(without))
         return plan_document(dry_run(tools.database, tools.git, project, wish, actor.name))
 
     return await asyncio.to_thread(work)
+
+
+def _names(told: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(told.split(","))) if told else ()
 
 
 def requests_here(server: Server) -> Requests:

@@ -95,6 +95,7 @@ def record(
         url=url,
         key=key,
         production=declared.production if declared else None,
+        after=declared.after if declared else None,
     )
     git = Git(settings.environment, settings.mirrors)
     if (server := server_for(settings, local=local)) is not None:

@@ -16,14 +16,16 @@ from headway.base.clock import to_milliseconds
 from headway.base.errors import HeadwayError, WrongUse
 from headway.base.ids import new_id
 from headway.domain.commit import Commit
+from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.people import Actor
 from headway.domain.release import Release
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.audit import record as record_audit
 from headway.engine.deployment_news import tell_deployment
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.permissions import Action, require
-from headway.engine.releases import add_release, release_id
+from headway.engine.releases import add_release, choose_release, release_id
 from headway.engine.reports import find_changes, record_changes
 from headway.engine.request_gate import team_of
 from headway.engine.request_releases import UnknownService, repository_place
@@ -69,6 +71,8 @@ class Record:
     key: str | None = None
     #: Whether the metrics count it; None: as headway.toml says, else whether it is called `production`.
     production: bool | None = None
+    #: The environment in which a release of this commit succeeds before, as headway.toml says.
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +111,22 @@ async def record_deployment(tools: RequestTools, actor: Actor, told: Record) -> 
 
     team, repository = await tools.database.fetch(find)
     require(actor, Action.DEPLOYMENT_REQUEST, team=team)
-    if told.production is None and repository is not None:
-        production = await asyncio.to_thread(_is_production, tools, repository, told)
-        told = replace(told, production=production)
+    if repository is not None and (spec := await asyncio.to_thread(_declared, tools, repository, told)):
+        production = spec.production if told.production is None else told.production
+        told = replace(told, production=production, after=told.after or spec.after)
     return await asyncio.to_thread(
         store_record, tools.database, tools.git, repository, told, actor=actor, now=tools.clock.now()
     )
 
 
-def _is_production(tools: RequestTools, repository: str, told: Record) -> bool | None:
+def _declared(tools: RequestTools, repository: str, told: Record) -> EnvironmentSpec | None:
     """As the headway.toml of its commit says; None where there is none that can be read. Blocks."""
     try:
         sha = tools.git.resolve(repository, told.commit)
         declared = tools.projects.declared(repository, sha, told.service).contract.environments
     except HeadwayError:
         return None
-    return declared[told.environment].production if told.environment in declared else None
+    return declared.get(told.environment)
 
 
 def store_record(
@@ -141,7 +145,7 @@ def store_record(
     sha, commit = _commit(git, repository, told.commit)
     place = repository or f"{told.source}:{told.service}"
     key = told.key or f"{told.source} {told.environment} {sha} {_milliseconds(told.started_at)}"
-    live = database.read(lambda tx: deployments.last_succeeded(tx, told.service, told.environment))
+    live = database.read(lambda tx: live_deployment(tx, told.service, told.environment))
     draft = _deployment(told, sha, place, key, actor, live, now)
     base = live.commit if live is not None else None
     changes = find_changes(git, draft, base)
@@ -153,7 +157,7 @@ def store_record(
             return before
         if commit is not None:
             add_commit(tx, place, commit)
-        release = _release(tx, told.service, sha, place, actor, now)
+        release = _release(tx, told, sha, place, actor, now)
         number = next_number(tx, told.service, "deployment")
         made = replace(draft, release=release.id, number=number)
         deployments.insert_deployment(tx, made, [], token=0)
@@ -246,12 +250,14 @@ def _commit(git: Git, repository: str | None, text: str) -> tuple[str, Commit | 
 
 
 def _release(  # noqa: PLR0917  (of what, from where, by whom, when)
-    tx: Transaction, service: str, sha: str, repository: str, actor: Actor, now: datetime
+    tx: Transaction, told: Record, sha: str, repository: str, actor: Actor, now: datetime
 ) -> Release:
-    """The commit's release that was made last; else one without artifacts, which names it."""
-    known = releases_of_commit(tx, service, sha)
+    """The commit's release that a deployment of it would take; else one without artifacts, which names it."""
+    known = releases_of_commit(tx, told.service, sha)
     if known:
-        return known[0]
+        stand = [one for one in known if one.removed_at is None] or known[:1]
+        return choose_release(tx, stand, environment=told.environment, after=told.after)[0]
+    service = told.service
     made = Release(release_id(service, sha, ()), service, repository, sha, (), now, actor.name)
     return put_release(tx, made, now=now)
 

@@ -9,6 +9,7 @@ from headway.deploy.strategy import has_majority
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_plan import environment_of
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployments import Deployments, Result, Wish
 from headway.engine.host_link import HostLink, look_at_all
 from headway.engine.releases import ReleaseGone, UnknownRelease
@@ -81,7 +82,7 @@ async def rollback(
     try:
         target = await database.fetch(lambda tx: target_of(tx, service, environment, to=to, force=force))
     except (NothingBefore, UnknownRelease) as error:
-        live = await database.fetch(lambda tx: rows.last_succeeded(tx, service, environment))
+        live = await database.fetch(lambda tx: live_deployment(tx, service, environment))
         if live is None or not live.has_plan:
             # Put there without this database: an earlier one that was lost, or another laptop's.
             error.hint = go_direct(environment)
@@ -153,7 +154,7 @@ def target_of(tx: Transaction, service: str, environment: str, *, to: str | None
 
 
 def _require_ours(tx: Transaction, service: str, environment: str) -> None:
-    live = rows.last_succeeded(tx, service, environment)
+    live = live_deployment(tx, service, environment)
     if live is not None and live.origin:
         raise NotOurs(
             f"{live.release} was put into {environment} by {live.origin}, not by Headway, which does not know the way "

@@ -19,6 +19,7 @@ from headway.engine.deployment_files import at_hand, contract_for, own_file_of, 
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
 from headway.engine.deployment_plan import compose, environment_of
+from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployment_steer import leave_hosts
 from headway.engine.deployment_work import make_drive, secrets_of
 from headway.store import deployments as rows
@@ -155,7 +156,7 @@ class Deployments:
         """The live deployment, if it brought the very release that is wished for going forward."""
         if wish.kind is DeploymentKind.ROLLBACK:
             return None
-        live = await self.database.fetch(lambda tx: rows.last_succeeded(tx, self.service, wish.environment))
+        live = await self.database.fetch(lambda tx: live_deployment(tx, self.service, wish.environment))
         return live if live is not None and live.release == wish.release.id else None
 
     async def _already_live(self, wish: Wish, plan: Plan, settings: dict[str, str]) -> Result | None:

@@ -228,21 +228,30 @@ def _preferred(database: Database, of_commit: Sequence[Release], aim: Aim, calle
     stand = [release for release in of_commit if release.removed_at is None] or [standing(of_commit[0])]
     if len(stand) == 1:
         return Found(stand[0])
-    service, commit = stand[0].service, stand[0].commit
-
-    def work(tx: Transaction) -> tuple[dict[str, dict[str, datetime]], str | None]:
-        live = live_deployment(tx, service, aim.environment) if aim.environment else None
-        return succeeded_of_commit(tx, service, commit), live.release if live else None
-
-    succeeded, live = database.read(work)
-    candidates = [Candidate(one.id, one.created_at, succeeded.get(one.id, {})) for one in stand]
-    chosen, why = preferred(candidates, environment=aim.environment, after=aim.after(stand[0]), live=live)
-    others = [one.id for one in stand if one.id != chosen]
+    after = aim.after(stand[0])
+    chosen, why = database.read(
+        lambda tx: choose_release(tx, stand, environment=aim.environment, after=after)
+    )
+    others = [one.id for one in stand if one.id != chosen.id]
     shown = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
     return Found(
-        next(one for one in stand if one.id == chosen),
-        f"{called} has {len(stand)} releases; {chosen} is taken, which {why} (--release takes another one: {shown})",
+        chosen,
+        f"{called} has {len(stand)} releases; {chosen.id} is taken, which {why} (--release takes another one: {shown})",
     )
+
+
+def choose_release(
+    tx: Transaction, of_commit: Sequence[Release], *, environment: str | None, after: str | None
+) -> tuple[Release, str]:
+    """Of the releases of one commit, the one that `deploy.choice` prefers there, and why. They are not empty."""
+    service, commit = of_commit[0].service, of_commit[0].commit
+    live = live_deployment(tx, service, environment) if environment else None
+    succeeded = succeeded_of_commit(tx, service, commit)
+    candidates = [Candidate(one.id, one.created_at, succeeded.get(one.id, {})) for one in of_commit]
+    chosen, why = preferred(
+        candidates, environment=environment, after=after, live=live.release if live else None
+    )
+    return next(one for one in of_commit if one.id == chosen), why
 
 
 def standing(release: Release) -> Release:

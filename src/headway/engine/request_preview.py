@@ -70,10 +70,11 @@ async def what_it_would_do(
     release: str | None = None,
     kind: DeploymentKind = DeploymentKind.PLANNED,
     force: bool = False,
+    without: Sequence[str] = (),
 ) -> Preview:
     """Of a deployment of `release`; going back (kind `rollback`), without one, of the release it would go to.
 
-    Raises what asking for it would raise, except for what only stands in the way.
+    `without` are hosts that are left out. Raises what asking for it would raise, except for what only stands in the way.
     """
     now = tools.clock.now()
 
@@ -97,7 +98,7 @@ async def what_it_would_do(
         )
         found, said = meant.release, meant.said
     wish = new_request(found, environment, actor.name, RequestOrigin.PERSON, "", now)
-    wish = replace(wish, kind=kind, force=force, settings_of=settings_of)
+    wish = replace(wish, kind=kind, force=force, settings_of=settings_of, without=tuple(without))
     asking = await ask_gate(tools, wish, now)
     project = asking.project
     if kind is DeploymentKind.ROLLBACK:
@@ -107,11 +108,16 @@ async def what_it_would_do(
         contract,
         environment_of(contract, environment),
         strategy=HALF_AT_ONCE if kind is DeploymentKind.ROLLBACK else None,
+        without=wish.without,
     )
     commits, unknown = await asyncio.to_thread(_commits, tools, found, live, kind)
     notes = [*([said] if said else []), *_once(asking.project.contract.deploy, kind)]
     if kind is DeploymentKind.ROLLBACK and not force:
         notes += await _in_the_way(tools, service, environment, found.id)
+    if wish.without:
+        notes.append(
+            f"left out: {', '.join(wish.without)}; the next deployment brings them to what the others have"
+        )
     return _preview(found, asking, plans, kind, live, commits, unknown, notes)
 
 

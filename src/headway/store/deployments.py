@@ -168,7 +168,7 @@ def unfinished(tx: Transaction, service: str, environment: str | None = None) ->
 
 
 def last_succeeded(tx: Transaction, service: str, environment: str) -> Deployment | None:
-    """What is live there, as far as this database knows."""
+    """The last that ended well; what is live says `engine.deployment_standing.live_deployment`."""
     row = tx.one(
         """
         SELECT * FROM deployments

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from headway.base.errors import Errored
-from headway.domain.deployment import DeploymentState
+from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.domain.people import Actor, Role
 from headway.domain.release import Release
 from headway.drivers.ssh.connections import Connections
@@ -125,6 +125,18 @@ async def test_what_was_rolled_back_from_without_a_dead_host_is_never_gone_back_
         back = await rollback(deployments, "production", to=None)
     assert back.deployment is not None
     assert back.deployment.release == one != two
+    assert shop.serving() == ["one"] * 3
+
+
+async def test_what_most_hosts_went_back_to_is_live_for_the_next_deployment(shop: Shop) -> None:
+    one = shop.release("one")
+    await put(shop, "one", "two")
+    async with without_web3(shop, 1) as deployments:
+        await rollback(deployments, "production", to=None)
+    async with shop.deployments() as deployments:
+        result = await deployments.deploy(Wish("production", one))
+    assert result.deployment is not None
+    assert result.deployment.kind is DeploymentKind.REDEPLOY
     assert shop.serving() == ["one"] * 3
 
 
