@@ -16,6 +16,7 @@ from headway.engine.secrets import (
     load_secrets,
     parse_secrets,
     read_secrets_file,
+    secret_files,
 )
 from tests.support.settings import settings_in
 
@@ -49,6 +50,29 @@ def test_jobs_have_no_environment(tmp_path: Path) -> None:
     written(tmp_path, "shop.production.env", "A=of production\n")
     written(tmp_path, "shop.env", "A=of shop\n")
     assert loaded(tmp_path, "A", environment=None) == {"A": "of shop"}
+
+
+def test_a_name_with_a_dot_takes_no_other_services_file(tmp_path: Path) -> None:
+    written(tmp_path, "alpha.production.env", "A=of alpha\n")
+    settings = settings_in(tmp_path)
+    [found] = load_secrets(("A",), "alpha", "production", settings)
+    assert found.reveal() == "of alpha"
+    with pytest.raises(SecretsMissing) as caught:
+        load_secrets(("A",), "alpha.production", None, settings)
+    file = written(tmp_path, "alpha%2Eproduction.env", "A=of the other\n")
+    assert str(file) in (caught.value.hint or "")
+    [found] = load_secrets(("A",), "alpha.production", None, settings)
+    assert found.reveal() == "of the other"
+
+
+names = st.from_regex(r"[a-z]([a-z.]{0,6}[a-z])?", fullmatch=True)
+
+
+@given(st.tuples(names, st.none() | names), st.tuples(names, st.none() | names))
+def test_no_file_is_read_for_two(one: tuple[str, str | None], other: tuple[str, str | None]) -> None:
+    """The first of each is its own; the second is the service's in all environments."""
+    here = settings_in(Path("/nowhere"))
+    assert (secret_files(*one, here)[0] == secret_files(*other, here)[0]) is (one == other)
 
 
 def test_who_asks_for_nothing_needs_no_files(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def load_secrets(
     """The secrets that `names` asks for, in that order. `repository`: whose code is to be given them, on a server.
 
     Looked for in the vault (of the environment, the service, the team; a job's secrets have no environment), then in
-    DATA/secrets/<service>.<environment>.env, then in DATA/secrets/<service>.env, then among the caller's environment
+    DATA/secrets/<service>.<environment>.env, then in DATA/secrets/<service>.env (`secret_files`), then among the caller's environment
     variables, which those of a server are not. Nothing is read unless a name is asked for. Raises the errors above
     and those of `engine.vault`; SecretsMissing lists all names that are nowhere.
     """
@@ -107,9 +107,18 @@ def secrets_for_run(
 
 
 def secret_files(service: str, environment: str | None, settings: Settings) -> tuple[Path, ...]:
-    """Where secrets are looked for, the first one wins."""
-    general = settings.secrets / f"{service}.env"
-    return (settings.secrets / f"{service}.{environment}.env", general) if environment else (general,)
+    """Where secrets are looked for, the first one wins.
+
+    A service's own dots are written %2E: else `alpha.production` would be given what the production of `alpha` has.
+    """
+    name = _file_name(service)
+    general = settings.secrets / f"{name}.env"
+    return (settings.secrets / f"{name}.{environment}.env", general) if environment else (general,)
+
+
+def _file_name(service: str) -> str:
+    """Without a dot: the first one of a file's name ends the service's. No name holds a %."""
+    return service.replace(".", "%2E")
 
 
 def read_secrets_file(file: Path) -> dict[str, str]:
