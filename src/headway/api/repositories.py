@@ -33,7 +33,7 @@ class NewRepository(Body):
 
 
 class NewTeam(Body):
-    #: Whose roles and secrets count there; None: as the next push to the default branch says.
+    #: Whose roles and secrets count there; None: of no team.
     team: Word | None
 
 

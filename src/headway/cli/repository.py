@@ -142,7 +142,8 @@ def show(settings: Settings, *, name: str, as_json: bool) -> int:
 def give(settings: Settings, *, name: str, team: str | None, as_json: bool) -> int:
     """Say which TEAM one belongs to: whose roles and secrets count there.
 
-    The first headway.toml of its default branch says it, and no later push changes it. Without TEAM the next push may.
+    The first headway.toml of its default branch says it, of a team that owns nothing yet; no later push does. Without
+    TEAM it belongs to none.
     """
     server = needed_server(settings)
     repository = _find(server, name)
@@ -150,7 +151,7 @@ def give(settings: Settings, *, name: str, team: str | None, as_json: bool) -> i
     if as_json:
         emit_json({"repository": given})
     else:
-        echo(f"{given['name']} belongs to {given['team'] or 'no team, until its next push names one'}")
+        echo(f"{given['name']} belongs to {given['team'] or 'no team'}")
     return 0
 
 

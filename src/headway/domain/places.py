@@ -54,9 +54,9 @@ def with_places(contract: Contract, org: Org, team: str | None) -> Contract:
     return replace(contract, hosts=hosts, groups=found.groups)
 
 
-def owns_hosts(org: Org, team: str | None) -> bool:
-    """Whether org.toml gives a host to this team: then no file may claim to be of it."""
-    return any(team in owners for owners in org.host_teams.values())
+def is_of_org(org: Org, team: str | None) -> bool:
+    """Whether org.toml names this team, or gives a host to it: then no file may claim to be of it."""
+    return team in org.teams or any(team in owners for owners in org.host_teams.values())
 
 
 def _closed(name: str, org: Org, team: str | None) -> str:

@@ -9,7 +9,7 @@ from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import Arrival, ArrivalKind, Repository
 from headway.domain.org import Org
-from headway.domain.places import owns_hosts
+from headway.domain.places import is_of_org
 from headway.domain.run import FileFault
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
@@ -40,7 +40,7 @@ class CommitFile:
     service: str = ""
     #: It is the default branch's.
     is_default: bool = False
-    #: The team that its word may make the repository's: none that owns hosts, for that an administrator says.
+    #: The team that its word may make the repository's: none of org.toml's, for that an administrator says.
     team: str | None = None
 
 
@@ -202,5 +202,5 @@ def read_file(
         )
         return CommitFile(folder, commit, text=text, faults=faults, service=known)
     service = contract.service
-    team = None if elsewhere is not None and owns_hosts(elsewhere, service.team) else service.team
+    team = None if elsewhere is not None and is_of_org(elsewhere, service.team) else service.team
     return CommitFile(folder, commit, contract, text, service=service.name, is_default=is_default, team=team)

@@ -8,6 +8,7 @@ from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import ArrivalKind, Repository, Schedule
 from headway.domain.run import FileFault, Run, Trigger, TriggerEvent
+from headway.domain.secrets import team_scope
 from headway.domain.states import State
 from headway.engine.audit import HEADWAY, record
 from headway.engine.intake_read import CommitFile
@@ -20,7 +21,7 @@ from headway.store import repositories, runs
 from headway.store.arrivals import StoredArrival, end_arrival, hold_arrival
 from headway.store.database import Transaction
 from headway.store.events import add_event
-from headway.store.secrets import bind_secrets
+from headway.store.secrets import bind_secrets, secrets_of
 
 EVENTS = {
     ArrivalKind.PUSH: TriggerEvent.PUSH,
@@ -224,9 +225,7 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
     contract, branch = file.contract, arrival.ref.removeprefix("refs/heads/")
     repositories.put_follows(tx, repository.id, contract.triggers.releases)
     repositories.put_schedules(tx, repository.id, _schedules(repository, contract, branch, now))
-    # The first word about the team counts, and after it an administrator's: whoever may push would else give themselves
-    # another team's secrets and operators.
-    team = repository.team or file.team
+    team = repository.team or _first_team(tx, repository, file)
     if (repository.service, repository.team, repository.default_branch) == (
         contract.service.name,
         team,
@@ -248,6 +247,14 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
         now=now,
     )
     return True
+
+
+def _first_team(tx: Transaction, repository: Repository, file: CommitFile) -> str | None:
+    """Only the first file says it, and of a team that owns nothing; all else is an administrator's: whoever may push
+    would give themselves another team's secrets and operators."""
+    if repository.service is not None or file.team is None or secrets_of(tx, team_scope(file.team)):
+        return None
+    return file.team
 
 
 def _schedules(repository: Repository, contract: Contract, branch: str, now: datetime) -> list[Schedule]:

@@ -200,7 +200,7 @@ class Repositories:
         self.forget(repository.id)
 
     async def give_to(self, actor: Actor, repository: Repository, team: str | None) -> Repository:
-        """The team whose roles and secrets count there; None: as the next push to the default branch says.
+        """The team whose roles and secrets count there; None: of no team, whatever is pushed.
 
         Raises NotAllowed.
         """

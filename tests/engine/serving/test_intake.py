@@ -10,13 +10,16 @@ import pytest
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
 from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
+from headway.domain.secrets import team_scope
 from headway.domain.states import State
 from headway.engine.audit import AuditFilter, list_entries
 from headway.engine.intake_read import Reader
 from headway.engine.permissions import NotAllowed
 from headway.engine.runs_control import approve_run
+from headway.engine.vault import open_vault
 from headway.store import repositories
 from headway.store.database import Transaction
+from tests.support.clocks import NOON
 from tests.support.serving import ADA, HEAD, Serving, asked, contract, pushed
 
 
@@ -355,12 +358,19 @@ async def test_one_repository_with_a_thousand_waiting_keeps_no_other_from_its_tu
     await serving.parts.intake.stop()
 
 
-async def test_no_push_makes_itself_of_a_team_that_has_hosts(serving: Serving) -> None:
-    """Not by the first word of a new repository either: else it would reach the team's hosts."""
-    serving.options.org_file.write_text(
-        '[people.ada]\n[teams.payments]\nmembers = { ada = "operator" }\n[hosts.till1]\nteams = ["payments"]\n'
-    )
-    serving.parts.org.reload()
+_TEAM = '[people.ada]\n[teams.payments]\nmembers = { ada = "operator" }\n'
+
+
+@pytest.mark.parametrize("owned", ["hosts", "members", "secrets"])
+async def test_no_push_makes_itself_of_a_team_that_owns_something(serving: Serving, owned: str) -> None:
+    """Not by the first word of a new repository either: else it would reach the team's hosts and secrets."""
+    if owned == "secrets":
+        scope, vault = team_scope("payments"), open_vault(serving.settings)
+        serving.database.transact(lambda tx: vault.put(tx, scope, "A", "hunter2", ADA, NOON))
+    else:
+        hosts = '[hosts.till1]\nteams = ["payments"]\n' if owned == "hosts" else ""
+        serving.options.org_file.write_text(_TEAM + hosts)
+        serving.parts.org.reload()
     working = serving.working()
     working.commit({"headway.toml": HEAD.format(name="shop") + 'team = "payments"\n[jobs.a]\nrun = "true"\n'})
     shop = await serving.add()
@@ -371,6 +381,18 @@ async def test_no_push_makes_itself_of_a_team_that_has_hosts(serving: Serving) -
     assert (found.service, found.team) == ("shop", None)
     given = await serving.server.repositories.give_to(ADA, shop, "payments")
     assert given.team == "payments"
+
+
+async def test_a_service_of_no_team_stays_so_whatever_is_pushed_later(serving: Serving) -> None:
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    await serving.look()
+    working.commit({"headway.toml": HEAD.format(name="shop") + 'team = "a"\n[jobs.a]\nrun = "true"\n'})
+    await serving.look()
+    known = serving.database.read(lambda tx: repositories.repository_by_id(tx, shop.id))
+    assert known is not None
+    assert (known.service, known.team) == ("shop", None)
 
 
 async def test_a_push_names_the_team_once_and_an_administrator_afterwards(serving: Serving) -> None:

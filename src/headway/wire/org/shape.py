@@ -42,7 +42,7 @@ class PersonTable(Model):
 
 
 class TeamTable(Model):
-    """A team. Services name theirs in headway.toml (`team`)."""
+    """A team. `headway repository give` makes a service one of its own."""
 
     members: dict[Name, RoleName] = Field(
         description="Person to role, within the team's services.",
