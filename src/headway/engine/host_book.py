@@ -4,7 +4,6 @@
 fault in a job. Whatever is not plainly right here goes to the full reader, which knows how to say it.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from headway.domain.contract import Contract, HostSpec
 from headway.engine.projects import find_contract_file, read_contract_text, shown
+from headway.wire.strict.syntax import load_toml
 
 _HOST_KEYS = {"address", "port", "user", "labels"}
 
@@ -31,7 +31,7 @@ def read_host_book(start: Path) -> HostBook:
     root, file = find_contract_file(start)
     text = read_contract_text(file, shown(file, root))
     try:
-        return _plain(tomllib.loads(text))
+        return _plain(load_toml(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         from headway.wire.contract import read_contract
 

@@ -1,12 +1,12 @@
 """Where one stands: the repository's top, its headway.toml, and the contract in it. Starts no process."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from headway.base.errors import WrongUse
 from headway.domain.contract import Contract
 from headway.wire.contract import ContractInvalid, Fault, read_contract
+from headway.wire.strict.syntax import load_toml
 
 CONTRACT_FILE = "headway.toml"
 
@@ -107,7 +107,7 @@ def service_name(start: Path) -> str:
     name = shown(file, root)
     text = read_contract_text(file, name)
     try:
-        found = tomllib.loads(text)["service"]["name"]
+        found = load_toml(text)["service"]["name"]
     except (ValueError, RecursionError, KeyError, TypeError):
         found = None
     # Whatever is wrong is told in full by the reader that knows how.

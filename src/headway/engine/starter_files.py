@@ -1,9 +1,10 @@
 """What a first contract is made from: the files that say how a project is built, and the jobs that come of them."""
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from headway.wire.strict.syntax import load_toml
 
 #: A longer file says nothing to us.
 _LONGEST = 512 * 1024
@@ -103,7 +104,7 @@ class Files:
     def toml(self, name: str) -> dict[str, Any]:
         """The file as TOML; empty when it is none."""
         try:
-            return tomllib.loads(self.text(name))
+            return load_toml(self.text(name))
         except (ValueError, RecursionError):
             return {}
 

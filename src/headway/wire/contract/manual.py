@@ -42,6 +42,7 @@ from headway.wire.contract.shape_pipeline import (
 )
 from headway.wire.strict.pages import Sections, key_lines, section_lines
 from headway.wire.strict.reading import LARGEST_FILE
+from headway.wire.strict.syntax import DEEPEST, MOST_PARTS
 
 SECTIONS: Sections = (
     ("[service]", Service, ()),
@@ -124,7 +125,8 @@ as a part of a URL:
 another program take a space (`awk '{{ print }}'`) or a dollar sign (`${{HOME}}`).
 
 ## Limits
-A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGEST_FILE // 1024} KiB.
+A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGEST_FILE // 1024} KiB,
+{DEEPEST} levels, and {MOST_PARTS:,} parts of keys (each with its table's) and items of lists.
 """
 
 _SERVER = """\

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from math import prod
 
 from headway.base.globs import Unreadable, read_path_glob
 from headway.domain.when import WhenInvalid, parse_when
@@ -11,6 +10,8 @@ from headway.wire.strict.raw import Table, cycles, table, tables, text, texts, t
 
 #: A matrix or a run of more jobs is an error, never a silent cut.
 MOST_JOBS = 1000
+#: Jobs beyond which nobody asks how many they are.
+_UNCOUNTED = 1_000_000
 
 
 def job_problems(document: Table) -> Iterator[Problem]:
@@ -71,17 +72,24 @@ def _cycles(jobs: dict[str, Table]) -> Iterator[Problem]:
 
 
 def matrix_size(job: Table) -> int:
-    """How many jobs a matrix makes; what has the wrong shape counts as one value."""
-    return prod(len(values) for values in table(job, "matrix").values() if isinstance(values, list))
+    """How many jobs a matrix makes, up to _UNCOUNTED; what has the wrong shape counts as one value.
+
+    A few thousand axes make a number whose digits alone are more than Python writes down.
+    """
+    size = 1
+    for values in table(job, "matrix").values():
+        size = min(size * len(values) if isinstance(values, list) else size, _UNCOUNTED)
+    return size
 
 
 def _matrix(path: Path, job: Table) -> Iterator[Problem]:
     size = matrix_size(job)
     if size > MOST_JOBS:
+        jobs = f"{size} jobs or more" if size == _UNCOUNTED else f"{size} jobs"
         yield Problem(
             (*path, "matrix"),
-            f"makes {size} jobs; allowed are up to {MOST_JOBS}",
-            f"{size} jobs",
+            f"makes {jobs}; allowed are up to {MOST_JOBS}",
+            jobs,
             f"up to {MOST_JOBS}",
         )
     capitals: dict[str, str] = {}

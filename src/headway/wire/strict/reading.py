@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from headway.wire.strict.faults import MOST_FAULTS, Fault, FileInvalid, Problem, render_path
 from headway.wire.strict.raw import Table
+from headway.wire.strict.syntax import TooMuch, load_toml
 from headway.wire.strict.translate import problems_of_shape
-from headway.wire.strict.whole import DEEPEST, problems_of_the_whole
+from headway.wire.strict.whole import problems_of_the_whole
 
 if TYPE_CHECKING:
     from headway.wire.strict.positions import Positions
@@ -20,8 +21,6 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 #: Characters. Far beyond any file of ours: a thousand hosts take about 40 KiB.
 LARGEST_FILE = 256 * 1024
-#: tomllib takes quadratic time and memory for one key of many parts.
-_MOST_DOTS = 1000
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -63,12 +62,10 @@ def _parse(text: str, file: str, invalid: type[FileInvalid]) -> Table:
         raise _unreadable(
             invalid, file, 1, 1, "the file begins with a byte order mark; save it as UTF-8 without one"
         )
-    for number, content in enumerate(text.split("\n"), 1):
-        if content.count(".") > _MOST_DOTS:
-            message = f"the line has {content.count('.')} dots; a key is nested at most {DEEPEST} levels"
-            raise _unreadable(invalid, file, number, 1, message)
     try:
-        return tomllib.loads(text)
+        return load_toml(text)
+    except TooMuch as error:
+        raise _unreadable(invalid, file, error.line, error.column, error.message) from None
     except RecursionError:
         raise _unreadable(invalid, file, 1, 1, "the file is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:

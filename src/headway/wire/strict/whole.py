@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headway.wire.strict.faults import Path, Problem, show, wrong
-
-#: Ours need 7; an indicator may bring tables of its own.
-DEEPEST = 24
+from headway.wire.strict.syntax import DEEPEST
 
 
 def problems_of_the_whole(document: dict[str, Any]) -> list[Problem]:
