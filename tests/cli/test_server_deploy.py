@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -144,19 +143,12 @@ def test_the_gate_in_the_terminal(shop: ServedShop) -> None:
 @pytest.mark.slow
 def test_ctrl_c_without_a_terminal_goes_back(shop: ServedShop) -> None:
     before = something_live(shop)
-    slow = shop.contract.replace("activate = '", "activate = 'sleep 2; ")
+    slow = shop.contract.replace("activate = '", 'activate = \'touch "$HEADWAY_ROOT/begun"; sleep 2; ')
     whole, shop.contract = shop.contract, slow
     try:
         shop.push("slow")
         with shop.start("deploy", "staging") as process:
-            wait_until(
-                lambda: [
-                    found
-                    for found in shop.server.api("GET", "/api/deployments?state=running").json()["items"]
-                    if found["started_at"]
-                ]
-            )
-            time.sleep(0.5)
+            wait_until((shop.host.folder / "home/apps/shop-staging/begun").exists)
             process.send_signal(signal.SIGINT)
             output, complaint = process.communicate(timeout=60)
     finally:

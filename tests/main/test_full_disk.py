@@ -1,5 +1,6 @@
 """`headway up` where there is no room: one sentence, whatever it was about to write."""
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,16 @@ def test_a_start_that_finds_no_room_ends_with_one_error(
         async with serving.asyncio.TaskGroup() as tasks:
             tasks.create_task(write())
 
+    loop = asyncio.new_event_loop()
     monkeypatch.setattr(serving, "_serve", full)
-    with pytest.raises(DiskFull, match="no room left"):
-        serving.serve(None, None, lambda listening: None)  # type: ignore[arg-type]
+    # A server leaves its loop to the end of its process.
+    monkeypatch.setattr(serving.asyncio, "new_event_loop", lambda: loop)
+    try:
+        with pytest.raises(DiskFull, match="no room left"):
+            serving.serve(None, None, lambda listening: None)  # type: ignore[arg-type]
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 @pytest.fixture

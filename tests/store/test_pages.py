@@ -98,7 +98,7 @@ def test_a_cursor_comes_back_as_it_went(milliseconds: int, key: str) -> None:
 @pytest.mark.parametrize("head", ["", "123."])
 def test_a_cursor_that_is_none_is_none(head: str, text: str) -> None:
     place = read_cursor(head + text)
-    assert place is None or write_cursor(place) == (head + text).lstrip("0")
+    assert place is None or read_cursor(write_cursor(place)) == place
 
 
 @pytest.mark.parametrize("text", ["123.a\0b", "123.", ".", "²3.a", "123.'; --"])

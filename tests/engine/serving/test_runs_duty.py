@@ -366,6 +366,6 @@ async def test_what_another_process_stored_for_one_key_is_found(serving: Serving
     await push(serving, '[jobs.test]\nrun = "true"\n')
     [run] = serving.runs()
     assert run.trigger is not None
-    assert replace(run.trigger, priority=0) == Trigger(
+    assert replace(run.trigger, priority=0, pushed_by="") == Trigger(
         TriggerEvent.PUSH, run.trigger.key, run.trigger.repository, ref="refs/heads/main"
     )
