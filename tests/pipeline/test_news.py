@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.domain.intake import ArrivalKind
-from headway.pipeline.news import Fate, Told, Word, choose, news
+from headway.pipeline.news import Choice, Fate, Told, Word, choose, news
 
 
 def told(move: str, **more: object) -> Told:
@@ -61,6 +61,18 @@ def test_what_becomes_of_each(at: str, moves: str, skipped: str, fates: str) -> 
     choices = choose(all_told, None if at == "-" else at, ask)
     said = ["known" if choice.by is None else str(choice.fate) for choice in choices]
     assert " ".join(said) == fates
+
+
+def test_each_choice_says_why_and_by_whose_file() -> None:
+    all_told = [told("x>a"), told("x>a"), told("a>b"), told("b>c"), told("c>d")]
+    choices = choose(all_told, "x", lambda number, by: Word("[skip ci]" if number in {2, 4} else ""))
+    assert choices == (
+        Choice(Fate.OVERTAKEN, by=3),
+        Choice(Fate.IGNORED, "known already"),
+        Choice(Fate.IGNORED, "[skip ci]", by=3),
+        Choice(Fate.RUN, by=3, overtakes=(0,)),
+        Choice(Fate.IGNORED, "[skip ci]", by=4),
+    )
 
 
 def test_a_file_that_keeps_each_push_runs_each() -> None:

@@ -101,16 +101,35 @@ def test_always_a_truth_with_a_reason(condition: Expression, about: WhenFacts) -
     assert evaluate(Not(condition), about).value is not verdict.value
 
 
+#: A path of a million characters, and a condition that is `length` long.
+LONG_PATH = ["a" * 1_000_000]
+
+
+def condition_of(length: int) -> str:
+    return f"changed('{'b' * (length - 11)}')"
+
+
 @pytest.mark.parametrize(
-    ("paths", "conditions", "known"),
+    ("paths", "conditions", "globs", "known"),
     [
-        (["src/app.py"] * 10_000, ["changed('src/**')"] * 20, True),
-        (["a"] * 200_000, ["changed('a', 'b', 'c')"] * 2, False),
-        (["a/" * 2000] * 200, ["changed('" + "**/a/" * 190 + "')"] * 10, False),
-        ([], ["changed('a')"] * 1000, True),
+        (["src/app.py"] * 10_000, ["changed('src/**')"] * 20, [], True),
+        (["a"] * 200_000, ["changed('a', 'b', 'c')"] * 2, [], False),
+        (["a/" * 2000] * 200, ["changed('" + "**/a/" * 190 + "')"] * 10, [], False),
+        ([], ["changed('a')"] * 1000, [], True),
+        # A million pairs of a path and a glob, in whichever quotes, are the most.
+        (["a"] * 500_000, ["changed('a', 'b')"], [], True),
+        (["a"] * 500_001, ["changed('a', 'b')"], [], False),
+        (["a"] * 500_001, ['changed("a", "b")'], [], False),
+        (["a"] * 1_000_000, ['changed("it\'s")'], [], True),
+        (["a"] * 500_001, [], ["a", "b"], False),
+        # As are five hundred million characters beside one another.
+        (LONG_PATH, [condition_of(500)], [], True),
+        (LONG_PATH, [condition_of(501)], [], False),
+        (LONG_PATH, [condition_of(500)], ["b"], False),
     ],
+    ids=range(12),
 )
 def test_where_asking_would_take_long_all_counts_as_changed(
-    paths: list[str], conditions: list[str], known: bool
+    paths: list[str], conditions: list[str], globs: list[str], known: bool
 ) -> None:
-    assert (few_enough(tuple(paths), conditions) is not None) is known
+    assert (few_enough(tuple(paths), conditions, globs) is not None) is known
