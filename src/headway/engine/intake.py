@@ -224,7 +224,9 @@ class IntakeDuty:
         judged = await asyncio.to_thread(self._judge, repository, group, commits)
         now = self._clock.now()
         taken: Taken | None = await self._database.perform(
-            lambda tx: store_group(tx, repository, judged, now, self._observer)
+            lambda tx: store_group(
+                tx, repository, judged, now, self._observer, self._repositories.leave_service
+            )
         )
         if taken is None:
             return False

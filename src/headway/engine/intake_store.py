@@ -1,12 +1,13 @@
 """What intake stores of one branch's arrivals, in one transaction: runs, what they supersede, where the ref is now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.intake import ArrivalKind, Repository, Schedule
+from headway.domain.people import Actor
 from headway.domain.run import FileFault, Run, Trigger, TriggerEvent
 from headway.domain.secrets import team_scope
 from headway.domain.states import State
@@ -73,8 +74,12 @@ class Taken:
     described: bool = False
 
 
-def store_group(
-    tx: Transaction, repository: Repository, judged: Judged, now: datetime, observer: Observer
+#: What is done when a repository declares its service no more.
+Leave = Callable[[Transaction, Actor, Repository, datetime], None]
+
+
+def store_group(  # noqa: PLR0917  (what, when, and who is told)
+    tx: Transaction, repository: Repository, judged: Judged, now: datetime, observer: Observer, leave: Leave
 ) -> Taken | None:
     """All of one branch, oldest first. None: it was judged by what is no longer so, and nothing is stored."""
     # Another server has ended some meanwhile, or moved the branch.
@@ -88,7 +93,7 @@ def store_group(
         if run is not None:
             made.append((intent, run))
     _collapse(tx, made, now, observer)
-    described = [_describe(tx, repository, intent, now) for intent in judged.intents]
+    described = [_describe(tx, repository, intent, now, leave) for intent in judged.intents]
     return Taken(tuple(run for _, run in made), any(described))
 
 
@@ -209,7 +214,7 @@ def _collapse(tx: Transaction, made: Sequence[tuple[Intent, Run]], now: datetime
             runs.supersede(tx, run_id, newest.id)
 
 
-def _describe(tx: Transaction, repository: Repository, intent: Intent, now: datetime) -> bool:
+def _describe(tx: Transaction, repository: Repository, intent: Intent, now: datetime, leave: Leave) -> bool:
     """The default branch says what the repository is: its service, its team, its cron triggers."""
     file, arrival = intent.file, intent.stored.arrival
     if file is None or not file.is_default or not intent.describes or arrival.kind is not ArrivalKind.PUSH:
@@ -232,6 +237,8 @@ def _describe(tx: Transaction, repository: Repository, intent: Intent, now: date
         branch,
     ):
         return False
+    if repository.service != contract.service.name:
+        leave(tx, HEADWAY, repository, now)
     repositories.describe(tx, repository.id, service=contract.service.name, team=team, default_branch=branch)
     bind_secrets(tx, contract.service.name, repository.id)
     # It decides whose roles count there, and which secrets its jobs are given.

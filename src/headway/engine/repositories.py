@@ -7,6 +7,7 @@ RepositoryError           2
 """
 
 import asyncio
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -24,11 +25,14 @@ from headway.drivers.git.bare import create_bare
 from headway.drivers.git.remote import Credentials, check_url, fetch
 from headway.engine.audit import record
 from headway.engine.permissions import Action, require
+from headway.engine.secrets import set_files_aside
 from headway.engine.settings import Settings
 from headway.engine.vault import Vault
 from headway.store import repositories as rows
 from headway.store.database import Database, Transaction
 from headway.store.events import add_event
+
+log = logging.getLogger("headway.repositories")
 
 #: Names of what the vault has for a repository.
 HOOK_SECRET, FORGE_TOKEN, SSH_KEY = "WEBHOOK_SECRET", "FORGE_TOKEN", "SSH_KEY"
@@ -190,7 +194,10 @@ class Repositories:
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
+            known = rows.repository_by_id(tx, repository.id)
             rows.remove_repository(tx, repository.id, now)
+            if known is not None:
+                self.leave_service(tx, actor, known, now)
             self._vault.remove_bound(tx, repository.id, actor, now)
             self._vault.remove_all(tx, repository_scope(repository.id), actor, now)
             record(tx, actor, "repository.remove", repository.name, {"url": repository.url}, None, now)
@@ -198,6 +205,16 @@ class Repositories:
 
         await self._database.perform(work)
         self.forget(repository.id)
+
+    def leave_service(self, tx: Transaction, actor: Actor, repository: Repository, now: datetime) -> None:
+        """It declares its service no more: the files with that one's secrets are no next one's. They are renamed before
+        anything is stored: a server that dies here leaves the service without them, and nobody with them."""
+        if repository.service is None:
+            return
+        mark = f"{repository.id}-{now:%Y%m%dT%H%M%S%f}"
+        if files := set_files_aside(repository.service, self._settings, mark):
+            log.warning("set aside in %s: %s", self._settings.secrets, ", ".join(files))
+            record(tx, actor, "secret.set_aside", repository.service, None, {"files": files}, now)
 
     async def give_to(self, actor: Actor, repository: Repository, team: str | None) -> Repository:
         """The team whose roles and secrets count there; None: of no team, whatever is pushed.

@@ -121,6 +121,26 @@ def _file_name(service: str) -> str:
     return service.replace(".", "%2E")
 
 
+def set_files_aside(service: str, settings: Settings, mark: str) -> list[str]:
+    """The next repository of this name is given none of the service's files: each is renamed, by `mark` at its end.
+
+    Gives the names of all that end so: a second call finds what the first one has done. Raises SecretsFileInvalid.
+    """
+    if not settings.secrets.is_dir():
+        return []
+    beginning = f"{_file_name(service)}."
+    files = [file for file in settings.secrets.iterdir() if file.name.startswith(beginning)]
+    try:
+        for file in files:
+            if file.suffix == ".env":
+                file.rename(file.with_name(f"{file.name}.{mark}"))
+    except OSError as error:
+        raise SecretsFileInvalid(
+            f"{settings.secrets} cannot be written: {error.strerror}", hint=f"see: ls -ld {settings.secrets}"
+        ) from error
+    return sorted(file.name for file in settings.secrets.glob(f"{beginning}*.{mark}"))
+
+
 def read_secrets_file(file: Path) -> dict[str, str]:
     """What the file holds; nothing when it is not there. Raises SecretsFileOpen, SecretsFileInvalid."""
     try:

@@ -383,6 +383,39 @@ async def test_no_push_makes_itself_of_a_team_that_owns_something(serving: Servi
     assert given.team == "payments"
 
 
+@pytest.mark.parametrize("end", ["removed", "renamed"])
+async def test_the_next_of_a_name_is_given_none_of_the_files_of_the_one_before(
+    serving: Serving, end: str
+) -> None:
+    folder = serving.settings.secrets
+    folder.mkdir(parents=True)
+    for name in ("shop.env", "shop.production.env", "shop-two.env", "shop%2Etwo.env"):
+        (folder / name).touch(0o600)
+        (folder / name).write_text("A=of the first\n")
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    await serving.look()
+    assert (folder / "shop.env").exists()
+    if end == "removed":
+        await serving.server.repositories.remove(ADA, shop)
+    else:
+        working.commit(contract(name="store"))
+        await serving.look()
+    serving.working("next").commit(contract())
+    other = await serving.add("next")
+    await serving.look()
+    known = serving.database.read(lambda tx: repositories.repository_of_service(tx, "shop"))
+    assert known is not None and known.id == other.id
+    assert sorted(file.name for file in folder.glob("*.env")) == ["shop%2Etwo.env", "shop-two.env"]
+    [entry] = serving.database.read(
+        lambda tx: list_entries(tx, AuditFilter(action="secret.set_aside"))
+    ).entries
+    files = json.loads(entry.after)["files"]
+    assert [name.partition(".repo-")[0] for name in files] == ["shop.env", "shop.production.env"]
+    assert all((folder / name).read_text() == "A=of the first\n" for name in files)
+
+
 async def test_a_service_of_no_team_stays_so_whatever_is_pushed_later(serving: Serving) -> None:
     working = serving.working()
     working.commit(contract())
