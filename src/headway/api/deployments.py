@@ -233,7 +233,7 @@ async def end_gone(
     else:
         settings = replace(tools.settings, user=actor.name)
         async with Connections(settings.ssh) as connections:
-            world = World(settings, tools.clock, connections)
+            world = World(settings, tools.clock, connections, require_reach=tools.require_reach)
             known = await empty_host(world, server.database, actor, service, environment, host)
     return {"host": known.host, "release": known.release}
 

@@ -4,13 +4,13 @@ What org.toml gives to a team is reached by that team's services only. An addres
 as one host belongs to a team, a headway.toml names no addresses of its own any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from headway.base.errors import WrongUse
 from headway.domain.contract import Contract, HostSpec
 from headway.domain.org import Org
-from headway.domain.selection import Places
+from headway.domain.selection import Places, host_of_others
 
 
 class SameName(WrongUse):
@@ -57,6 +57,21 @@ def with_places(contract: Contract, org: Org, team: str | None) -> Contract:
 def is_of_org(org: Org, team: str | None) -> bool:
     """Whether org.toml names this team, or gives a host to it: then no file may claim to be of it."""
     return team in org.teams or any(team in owners for owners in org.host_teams.values())
+
+
+def require_reach(org: Org, team: str | None, hosts: Iterable[HostSpec]) -> None:
+    """What a stored plan names was open when it was made: may a service of `team` reach it by org.toml as it is now?
+
+    Raises HostsOfOthers for the first that it may not, or that stands at another address now: whose the old one is,
+    nobody can tell.
+    """
+    for host in hosts:
+        closed, now = _closed(host.name, org, team), org.hosts.get(host.name)
+        is_moved = now is not None and (now.address, now.port) != (host.address, host.port)
+        if not closed and org.host_teams and is_moved:
+            closed = "has another address in org.toml now than when it was deployed to"
+        if closed:
+            raise host_of_others(replace(host, closed=closed))
 
 
 def _closed(name: str, org: Org, team: str | None) -> str:

@@ -39,7 +39,7 @@ def select_hosts(places: Places, selectors: Sequence[str]) -> tuple[HostSpec, ..
             if host is None:
                 raise _unknown("host", name, places.hosts)
             if host.closed:
-                raise _closed(host)
+                raise host_of_others(host)
             found.setdefault(name, host)
     return tuple(found.values())
 
@@ -82,7 +82,8 @@ def _with_label(places: Places, text: str) -> Iterable[str]:
     raise _unknown("label", label, labels, prefix="label:")
 
 
-def _closed(host: HostSpec) -> HostsOfOthers:
+def host_of_others(host: HostSpec) -> HostsOfOthers:
+    """Says why it is closed."""
     return HostsOfOthers(
         f"{host.name} {host.closed}",
         hint="an administrator says in org.toml whose a host is, and with headway repository give whose a service is",

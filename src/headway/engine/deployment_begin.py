@@ -47,7 +47,7 @@ _PATIENCE_GOING_BACK = 10.0
 
 async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
     """Whether every host says what the database says: this release, finished by this deployment, and nothing open."""
-    links = world.links(plan.hosts)
+    links = await world.links(plan.service, plan.hosts)
     require_all(await look_at_all(links, world.watcher.note))
     return all(
         link.record.live_release == live.release
@@ -65,13 +65,13 @@ async def resume(hold: Hold, unfinished: Deployment) -> Begun:
     """
     assert hold.database is not None
     plan = from_json(unfinished.plan)
-    links = hold.world.links(plan.hosts)
+    wishes = await hold.database.fetch(lambda tx: rows.wishes_of(tx, unfinished.id))
+    links = await hold.world.links(plan.service, plan.hosts, untried=wishes.without)
     back = (
         unfinished.state is DeploymentState.ROLLING_BACK
         or unfinished.kind is DeploymentKind.ROLLBACK
         or hold.world.interruption.asked is Asked.BACK
     )
-    wishes = await hold.database.fetch(lambda tx: rows.wishes_of(tx, unfinished.id))
     lock = await hold.take_hosts(links, unfinished.id, majority=back, without=wishes.without)
 
     def work(tx: Transaction) -> tuple[Deployment | None, list[HostRow]]:
@@ -106,7 +106,7 @@ async def begin(
     Raises ReleaseGone when retention let it go meanwhile, RequestOver when the request was taken back.
     """
     assert hold.database is not None
-    links = hold.world.links(plan.hosts)
+    links = await hold.world.links(plan.service, plan.hosts)
     back = kind is DeploymentKind.ROLLBACK
     if unfinished is not None and unfinished.verified_at is not None:
         await _let_it_finish(hold, unfinished)

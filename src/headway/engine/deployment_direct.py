@@ -41,7 +41,9 @@ async def rollback_direct(
     """Takes the hosts' lock and goes back. Raises HostsHeld, NothingBefore, CannotPass and what the hosts raise."""
     spec = environment_of(project.contract, environment)
     deployment_id = new_id("dep", world.clock.now())
-    links = world.links(host_plans(project.contract, spec, without=without))
+    links = await world.links(
+        project.contract.service.name, host_plans(project.contract, spec, without=without)
+    )
     hold = Hold(world, project.contract.service.name, environment, "goes back by --direct", None)
     lock = await hold.take_hosts(links, deployment_id, majority=True)
     try:

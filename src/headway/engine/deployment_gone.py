@@ -47,7 +47,7 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
 ) -> Standing:
     """Ends what runs there as its own release says (`deactivate`), removes `current`, and forgets the host.
 
-    Raises NotGone, NotEmptied, Held, and what the host raises.
+    Raises NotGone, NotEmptied, Held, HostsOfOthers, and what the host raises.
     """
 
     def find(tx: Transaction) -> tuple[Standing, Plan | None]:
@@ -67,7 +67,7 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
     hold = Hold(world, service, environment, f"empties {host}", database)
     await hold.claim()
     try:
-        [link] = world.links([alone])
+        [link] = await world.links(service, [alone])
         lock = await hold.take_hosts([link], new_id("dep", world.clock.now()))
         jobs = HostJobs(link, plan, lock.token, world.clock, (), lambda steps: None)
         await jobs.settle()

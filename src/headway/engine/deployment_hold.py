@@ -1,12 +1,13 @@
 """An environment in our hands: claimed in the database, its hosts locked, until it is let go."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
 from headway.base.durations import format_duration
 from headway.base.errors import HeadwayError, Held
 from headway.deploy.plan import HostPlan, Plan
+from headway.domain.contract import HostSpec
 from headway.domain.deployment import Deployment, HostRow
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
@@ -26,6 +27,10 @@ class EnvironmentHeld(Held):
     """Another process deploys to this environment, by the same database."""
 
 
+async def _may_reach_all(service: str, hosts: Sequence[HostSpec]) -> None:
+    pass
+
+
 @dataclass
 class World:
     """What deployments need of the outside."""
@@ -39,8 +44,14 @@ class World:
     wait: bool = False
     #: Hosts that were tried and did not answer: going back does not try them once more.
     given_up: dict[str, SshError] = field(default_factory=dict)
+    #: Raises HostsOfOthers for hosts that a service may not reach now. A command on this machine is its owner's.
+    require_reach: Callable[[str, Sequence[HostSpec]], Awaitable[None]] = _may_reach_all
 
-    def links(self, hosts: Sequence[HostPlan]) -> list[HostLink]:
+    async def links(
+        self, service: str, hosts: Sequence[HostPlan], *, untried: Collection[str] = ()
+    ) -> list[HostLink]:
+        """To what a plan names, however old it is. Raises HostsOfOthers, but not for those that are not tried."""
+        await self.require_reach(service, [host.spec for host in hosts if host.spec.name not in untried])
         return [HostLink(host.spec.name, host.spec, host.root, self.connections) for host in hosts]
 
 

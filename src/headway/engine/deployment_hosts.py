@@ -39,7 +39,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
     names = [environment_of(contract, environment).name] if environment else list(contract.environments)
     found: list[HostStatus] = []
     for name in names:
-        links = world.links(host_plans(contract, contract.environments[name]))
+        links = await world.links(contract.service.name, host_plans(contract, contract.environments[name]))
         unreachable = await look_at_all(links)
         for link in links:
             if link.name in unreachable:

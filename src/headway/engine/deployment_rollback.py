@@ -61,7 +61,7 @@ async def rollback(
             return await deployments.go_on(unfinished[0], back=not is_rollback, without=without)
     if to is None:
         await database.fetch(lambda tx: _require_ours(tx, service, environment))
-    links = _links(deployments, environment, without)
+    links = await _links(deployments, environment, without)
     world = deployments.world
     world.given_up |= await look_at_all(
         links, world.watcher.note, enough=lambda answered: has_majority(answered, len(links))
@@ -179,9 +179,9 @@ def _passable(deployment: Deployment) -> bool:
     return plan.rollback or plan.deploy.once is None or plan.deploy.once.rollback_compatible
 
 
-def _links(deployments: Deployments, environment: str, without: Sequence[str]) -> list[HostLink]:
+async def _links(deployments: Deployments, environment: str, without: Sequence[str]) -> list[HostLink]:
     from headway.engine.deployment_plan import host_plans
 
     contract = deployments.project.contract
     plans = host_plans(contract, environment_of(contract, environment), without=without)
-    return deployments.world.links(plans)
+    return await deployments.world.links(contract.service.name, plans)

@@ -340,6 +340,7 @@ class DeploymentsDuty:
             self._connections,
             watcher=carried.watcher,
             interruption=carried.interruption,
+            require_reach=self.tools.require_reach,
         )
 
     def _start(self, key: tuple[str, str], carried: _Carried, work: Coroutine[Any, Any, Any]) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from headway.base.errors import Errored
+from headway.domain.contract import HostSpec
 from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.domain.people import Actor, Role
 from headway.domain.release import Release
+from headway.domain.selection import HostsOfOthers
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.engine import host_link, host_lock
@@ -224,7 +226,7 @@ async def test_a_step_that_takes_long_holds_up_no_beat(shop: Shop, monkeypatch: 
         from headway.engine.deployment_plan import environment_of, host_plans
 
         contract = shop.contract()
-        links = world.links(host_plans(contract, environment_of(contract, "production")))
+        links = await world.links("shop", host_plans(contract, environment_of(contract, "production")))
         hold = Hold(world, "shop", "production", "tests", None)
         lock = await hold.take_hosts(links, "dep-1")
         beat = f'cat "{shop.place("web1")}/epochs/{lock.token}/beat"'
@@ -352,6 +354,14 @@ async def without_web3_in_the_file(shop: Shop, release: Release) -> None:
         await deployments.deploy(Wish("production", release))
 
 
+async def refuse_all(service: str, hosts: Sequence[HostSpec]) -> None:
+    raise HostsOfOthers(f"{hosts[0].name} is theirs")
+
+
+async def reach_all(service: str, hosts: Sequence[HostSpec]) -> None:
+    assert service == "shop"
+
+
 async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop) -> None:
     [one] = await put(shop, "one")
     two = shop.release("two")
@@ -362,6 +372,11 @@ async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop
     async with shop.world() as world:
         with pytest.raises(NotGone, match="web1 belongs to production"):
             await empty_host(world, shop.database, ana, "shop", "production", "web1")
+        world.require_reach = refuse_all
+        with pytest.raises(HostsOfOthers, match="web3 is theirs"):
+            await empty_host(world, shop.database, ana, "shop", "production", "web3")
+        assert shop.serving() == ["two", "two", "one"]
+        world.require_reach = reach_all
         await empty_host(world, shop.database, ana, "shop", "production", "web3")
         assert shop.serving() == ["two", "two", None]
         assert not (shop.place("web3") / "current").is_symlink()

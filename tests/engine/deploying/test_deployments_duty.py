@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from headway.deploy.plan import from_json
 from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.domain.org import Floor
 from headway.domain.request import RequestState
 from headway.domain.secrets import environment_scope
+from headway.domain.selection import HostsOfOthers
 from headway.engine.deployment_plan import NoSuchHost
-from headway.engine.deployments_duty import DeploymentsDuty
+from headway.engine.deployments import go_on
+from headway.engine.deployments_duty import DeploymentsDuty, _Carried
 from headway.engine.keys import new_key
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.vault import Vault, stored_secrets
@@ -382,6 +385,30 @@ async def test_what_goes_on_is_taken_back_without_a_host_that_hangs(quick: Line,
         assert sorted(actions) == ["deployment.back", "deployment.without"]
     finally:
         gate.unlink()
+
+
+async def test_what_was_left_on_a_host_of_another_team_by_now_goes_neither_on_nor_back(quick: Line) -> None:
+    line, places = quick, on_both(quick)
+    line.green("one", files=SLOW)
+    await settled(line)
+    gate = places[1] / "shared" / "wait"
+    gate.touch()
+    line.green("two", files=SLOW)
+    async with line.serving_duty() as duty:
+        await until(lambda: serving(places) == ["two", "two"], duty)
+    [left] = line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+    gate.unlink()
+    named = {one.spec.name: one.spec for one in from_json(left.plan).hosts}
+    line.org = replace(ORG, hosts=named, host_teams={"web1": ("books",)})
+    world = line.duty()._world("eve", _Carried(None))
+    for back in (False, True):
+        with pytest.raises(HostsOfOthers, match="web1 belongs to the team books"):
+            await go_on(world, line.database, left, back=back)
+    await world.connections.close()
+    assert line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+    line.org = ORG
+    await settled(line)
+    assert not line.database.read(lambda tx: rows.unfinished(tx, "shop"))
 
 
 async def test_a_rollback_that_goes_on_leaves_out_a_host_that_it_has_not_begun(quick: Line) -> None:

@@ -1,12 +1,13 @@
 """Hosts that stand in the org.toml of a server, and what a headway.toml may say of them."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
 from headway.domain.contract import HostSpec
 from headway.domain.org import Org
-from headway.domain.places import SameName, places, with_places
+from headway.domain.places import SameName, places, require_reach, with_places
 from headway.domain.selection import HostsOfOthers, select_hosts
 from headway.wire.contract import ContractInvalid, read_contract
 from headway.wire.contract.notes import needs_server
@@ -119,6 +120,24 @@ def test_a_teams_hosts_are_reached_by_its_services_alone(
             select_hosts(joined, selectors)
     else:
         assert [host.name for host in select_hosts(joined, selectors)] == names
+
+
+@pytest.mark.parametrize(
+    ("team", "host", "why"),
+    [
+        ("storefront", ORG.hosts["web1"], ""),
+        ("payments", ORG.hosts["web1"], "web1 belongs to the team storefront, and this service is of the team payments"),
+        (None, ORG.hosts["web2"], "web2 belongs to the team payments and storefront, and this service is of no team"),
+        ("storefront", replace(ORG.hosts["web1"], address="10.9.9.9"), "web1 has another address in org.toml now"),
+        ("storefront", HostSpec("gone", "10.9.9.9"), "gone stands in headway.toml alone"),
+    ],
+)  # fmt: skip
+def test_what_a_stored_plan_names_is_held_against_the_org_of_today(
+    team: str | None, host: HostSpec, why: str
+) -> None:
+    require_reach(ORG, team, [host])  # no host has a team
+    with pytest.raises(HostsOfOthers, match=why) if why else nullcontext():
+        require_reach(OWNED, team, [host])
 
 
 def test_a_label_means_the_hosts_that_may_be_reached() -> None:
