@@ -47,6 +47,7 @@ def told(move: str, **more: object) -> Told:
         # A forge's word that comes after a look has its run and takes nobody's place.
         ("b", "~x>a", "", "run"),
         ("b", "~x>a b>c", "", "overtaken run"),
+        ("b", "~x>a a>b", "", "run known"),
         ("b", "b>c ~x>a", "", "run run"),
         ("b", "b>c ~x>a", "c", "ignored run"),
     ],
@@ -79,6 +80,7 @@ def test_a_file_that_keeps_each_push_runs_each() -> None:
     all_told = [told("x>a"), told("a>b"), told("x>a"), told("b>c")]
     choices = choose(all_told, "x", lambda number, by: Word(collapses=False))
     assert [choice.fate for choice in choices] == [Fate.RUN, Fate.RUN, Fate.IGNORED, Fate.RUN]
+    assert [choice.by for choice in choices] == [0, 1, None, 3], "each by its own file"
 
 
 def test_the_newest_that_runs_decides_by_its_file_for_the_older_ones() -> None:
