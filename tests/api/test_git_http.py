@@ -291,6 +291,7 @@ async def test_a_pusher_that_is_killed_midway_leaves_nothing(
     assert (await git(repository.folder, "push", server.url(), "main")).code == 0
 
 
+@pytest.mark.slow
 async def test_a_cloner_that_leaves_ends_its_git(
     server: GitServer, repository: Repository, tmp_path: Path
 ) -> None:

@@ -365,6 +365,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_pause_from_another_terminal_outlives_a_kill_until_it_may_go_on(headway: Headway) -> None:
     shop = headway.shop
     release = shop.release("two", HELD_OPEN)
@@ -385,6 +386,7 @@ def test_a_pause_from_another_terminal_outlives_a_kill_until_it_may_go_on(headwa
     assert (process.returncode, begun.read_text()) == (0, "begun\n"), (out, err)
 
 
+@pytest.mark.slow
 def test_a_stop_from_another_terminal_says_what_stands_where(headway: Headway) -> None:
     shop = headway.shop
     release = shop.release("two", HELD_OPEN)

@@ -1,5 +1,7 @@
 """`headway logs` on logs that were packed after their run."""
 
+import pytest
+
 from headway.drivers.logfile import compress
 from tests.support.command_line import Terminal
 
@@ -12,6 +14,7 @@ run = "seq 1 100000"
 """
 
 
+@pytest.mark.slow
 def test_a_packed_log_is_shown_like_any_other(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.write(CONTRACT)
     assert sqlite_terminal.call("run").code == 0

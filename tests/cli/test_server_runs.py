@@ -176,6 +176,7 @@ def test_status_and_metrics(shop: ServedShop) -> None:
     assert shop.call("metrics").text.startswith("shop, to production, last 90d")
 
 
+@pytest.mark.slow
 def test_what_keeps_one_from_a_server_is_said(shop: ServedShop, tmp_path: Path) -> None:
     other = Repository(tmp_path / "other")
     other.commit({"headway.toml": 'contract = 1\n[service]\nname = "other"\n[jobs.test]\nrun = "true"\n'})

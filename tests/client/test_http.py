@@ -75,6 +75,7 @@ def test_a_log_over_a_line_that_breaks_every_few_kilobytes(
         assert b"".join(client.follow_log(job, offset=len(WHOLE) - 12)) == WHOLE[-12:]
 
 
+@pytest.mark.slow
 def test_a_log_goes_on_when_the_server_is_started_anew(
     server: RunningServer, pusher: Pusher, token: str
 ) -> None:

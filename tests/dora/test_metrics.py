@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,7 @@ def test_the_order_of_the_rows_does_not_matter(events: list[tuple[float, K, S, b
     assert story.report(now).metrics == before
 
 
+@pytest.mark.slow
 def test_ten_thousand_deployments_are_counted() -> None:
     dice = random.Random(5)
     story, now = Story(), 0.0

@@ -221,6 +221,7 @@ def writer(url: str) -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_backup_is_one_picture_of_a_database_that_is_written_to(
     database_url: str, elsewhere: Settings, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_check_on_an_empty_folder_finds_nothing_and_makes_nothing(tmp_path: Path
     assert not server.data.exists()
 
 
+@pytest.mark.slow
 def test_check_tells_of_a_lost_key_and_of_what_a_start_would_change(tmp_path: Path) -> None:
     server = RunningServer(tmp_path)
     put = subprocess.run(

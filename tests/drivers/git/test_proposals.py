@@ -112,6 +112,7 @@ def test_an_empty_server_gets_the_whole_history(git: Git, bare: Bare, repository
     assert len(bare.commits_between(None, head, 9)) == 2
 
 
+@pytest.mark.slow
 def test_a_base_far_back_is_found(git: Git, bare: Bare, repository: Repository) -> None:
     base = repository.commit({"a": "1"})
     push(repository, bare)

@@ -292,6 +292,7 @@ async def test_a_host_is_left_out_by_name_and_caught_up_by_the_next_deployment(s
     assert runs(shop) == two.id
 
 
+@pytest.mark.slow
 async def test_going_back_without_hosts_needs_only_the_others(shop: Shop) -> None:
     await put(shop, "one", "two")
     text = shop.text()

@@ -183,6 +183,7 @@ async def test_first_deployment_goes_back_to_nothing(shop: Shop) -> None:
     assert shop.serving() == [None] * 3
 
 
+@pytest.mark.slow
 async def test_canary_is_watched_and_taken_back(shop: Shop) -> None:
     shop.strategy = '{ kind = "canary", first = 1, then = "50%", watch = "700ms" }'
     await deploy(shop, shop.release("one"))
@@ -236,6 +237,7 @@ async def test_failed_rollback_is_shouted(shop: Shop) -> None:
     assert "half-way" in result.deployment.reason
 
 
+@pytest.mark.slow
 async def test_incompatible_once_cannot_be_passed(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     shop.extra_deploy = (
@@ -258,6 +260,7 @@ async def test_incompatible_once_cannot_be_passed(shop: Shop) -> None:
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_same_release_is_live_already_until_a_setting_changes(shop: Shop) -> None:
     release = shop.release("one")
     await deploy(shop, release)
@@ -308,6 +311,7 @@ async def test_a_secret_in_the_answer_of_a_health_check_is_masked(shop: Shop) ->
     assert not any("s3cret-value" in row.reason for row in result.hosts)
 
 
+@pytest.mark.slow
 async def test_rollback_twice_goes_two_releases_back(shop: Shop) -> None:
     for version in ("one", "two", "three"):
         await deploy(shop, shop.release(version))
@@ -464,6 +468,7 @@ async def test_a_current_made_by_hand_is_refused_before_anything_is_drained(shop
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_two_at_once_exclude_each_other(shop: Shop) -> None:
     slow = shop.release("slow", {"bin/activate": 'sleep 1; cp VERSION "$HEADWAY_ROOT/serving"'})
     other = shop.release("other")

@@ -117,6 +117,7 @@ async def test_killed_anywhere_goes_on_without_repeating(
     assert len(found) == 1
 
 
+@pytest.mark.slow
 async def test_killed_while_going_back_goes_on_going_back(headway: Headway) -> None:
     shop = headway.shop
     first = shop.release("one", SLOW)
@@ -133,6 +134,7 @@ async def test_killed_while_going_back_goes_on_going_back(headway: Headway) -> N
     assert_nothing_twice(shop)
 
 
+@pytest.mark.slow
 async def test_another_release_supersedes_what_was_left(headway: Headway) -> None:
     shop = headway.shop
     first, second, third = (shop.release(v, SLOW) for v in ("one", "two", "three"))
@@ -151,6 +153,7 @@ async def test_another_release_supersedes_what_was_left(headway: Headway) -> Non
     assert_nothing_twice(shop)
 
 
+@pytest.mark.slow
 async def test_rollback_takes_back_what_was_left(headway: Headway) -> None:
     shop = headway.shop
     first, second = (shop.release(v, SLOW) for v in ("one", "two"))

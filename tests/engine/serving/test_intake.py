@@ -239,6 +239,7 @@ async def test_a_new_repository_runs_its_default_branch_and_only_notes_the_rest(
     assert [run.commit for run in serving.runs()] == [sha, later]
 
 
+@pytest.mark.slow
 async def test_ten_thousand_branches_are_taken_in_within_seconds(serving: Serving) -> None:
     working = serving.working()
     sha = working.commit(contract())
@@ -340,6 +341,7 @@ async def test_what_arrived_before_the_clock_was_set_back_is_taken_in_all_the_sa
     assert len(serving.runs()) == 1
 
 
+@pytest.mark.slow
 async def test_one_repository_with_a_thousand_waiting_keeps_no_other_from_its_turn(serving: Serving) -> None:
     flooded, quiet = serving.working("flooded"), serving.working("quiet")
     sha = flooded.commit(contract(name="flooded"))
