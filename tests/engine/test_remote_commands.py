@@ -17,7 +17,7 @@ from headway.domain.contract import (
     StrategyKind,
 )
 from headway.domain.states import State
-from headway.engine.host_book import book_of
+from headway.engine.host_book import HostBook, book_of
 from headway.engine.remote_commands import MaskedLines, Outcome, known_secrets, merged
 from headway.engine.settings import Settings
 
@@ -91,3 +91,21 @@ def test_secrets_are_those_of_one_environment_or_of_all(tmp_path: Path) -> None:
     assert [secret.name for secret in known_secrets(book, here)] == ["PASSWORD", "JOB_TOKEN"]
     assert [secret.name for secret in known_secrets(book, here, "production")] == ["PASSWORD"]
     assert known_secrets(book, here, "staging") == ()
+
+
+def test_what_the_file_names_no_more_is_masked_as_long_as_it_is_stored(tmp_path: Path) -> None:
+    """What runs was given it, by the file of then."""
+    here = Settings(tmp_path, "sqlite://", "x", {"OLD": "swordfish", "SHORT": "abc"})
+    here.secrets.mkdir()
+    for name in ("shop", "shop.production", "shop.staging", "shop%2Etwo"):
+        file = here.secrets / f"{name}.env"
+        file.touch(0o600)
+        file.write_text(f"A=of {name}\nSHORT=abc\n")
+    book = HostBook("shop", {}, {}, ())
+
+    def masked(environment: str | None, *stored: tuple[str | None, str]) -> set[str]:
+        return {one.reveal() for one in known_secrets(book, here, environment, stored=stored)}
+
+    assert masked("production") == {"of shop", "of shop.production"}
+    assert masked(None) == {"of shop", "of shop.production", "of shop.staging"}
+    assert "swordfish" in masked("production", ("production", "OLD"), ("production", "SHORT"))

@@ -102,9 +102,9 @@ def _here(  # noqa: PLR0917  (what was asked for)
 
     contract = find_project(Path.cwd()).contract
     since = SystemClock().now().astimezone(UTC) - age
-    live = _live_plan(settings, contract.service.name, environment)
+    live, stored = _known(settings, contract.service.name, environment)
     tasks = log_tasks(contract, environment, since=since, lines=asked, follow=follow, live=live)
-    secrets = known_secrets(book_of(contract), settings, environment)
+    secrets = known_secrets(book_of(contract), settings, environment, stored=stored)
     tail = _Tail(tasks, wanted, asked, as_json)
     if follow:
         try:
@@ -115,22 +115,27 @@ def _here(  # noqa: PLR0917  (what was asked for)
     return tail.finish(environment, outcomes)
 
 
-def _live_plan(settings: Settings, service: str, environment: str) -> "Plan | None":
-    """Reading a log makes no database, and needs none."""
+def _known(
+    settings: Settings, service: str, environment: str
+) -> "tuple[Plan | None, Sequence[tuple[str | None, str]]]":
+    """The live plan, and what `named_secrets` says. Reading a log makes no database, and needs none."""
     from headway.engine.deployment_files import live_plan
+    from headway.engine.named_secrets import named_secrets
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
     from headway.store.sqlite import sqlite_path
 
     url = settings.database_url
     if url.startswith("sqlite:") and not sqlite_path(url).exists():
-        return None
+        return None, ()
     try:
         with open_database(url, before=copy_first(settings)) as database:
-            return database.read(lambda tx: live_plan(tx, service, environment))
+            return database.read(
+                lambda tx: (live_plan(tx, service, environment), named_secrets(tx, service, environment))
+            )
     except HeadwayError as error:
         echo(f"{error.message}: the commands of the headway.toml here are used", err=True)
-        return None
+        return None, ()
 
 
 def _there(

@@ -26,6 +26,7 @@ from headway.engine.projects import Project
 from headway.engine.release_projects import ReleaseProjects
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
+from headway.store.standings import standings_of
 
 
 def contract_for(project: Project, git: Git, release: Release, environment: str) -> tuple[Contract, str]:
@@ -84,6 +85,20 @@ def plan_of(found: Deployment | None, service: str, environment: str) -> Plan | 
 def live_plan(tx: Transaction, service: str, environment: str) -> Plan | None:
     """How what is live there was put there, as far as this database knows."""
     return plan_of(live_deployment(tx, service, environment), service, environment)
+
+
+def plans_on_hosts(tx: Transaction, service: str, environment: str) -> list[Plan]:
+    """Of all that stands on some host there, or is under way, as far as this database knows."""
+    found = {one.id: one for one in rows.unfinished(tx, service, environment)}
+    if (live := live_deployment(tx, service, environment)) is not None:
+        found[live.id] = live
+    for standing in standings_of(tx, service, environment):
+        if standing.deployment and standing.deployment not in found:
+            brought = rows.get_deployment(tx, standing.deployment)
+            if brought is not None:
+                found[brought.id] = brought
+    plans = [plan_of(one, service, environment) for one in found.values()]
+    return [plan for plan in plans if plan is not None]
 
 
 def own_file_of(plan: Plan | None, host: str) -> OwnFile | None:

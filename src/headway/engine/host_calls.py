@@ -15,6 +15,7 @@ from headway.domain.selection import NoSuchHosts, select_hosts
 from headway.engine.audit import record
 from headway.engine.deployment_files import live_plan
 from headway.engine.host_book import HostBook, book_of
+from headway.engine.named_secrets import named_secrets
 from headway.engine.permissions import Action, NotAllowed, allows, require
 from headway.engine.projects import Project
 from headway.engine.remote_commands import Task, known_secrets
@@ -80,11 +81,16 @@ async def exec_call(
         _require_own(contract, tools.org(), hosts)
     if user is not None:
         hosts = tuple(replace(host, user=user) for host in hosts)
-    secrets = await asyncio.to_thread(known_secrets, book, tools.settings) if service else ()
+    secrets = await _secrets(tools, book, None) if service else ()
     what = {"hosts": [host.name for host in hosts], "command": " ".join(words)[:_LONGEST_COMMAND]}
     subject, now = service or "org.toml", tools.clock.now()
     await tools.database.perform(lambda tx: record(tx, actor, Action.HOST_EXEC, subject, None, what, now))
     return HostCall(tuple(Task(host, tuple(words)) for host in hosts), secrets)
+
+
+async def _secrets(tools: RequestTools, book: HostBook, environment: str | None) -> tuple[Secret, ...]:
+    stored = await tools.database.fetch(lambda tx: named_secrets(tx, book.service, environment))
+    return await asyncio.to_thread(known_secrets, book, tools.settings, environment, stored=stored)
 
 
 def _require_own(contract: Contract, org: Org, hosts: Sequence[HostSpec]) -> None:
@@ -123,5 +129,5 @@ async def tail_call(
     contract = (await project_at_head(tools, service)).contract
     live = await tools.database.fetch(lambda tx: live_plan(tx, service, environment))
     tasks = log_tasks(contract, environment, since=now - age, lines=lines, follow=follow, live=live)
-    secrets = await asyncio.to_thread(known_secrets, book_of(contract), tools.settings, environment)
+    secrets = await _secrets(tools, book_of(contract), environment)
     return HostCall(tuple(tasks), secrets)

@@ -14,7 +14,7 @@ from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import CommandTimedOut, SshConfigFault, SshError
 from headway.drivers.ssh.framing import Capped
 from headway.engine.host_book import HostBook
-from headway.engine.secrets import SecretsMissing, load_secrets
+from headway.engine.secrets import SecretsMissing, SecretTooShort, load_secrets, secrets_in_files
 from headway.engine.settings import Settings
 
 #: What is kept of one host's output for merging, JSON and the summary.
@@ -58,21 +58,36 @@ class Outcome:
     hint: str | None = None
 
 
-def known_secrets(book: HostBook, settings: Settings, environment: str | None = None) -> tuple[Secret, ...]:
+def known_secrets(
+    book: HostBook,
+    settings: Settings,
+    environment: str | None = None,
+    *,
+    stored: Sequence[tuple[str | None, str]] = (),
+) -> tuple[Secret, ...]:
     """Every secret of the service that can be found here, to be masked: of one environment, or of all and of its jobs.
+
+    What runs was given what an older file named: so it is all that the service's files of secrets hold as well, and
+    those of `stored` (environment, or None: of all; and name), which the vault has or the plans on the hosts name.
 
     Those that are nowhere are passed over: nothing can print them for us. Raises SecretsError for a file that
     others could read.
     """
+    named = [one for one in book.secrets if environment is None or one[0] == environment]
     found: dict[str, Secret] = {}
-    for place, name in dict.fromkeys(book.secrets):
-        if environment is not None and place != environment:
-            continue
+    for place, name in dict.fromkeys([*named, *stored]):
         try:
             (secret,) = load_secrets((name,), book.service, place, settings, team=book.team)
         except SecretsMissing:
             continue
+        except SecretTooShort:
+            if (place, name) in named:
+                raise
+            continue
         found[secret.reveal()] = secret
+    if book.service:
+        for secret in secrets_in_files(book.service, environment, settings):
+            found.setdefault(secret.reveal(), secret)
     return tuple(found.values())
 
 

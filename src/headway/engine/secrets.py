@@ -121,6 +121,18 @@ def _file_name(service: str) -> str:
     return service.replace(".", "%2E")
 
 
+def secrets_in_files(service: str, environment: str | None, settings: Settings) -> list[Secret]:
+    """All that can be masked of what the files of one environment hold, and of all without `environment`; those that
+    count for every environment are among them. Raises as `read_secrets_file` does."""
+    if environment is not None:
+        files = list(secret_files(service, environment, settings))
+    else:
+        found = sorted(settings.secrets.glob(f"{_file_name(service)}.*env"))
+        files = [file for file in found if file.suffix == ".env"]
+    held = [item for file in files for item in read_secrets_file(file).items()]
+    return [Secret(name, value) for name, value in held if len(value) >= MINIMUM_LENGTH]
+
+
 def set_files_aside(service: str, settings: Settings, mark: str) -> list[str]:
     """The next repository of this name is given none of the service's files: each is renamed, by `mark` at its end.
 

@@ -22,6 +22,7 @@ from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployments import go_on
 from headway.engine.deployments_duty import DeploymentsDuty, _Carried
 from headway.engine.keys import new_key
+from headway.engine.named_secrets import named_secrets
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.vault import Vault, stored_secrets
 from headway.store import deployments as rows
@@ -245,6 +246,9 @@ async def test_what_misses_a_secret_waits_and_begins_when_the_secret_is_there(li
     await settled(line)
     [asked] = line.asked()
     assert (asked.state, line.serving("staging")) == (S.DONE, "one")
+    # What stands there may print it, stored or not, and whatever the file names by then.
+    line.database.transact(lambda tx: vault.remove(tx, scope, "DATABASE_URL", ANA, now))
+    assert line.database.read(lambda tx: named_secrets(tx, "shop")) == [("staging", "DATABASE_URL")]
 
 
 def slowly(line: Line, version: str) -> Path:

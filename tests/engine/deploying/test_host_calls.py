@@ -8,11 +8,16 @@ import pytest
 
 from headway.domain.contract import HostSpec
 from headway.domain.people import Actor, Role
+from headway.domain.secrets import environment_scope, service_scope, team_scope
 from headway.domain.selection import HostsOfOthers
 from headway.engine.audit import list_entries
 from headway.engine.host_calls import exec_call
+from headway.engine.keys import new_key
+from headway.engine.named_secrets import named_secrets
 from headway.engine.permissions import NotAllowed
-from headway.store.database import Database
+from headway.engine.vault import Vault, stored_secrets
+from headway.store.database import Database, Transaction
+from tests.support.clocks import NOON
 from tests.support.delivery_line import EVE, ORG, Line, actor
 
 #: An operator in the team of the service, who may only look elsewhere.
@@ -53,6 +58,31 @@ async def test_a_pushed_file_reaches_no_host_of_another_team(line: Line) -> None
     assert [task.host.name for task in call.tasks] == ["stage9"]
     line.org = replace(line.org, host_teams={"stage9": ("storefront",)})
     assert await hosts_of(line, OF_THE_TEAM, ["group:stages"]) == ["stage9"]
+
+
+async def test_a_secret_that_the_file_names_no_more_is_masked(line: Line, tmp_path: Path) -> None:
+    """As long as it is stored for the service, its environment or its team: what runs may print it."""
+    vault = Vault([new_key()])
+    scopes = {
+        "of shop": service_scope("shop"),
+        "of staging": environment_scope("shop", "staging"),
+        "of the team": team_scope("storefront"),
+        "of another": service_scope("books"),
+        "of other books": team_scope("books"),
+    }
+
+    def put(tx: Transaction) -> None:
+        for value, scope in scopes.items():
+            vault.put(tx, scope, "A", value, EVE, NOON)
+        vault.put(tx, environment_scope("shop", "production"), "B", "of production", EVE, NOON)
+
+    line.database.transact(put)
+    settings = replace(line.settings, stored_secrets=stored_secrets(vault, line.database))
+    tools = replace(line.tools, settings=settings)
+    call = await exec_call(tools, EVE, service="shop", selectors=["web1"], words=["env"], user=None)
+    assert {one.reveal() for one in call.secrets} == {"of shop", "of staging", "of production"}
+    of_staging = line.database.read(lambda tx: named_secrets(tx, "shop", "staging"))
+    assert sorted(of_staging, key=str) == [("staging", "A"), (None, "A"), (None, "A")]
 
 
 @pytest.mark.parametrize("selector", ["books1", "group:books"])
