@@ -190,3 +190,12 @@ def test_outside_of_a_repository(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "git repository" in headway_release(code=2)
+
+
+def test_a_service_without_a_release_learns_what_makes_one(
+    headway_release: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["release"], lambda: headway_release.settings) == 0
+    assert capsys.readouterr().err == (
+        "shop has no release yet: headway run makes one of a clean commit that passes, if its headway.toml has a [deploy]\n"
+    )

@@ -140,6 +140,63 @@ def test_nobody_there() -> None:
     assert unreachable.value.exit_code == 3
 
 
+class _Away:
+    """Time that passes by sleeping, and a server that answers from its n-th call on."""
+
+    def __init__(self, back_at_call: int, monkeypatch: pytest.MonkeyPatch, answer: int | None = None) -> None:
+        self.calls, self.now, self._back, self._answer = 0, 0.0, back_at_call, answer
+        self.keys: set[str] = set()
+        monkeypatch.setattr("headway.client.http.time.sleep", self._sleep)
+        self.client = HeadwayClient(
+            httpx.Client(transport=httpx.MockTransport(self._asked), base_url="http://x"), "x"
+        )
+        self.client._clock = self  # type: ignore[assignment]
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _asked(self, request: httpx.Request) -> httpx.Response:
+        self.calls += 1
+        self.keys.add(request.headers.get("idempotency-key", ""))
+        if self.calls >= self._back:
+            return httpx.Response(200, json={"state": "running"})
+        if self._answer is not None:
+            return httpx.Response(self._answer)
+        raise httpx.ConnectError("Connection refused")
+
+
+@pytest.mark.parametrize("answer", [None, 502, 503])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_watches_waits_for_a_server_that_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch, answer: int | None, method: str
+) -> None:
+    away, said = _Away(25, monkeypatch, answer), list[str]()
+    with away.client.watching("run 14 goes on", said.append):
+        assert getattr(away.client, method)("/api/runs/14") == {"state": "running"}
+    assert said == ["the server x is away; waiting for it"]
+    assert 30 < away.now < 60
+    assert len(away.keys) == 1
+
+
+def test_what_watches_gives_up_after_a_minute_and_says_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = _Away(10**6, monkeypatch)
+    with (
+        away.client.watching("run 14 goes on; headway logs 14 --follow looks on", lambda _: None),
+        pytest.raises(ServerUnreachable) as gone,
+    ):
+        away.client.get("/api/runs/14")
+    assert gone.value.hint == "run 14 goes on; headway logs 14 --follow looks on"
+    assert 60 <= away.now < 70
+    # What watches nothing does not keep anybody waiting.
+    away.now = 0
+    with pytest.raises(ServerUnreachable, match="is not reached"):
+        away.client.get("/api/runs")
+    assert away.now < 5
+
+
 def test_something_else_there() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(404, text="<h1>nginx</h1>"))
     client = HeadwayClient(httpx.Client(transport=transport, base_url="http://x"), "x")

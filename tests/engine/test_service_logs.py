@@ -1,7 +1,9 @@
 """Which command reads a log, and what of it is new when it is run again."""
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -102,3 +104,33 @@ def test_logs_are_read_as_the_file_of_what_is_live_says() -> None:
         ("main", "web2", "cat now.log", "now"),
         ("worker", "web1", "cat worker.log", "then"),
     ]
+
+
+def test_the_folder_is_that_of_deployments_wherever_the_login_begins(tmp_path: Path) -> None:
+    login, home = tmp_path / "login", tmp_path / "home"
+    (home / "apps/shop/releases/rel-1").mkdir(parents=True)
+    (home / "apps/shop/current").symlink_to("releases/rel-1")
+    (login / "current").mkdir(parents=True)
+
+    def said(root: str) -> tuple[str, str]:
+        text = FILE.format(word="now", more=f'root = "{root}"').replace(
+            "cat now.log",
+            'echo \\"$PWD ${HEADWAY_ROOT-none} $HEADWAY_RELEASE\\"; test \\"$HEADWAY_RELEASE\\"',
+        )
+        [task, _] = log_tasks(read_contract(text), "production", since=NOW, lines=5, follow=False)
+        done = subprocess.run(  # noqa: PLW1510  (a failure is the point)
+            ["sh", "-eu", "-c", str(task.command)],
+            cwd=login,
+            env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout, done.stderr
+
+    there = home / "apps/shop"
+    assert said("apps/shop") == (f"{there}/current {there} rel-1\n", "")
+    gone = home / "gone"
+    assert said("gone") == (
+        f"{login} none \n",
+        f"headway: the folder {gone} cannot be entered, so this ran in {login}\n",
+    )

@@ -47,7 +47,11 @@ def command(context: click.Context, *, limit: int, local: bool, as_json: bool) -
             [_line(release, now) for release in releases],
         )
     else:
-        echo(f"{service} has no release yet: headway run makes one of a clean commit that passes", err=True)
+        echo(
+            f"{service} has no release yet: headway run makes one of a clean commit that passes, "
+            "if its headway.toml has a [deploy]",
+            err=True,
+        )
     return 0
 
 

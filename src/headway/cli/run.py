@@ -72,8 +72,9 @@ def command(
     `headway run` here takes it up.
 
     With a server (HEADWAY_SERVER, or one that runs on this data folder) a clean commit of one of its branches is run
-    there, anew also where it was run before (--rerun repeats that run); one whose run goes on is looked on at. Anything
-    else is tried there: what the server lacks is sent, and no release is made of it.
+    there, anew also where it was run before (--rerun repeats that run); one whose run goes on is looked on at, unless
+    --parameter or --job ask for another: those always make a new run there. Anything else is tried there: what the
+    server lacks is sent, and no release is made of it.
     """
     from headway.engine.run_wishes import read_given
 
@@ -137,7 +138,7 @@ def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:
         run = find_run(tools.database, text, service_here())
         if run.state.is_final:
             raise WrongUse(
-                f"run {run.number} of {run.service} has ended already: it {run.state}",
+                f"run {run.number} of {run.service} has ended already: {run.state}",
                 hint=f"headway logs {run.number} shows it",
             )
         begun = request_cancel(tools, run)

@@ -104,7 +104,12 @@ class _Follower:
         self._steps: set[tuple[str, str, int]] = set()
 
     def request(self, made: Any) -> int:
-        """It stands at the gate until that opens. Raises Held, Failed."""
+        """It stands at the gate until that opens. Raises Held, Failed, ServerUnreachable."""
+        goes_on = f"the request {made['id']} waits on the server; headway status shows what comes of it"
+        with self._server.watching(goes_on, self._lines.note):
+            return self._request(made)
+
+    def _request(self, made: Any) -> int:
         path, waited, said = f"/api/requests/{segment(made['id'])}", 0.0, ""
         try:
             while True:
@@ -129,12 +134,25 @@ class _Follower:
             ) from None
 
     def deployment(self, id: str) -> int:
+        goes_on = f"the deployment {id} goes on on the server; headway status shows it"
+        with self._server.watching(goes_on, self._lines.note):
+            return self._deployment(id)
+
+    def _deployment(self, id: str) -> int:
         is_leaving = False
         while True:
             try:
                 if is_leaving:
                     is_leaving = False
-                    if (code := self._ask(id)) is not None:
+                    try:
+                        code = self._ask(id)
+                    except KeyboardInterrupt:
+                        # Of a server that is away, too: whoever insists is let go.
+                        raise Cancelled(
+                            f"left: the deployment {id} is the server's",
+                            hint="headway status shows how it stands",
+                        ) from None
+                    if code is not None:
                         return code
                 found = self._look(id)
                 if found is not None:

@@ -9,7 +9,7 @@ from headway.base.errors import WrongUse
 from headway.cli.logs import choose, headline, run_lines
 from headway.cli.output import echo, emit_json
 from headway.cli.run_summary import EXIT_CODES
-from headway.cli.server_watch import look_at, watch
+from headway.cli.server_watch import bridging, look_at, watch
 from headway.cli.terminal import TerminalFilter
 from headway.client.decode import run_of, step_of, typed
 from headway.client.http import HeadwayClient, segment
@@ -93,13 +93,14 @@ def _follow(
     """Until it ends; the exit code is the run's own."""
     wanted = {job.id for job in chosen}
     try:
-        if not watch(server, settings, look, quiet=as_json, wanted=lambda job: job.id in wanted):
-            return 0
+        with bridging(server, look.run):
+            if not watch(server, settings, look, quiet=as_json, wanted=lambda job: job.id in wanted):
+                return 0
+            look = look_at(server, look.run.id)
+            if as_json:
+                _emit(server, look, chosen)
     except KeyboardInterrupt:
         return 130
-    look = look_at(server, look.run.id)
-    if as_json:
-        _emit(server, look, chosen)
     return EXIT_CODES[look.run.state]
 
 

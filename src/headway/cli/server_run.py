@@ -7,7 +7,7 @@ from typing import Any
 
 from headway.base.errors import WrongUse
 from headway.cli.output import echo
-from headway.cli.server_watch import end_of, look_at, watch, where
+from headway.cli.server_watch import bridging, end_of, look_at, watch, where
 from headway.client.decode import run_of
 from headway.client.http import HeadwayClient, segment
 from headway.domain.commit import Source
@@ -55,12 +55,13 @@ def cancel(
     found = find_run(server, text, service)
     if found.state.is_final:
         raise WrongUse(
-            f"run {found.number} of {found.service} has ended already: it {found.state}",
+            f"run {found.number} of {found.service} has ended already: {found.state}",
             hint=f"headway logs {found.number} shows it",
         )
     server.post(f"/api/runs/{segment(found.id)}/cancel")
-    watch(server, settings, look_at(server, found.id), quiet=True)
-    code = end_of(server, found.id, None, as_json=as_json)
+    with bridging(server, found):
+        watch(server, settings, look_at(server, found.id), quiet=True)
+        code = end_of(server, found.id, None, as_json=as_json)
     # That it was cancelled is what was asked for.
     return 0 if code == 130 else code
 
@@ -120,16 +121,19 @@ def _play(
     is_ours: bool,
     as_json: bool,
 ) -> int:
-    look, is_cancelled = look_at(server, found.id), False
+    is_cancelling = is_cancelled = False
     while True:
         try:
-            watch(server, settings, look, quiet=as_json or is_cancelled)
-            return end_of(server, found.id, project, as_json=as_json)
+            with bridging(server, found):
+                if is_cancelling and not is_cancelled:
+                    server.post(f"/api/runs/{segment(found.id)}/cancel")
+                    is_cancelled = True
+                watch(server, settings, look_at(server, found.id), quiet=as_json or is_cancelled)
+                return end_of(server, found.id, project, as_json=as_json)
         except KeyboardInterrupt:
-            if is_cancelled or not is_ours:
+            if is_cancelling or not is_ours:
                 echo(f"\nrun {found.number} goes on on the server", err=True)
                 echo(f"  next: headway logs {found.number} --follow looks on", err=True)
                 return 130
             echo(f"\ncancelling run {found.number} …  (Ctrl-C again leaves it to itself)", err=True)
-            server.post(f"/api/runs/{segment(found.id)}/cancel")
-            is_cancelled = True
+            is_cancelling = True

@@ -3,10 +3,11 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from headway.base.clock import SystemClock
-from headway.cli.output import emit_json
+from headway.cli.output import echo, emit_json
 from headway.cli.run_screen import Output, screen_for, show_events
 from headway.cli.run_summary import EXIT_CODES, present
 from headway.client.decode import case_of, job_of, run_of, typed
@@ -44,6 +45,18 @@ def look_at(server: HeadwayClient, run: str) -> Look:
     return Look(found, tuple(job_of(job, found.id) for job in document["jobs"]))
 
 
+def bridging(
+    server: HeadwayClient, run: Run, before: Callable[[], None] = lambda: None
+) -> AbstractContextManager[None]:
+    """A server that is away is waited for: the run goes on without us. `before` is called before that is said."""
+
+    def say(text: str) -> None:
+        before()
+        echo(text, err=True)
+
+    return server.watching(f"run {run.number} goes on; headway logs {run.number} --follow looks on", say)
+
+
 def watch(
     server: HeadwayClient,
     settings: Settings,
@@ -65,8 +78,9 @@ def watch(
 
     try:
         if quiet:
-            while not look_at(server, run.id).run.state.is_final:
-                wait()
+            with bridging(server, run):
+                while not look_at(server, run.id).run.state.is_final:
+                    wait()
             return True
         sys.stdout.flush()
         names = [job.name for job in look.jobs if wanted(job)]
@@ -77,7 +91,8 @@ def watch(
             names=names,
             single=len(names) == 1,
         )
-        return show_events(watcher, screen, wait=wait, now=SystemClock().now)
+        with bridging(server, run, screen.close):
+            return show_events(watcher, screen, wait=wait, now=SystemClock().now)
     finally:
         watcher.close()
 

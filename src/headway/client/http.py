@@ -10,7 +10,8 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
@@ -35,6 +36,17 @@ _PATIENCE = 60.0
 _TIMEOUT = httpx.Timeout(30.0, connect=8.0)
 _PIECE = 1 << 20
 _REMEMBERED = 64
+#: What a proxy, or a server that is on its way, answers in the place of one that is away.
+_AWAY = (502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What is watched: an unreachable server is waited for, and what is watched goes on without us."""
+
+    #: Such as `run 14 goes on; headway logs 14 --follow looks on`.
+    goes_on: str
+    say: Callable[[str], None]
 
 
 class HeadwayClient:
@@ -49,6 +61,7 @@ class HeadwayClient:
         self.patience = _PATIENCE
         self._clock = SystemClock()
         self._etags: dict[str, tuple[str, Any]] = {}
+        self._watched: _Watch | None = None
 
     @classmethod
     def at(cls, address: str, token: str | None) -> Self:
@@ -195,23 +208,49 @@ class HeadwayClient:
 
     # The line
 
+    @contextlib.contextmanager
+    def watching(self, goes_on: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Within it, calls wait for a server that is away as long as `follow_log` does, such as over its restart. `say`
+        gets one line when that takes a moment; ServerUnreachable then has `goes_on` as what comes next.
+        """
+        before, self._watched = self._watched, _Watch(goes_on, say)
+        try:
+            yield
+        finally:
+            self._watched = before
+
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Sent again when the line breaks: GETs change nothing, and a POST is known by its key."""
         headers = dict(more.pop("headers", None) or {})
         if method == "POST":
             headers["Idempotency-Key"] = secrets.token_urlsafe(24)
-        for pause in (*_PAUSES, None):
+        for pause in self._pauses():
             try:
                 answer = self._http.request(method, path, headers=headers, **more)
             except httpx.TransportError as error:
                 if pause is None or isinstance(error, httpx.UnsupportedProtocol):
                     raise self._unreachable(_reason(error)) from error
             else:
-                is_under_way = answer.status_code == 409 and "retry-after" in answer.headers
-                if pause is None or not (is_under_way and method == "POST"):
+                is_under_way = (
+                    method == "POST" and answer.status_code == 409 and "retry-after" in answer.headers
+                )
+                is_away = self._watched is not None and answer.status_code in _AWAY
+                if pause is None or not (is_under_way or is_away):
                     return answer
             time.sleep(pause)
         raise AssertionError
+
+    def _pauses(self) -> Iterator[float | None]:
+        """Before each further attempt; None: it is the last."""
+        begun = self._clock.monotonic()
+        yield from _PAUSES[:-1]
+        if self._watched is not None:
+            self._watched.say(f"the server {self.name} is away; waiting for it")
+            while self._clock.monotonic() - begun < self.patience:
+                yield _PAUSES[-1]
+        else:
+            yield _PAUSES[-1]
+        yield None
 
     @contextlib.contextmanager
     def _streamed(self, method: str, path: str, **more: Any) -> Iterator[httpx.Response]:
@@ -225,7 +264,9 @@ class HeadwayClient:
     def _unreachable(self, why: str) -> ServerUnreachable:
         return ServerUnreachable(
             f"the server {self.name} is not reached: {why}",
-            hint="does it run, and is HEADWAY_SERVER right? --local uses this machine alone",
+            hint=self._watched.goes_on
+            if self._watched
+            else "does it run, and is HEADWAY_SERVER right? --local uses this machine alone",
         )
 
 

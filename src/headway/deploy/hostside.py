@@ -60,8 +60,8 @@ def _inside(values: Mapping[str, object]) -> str:
     return json.dumps(values, separators=(",", ":"))[1:-1]
 
 
-def _go_to(root: str) -> str:
-    """Sets $root, absolute."""
+def go_to(root: str) -> str:
+    """Sets $root, absolute: one that is relative lies in $HOME, wherever a login begins."""
     return f"root={shlex.quote(root)}\ncase $root in /*) ;; *) root=$HOME/$root ;; esac\n"
 
 
@@ -105,12 +105,12 @@ look() {
 
 def look_script(root: str) -> str:
     """Reads what stands on a host; changes nothing. Its output is for `record.read_record`."""
-    return f"{_go_to(root)}{_LOOK}look\n"
+    return f"{go_to(root)}{_LOOK}look\n"
 
 
 def journal_script(root: str, lines: int) -> str:
     """The last `lines` of the journal."""
-    return f'{_go_to(root)}tail -n {lines} "$root/journal" 2>/dev/null || :\n'
+    return f'{go_to(root)}tail -n {lines} "$root/journal" 2>/dev/null || :\n'
 
 
 def take_script(root: str, token: int, stale: Sequence[int], owner: str) -> str:
@@ -119,7 +119,7 @@ def take_script(root: str, token: int, stale: Sequence[int], owner: str) -> str:
     `owner` is one line of JSON. Anything open that is not in `stale`, and anything higher, belongs to somebody
     who came meanwhile: then what was taken is given back. Exit 0, TAKEN_BY_ANOTHER or CANNOT_WRITE.
     """
-    return f"""{_go_to(root)}{_LOOK}
+    return f"""{go_to(root)}{_LOOK}
 n={token} stale={shlex.quote(" ".join(map(str, stale)))}
 umask 022
 mkdir -p "$root/epochs" "$root/releases" "$root/shared" "$root/settings" "$root/uploads" "$root/prepared" \\
@@ -159,20 +159,20 @@ look
 def beat_script(root: str, token: int, count: int) -> str:
     """Shows that the owner lives. Exit LOST when another has taken the host."""
     return (
-        f'{_go_to(root)}[ -d "$root/epochs/{token}" ] || exit {LOST}\n'
+        f'{go_to(root)}[ -d "$root/epochs/{token}" ] || exit {LOST}\n'
         f'echo {count} >"$root/epochs/{token}/beat"\n'
     )
 
 
 def holds_script(root: str, token: int) -> str:
     """Changes nothing. Exit LOST when another has taken the host."""
-    return f'{_go_to(root)}[ -d "$root/epochs/{token}" ] || exit {LOST}\n'
+    return f'{go_to(root)}[ -d "$root/epochs/{token}" ] || exit {LOST}\n'
 
 
 def close_script(root: str, token: int) -> str:
     """Lets go. The directory stays under its closed name, so that no number is ever given twice."""
     return (
-        f'{_go_to(root)}[ -d "$root/epochs/{token}" ] || exit 0\n'
+        f'{go_to(root)}[ -d "$root/epochs/{token}" ] || exit 0\n'
         f'mv -T "$root/epochs/{token}" "$root/epochs/{token}.closed"\n'
     )
 
@@ -184,7 +184,7 @@ def framed_script(
     close = '\n[ $code = 0 ] && mv -T "$epoch" "$epoch.closed"' if then_close else ""
     words = " ".join(shlex.quote(word) for word in (key, more))
     return (
-        f"{_go_to(root)}epoch=$root/epochs/{token}\n"
+        f"{go_to(root)}epoch=$root/epochs/{token}\n"
         f'sh "$root/{STEP_SCRIPT_PATH}" "$root" "$epoch" "" {words} -c {shlex.quote(script)}\n'
         f"code=$?{close}\nexit $code\n"
     )

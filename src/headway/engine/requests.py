@@ -2,18 +2,20 @@
 
 UnknownRequest     2    no request is called so
 CommentMissing     2    an approval there needs a comment
+NotCounted         2    an approval of this person would count for no rule there
 RequestIsOver      4    it does not wait any more
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from headway.base.errors import Held, WrongUse
 from headway.deploy.gate import Verdict
-from headway.deploy.guards import applying, stricter
+from headway.deploy.guards import Word, applying, stricter, why_not_counted
 from headway.deploy.rollout import Asked
+from headway.domain.contract import ApprovalSpec
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.domain.people import Actor
 from headway.domain.release import Release
@@ -25,7 +27,7 @@ from headway.engine.deployment_rollback import target_of
 from headway.engine.deployment_steer import ask_of_deployment, leave_hosts
 from headway.engine.permissions import Action, require
 from headway.engine.releases import ReleaseGone
-from headway.engine.request_gate import ask_gate, require_in, team_of
+from headway.engine.request_gate import Asking, ask_gate, require_in, team_of, who_is
 from headway.engine.request_place import new_request, place, subject_of, told_anew
 from headway.engine.request_releases import release_for
 from headway.engine.request_tools import RequestTools
@@ -43,6 +45,10 @@ class UnknownRequest(WrongUse):
 
 class CommentMissing(WrongUse):
     pass
+
+
+class NotCounted(WrongUse):
+    http_status = 403
 
 
 class RequestIsOver(Held):
@@ -131,10 +137,12 @@ class Requests:
     async def approve(self, actor: Actor, request_id: str, *, yes: bool, comment: str = "") -> Request:
         """The actor's word; their last one counts. One no ends the request.
 
-        Raises NotAllowed, UnknownRequest, RequestIsOver, CommentMissing.
+        The answer is the request as it stands after it. Raises NotAllowed, UnknownRequest, RequestIsOver, CommentMissing,
+        NotCounted.
         """
         request = await self.find(request_id)
         await self._require(actor, Action.DEPLOYMENT_APPROVE, request.service)
+        _require_waiting(request)
         now, comment = self.tools.clock.now(), comment.strip()[:_LONGEST_COMMENT]
         asking = await ask_gate(self.tools, request, now)
         floors = applying(self.tools.org().floors, request.service, request.environment)
@@ -143,6 +151,8 @@ class Requests:
             raise CommentMissing(
                 f"an approval for {request.environment} needs a comment", hint="say what you have looked at"
             )
+        if yes:
+            await self._require_counted(actor, request, asking, rules, comment)
         expires = min((rule.expires for rule in rules), default=timedelta(hours=24))
         said = Approval(request.id, actor.name, yes, comment, now, now + expires)
 
@@ -158,7 +168,11 @@ class Requests:
                 requests.end_waiting(tx, request.id, RequestState.REFUSED, reason, now)
             return told_anew(tx, request.id, now)
 
-        return await self._perform(work)
+        found = await self.tools.database.perform(work)
+        if yes:
+            found = await self._seen_anew(found, now)
+        self.wake()
+        return found
 
     async def withdraw(self, actor: Actor, request_id: str, reason: str = "") -> Request:
         """Raises NotAllowed, UnknownRequest, RequestIsOver (its deployment may have begun: stop that one)."""
@@ -229,6 +243,40 @@ class Requests:
         self.wake()
         return fresh
 
+    async def _require_counted(
+        self, actor: Actor, request: Request, asking: Asking, rules: Sequence[ApprovalSpec], comment: str
+    ) -> None:
+        """Raises NotCounted for a yes that would change nothing: whoever says it has to know at once."""
+        now, org = asking.facts.now or self.tools.clock.now(), self.tools.org()
+        who = await self.tools.database.fetch(
+            lambda tx: who_is(tx, org, team_of(tx, request.service), actor.name)
+        )
+        word = Word(who, yes=True, at=now, comment=comment)
+        reasons = [why_not_counted(word, rule, asking.facts.own, now) for rule in rules]
+        if not all(reasons) or not reasons:
+            return
+        others = " and ".join(dict.fromkeys(" or ".join(rule.from_) for rule in rules if rule.from_))
+        by_name = "an approval is a person's, who signed in: approve on its page, or with HEADWAY_TOKEN"
+        raise NotCounted(
+            f"an approval of {actor.name} does not count for {request.environment}: {reasons[0]}",
+            hint=f"{by_name}; here of {others or 'somebody who may approve'}"
+            if actor.by == "socket"
+            else f"ask {others or 'somebody else who may approve'}",
+        )
+
+    async def _seen_anew(self, request: Request, now: datetime) -> Request:
+        """As it stands at the gate now; the duty may have been faster."""
+        answer = (await ask_gate(self.tools, request, now)).answer
+
+        def work(tx: Transaction) -> Request:
+            if requests.save_waiting(tx, request.id, answer.reason, answer.obstacles, now):
+                return told_anew(tx, request.id, now)
+            found = requests.get_request(tx, request.id)
+            assert found is not None
+            return found
+
+        return await self.tools.database.perform(work)
+
     async def _require(self, actor: Actor, action: Action, service: str) -> None:
         team = await self.tools.database.fetch(lambda tx: team_of(tx, service))
         require(actor, action, team=team)
@@ -298,11 +346,15 @@ class Requests:
 def _waiting(tx: Transaction, request_id: str) -> Request:
     found = requests.get_request(tx, request_id)
     assert found is not None
-    if found.state is not RequestState.WAITING:
-        raise RequestIsOver(
-            f"the request is {found.state}: {found.reason}", hint="ask for it anew, if it is wanted"
-        )
+    _require_waiting(found)
     return found
+
+
+def _require_waiting(request: Request) -> None:
+    if request.state is not RequestState.WAITING:
+        raise RequestIsOver(
+            f"the request is {request.state}: {request.reason}", hint="ask for it anew, if it is wanted"
+        )
 
 
 def _origin(actor: Actor) -> RequestOrigin:

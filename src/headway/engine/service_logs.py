@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from headway.base.errors import WrongUse
+from headway.deploy.hostside import go_to
 from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values, fill_command
 from headway.deploy.plan import Plan
@@ -108,10 +109,17 @@ def _log_script(process: ProcessSpec, root: str, values: Values, settings: str) 
     asked = re.sub(r"(?<!\$)\{release\}", '"$HEADWAY_RELEASE"', process.logs or "")
     command = fill_command(asked, values)
     return (
-        f'cd -- {quote(root if root.startswith("/") else "./" + root)} 2>/dev/null && export HEADWAY_ROOT="$PWD"\n'
+        f"{go_to(root)}"
+        "export HEADWAY_RELEASE=\n"
+        # The command may read something else altogether, such as the journal: it is run in any case, and what was not
+        # there is said when it fails.
+        'if cd -- "$root" 2>/dev/null; then\n  export HEADWAY_ROOT="$root"\n'
         f"{_read(settings)}"
-        "HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}; export HEADWAY_RELEASE\n"
-        "cd current 2>/dev/null || :\n"
+        "  HEADWAY_RELEASE=$(readlink current 2>/dev/null); HEADWAY_RELEASE=${HEADWAY_RELEASE##*/}\n"
+        "  if [ -e current ]; then cd current || :; fi\n"
+        "else\n"
+        "  trap '[ $? = 0 ] || echo \"headway: the folder $root cannot be entered, so this ran in $PWD\" >&2' EXIT\n"
+        "fi\n"
         f"{command}"
     )
 

@@ -24,6 +24,7 @@ from headway.engine.deployments_duty import DeploymentsDuty, _Carried
 from headway.engine.keys import new_key
 from headway.engine.named_secrets import named_secrets
 from headway.engine.request_preview import what_it_would_do
+from headway.engine.requests import NotCounted
 from headway.engine.vault import Vault, stored_secrets
 from headway.store import deployments as rows
 from headway.store.audit import entries
@@ -136,11 +137,13 @@ async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
     assert line.serving("production") is None
     waiting = line.standing("production")
     assert waiting is not None and waiting.reason == "production needs an approval from team:storefront"
-    eve_is_none_of_them = await line.requests.approve(EVE, made.id, yes=True)
-    assert eve_is_none_of_them.state is S.WAITING
+    with pytest.raises(NotCounted, match=r"eve is none of team:storefront"):
+        await line.requests.approve(EVE, made.id, yes=True)
     line.org = replace(
         ORG, teams={"storefront": replace(ORG.teams["storefront"], members={"eve": EVE.role, "bo": BO.role})}
     )
+    approved = await line.requests.approve(EVE, made.id, yes=True)
+    assert (approved.state, approved.reason) == (S.WAITING, "nothing stands in the way")
     await settled(line)
     [deployment] = line.history("production")
     assert (deployment.approved_by, deployment.approval_verified) == ("eve", True)

@@ -320,7 +320,7 @@ priority = 1
 concurrency = "gpu"
 """
     assert set(needs_server(read_contract(SHORT + everything))) == {
-        "triggers", "parameters", "pipeline", "jobs.concurrency", "jobs.slots", "jobs.priority",
+        "triggers", "pipeline", "jobs.concurrency", "jobs.slots", "jobs.priority",
     }  # fmt: skip
     promoted = changed('promote = "ask"', 'promote = "automatic"')
     assert needs_server(read_contract(promoted))["environments.promote"] == "going on by itself"

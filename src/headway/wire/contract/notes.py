@@ -17,7 +17,6 @@ LATER = {
 SERVER = {
     "service.team": "whose people may look and act",
     "triggers": "runs that begin by themselves",
-    "parameters": "values of manual runs",
     "pipeline": "the order of runs, and what is superseded",
     "jobs.concurrency": "groups of jobs that wait for one another",
     "jobs.slots": "how many slots a job takes",
@@ -45,7 +44,6 @@ def needs_server(contract: Contract) -> dict[str, str]:
     present = {
         "service.team": contract.service.team is not None,
         "triggers": contract.triggers != TriggerSpec(),
-        "parameters": bool(contract.parameters),
         "pipeline": contract.pipeline != PipelineSpec(),
         "jobs.concurrency": any(job.concurrency for job in jobs),
         "jobs.slots": any(job.slots != 1 for job in jobs),

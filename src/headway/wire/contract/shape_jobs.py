@@ -158,10 +158,14 @@ class Job(Model):
         examples=[["PYPI_TOKEN"]],
     )
     timeout: Duration = Field(
-        DEFAULT_TIMEOUT, description="Longest time of one attempt; then it is cancelled.", examples=["20m"]
+        DEFAULT_TIMEOUT,
+        description="Longest time of one attempt; one that takes longer is ended, and *failed*.",
+        examples=["20m"],
     )
     idle_timeout: Duration | None = Field(
-        None, description="Longest silence of one attempt; no bound if absent.", examples=["5m"]
+        None,
+        description="Longest silence of one attempt; one that says nothing for longer is ended, and *failed*. No bound if absent.",
+        examples=["5m"],
     )
     retry: RetryRule | None = Field(
         None,
