@@ -14,7 +14,6 @@ import pytest
 from headway.domain.job import JobSpec
 from headway.domain.states import State
 from headway.drivers.runner import local, over_session
-from headway.drivers.runner.local import LocalRunner
 from headway.drivers.runner.verbs import Runner
 from tests.support.jobs import follow, job, processes_with, run, unmistakable_minute, until
 
@@ -153,22 +152,6 @@ async def test_a_background_process_neither_holds_the_job_nor_outlives_it(
 #: Forked twice, in a session of its own, with nothing in its environment: as `redis-server --daemonize yes` is.
 def daemon(sign: str) -> str:
     return f"(setsid env -i {sleeper(sign)} & )"
-
-
-@pytest.mark.parametrize("ending", ["exit 0", "exit 1", "sleep 60"])
-async def test_a_daemon_does_not_outlive_its_job(
-    shell: tuple[str, ...], tmp_path: Path, sign: str, ending: str
-) -> None:
-    """On this machine: on a host, where a shell is all there is, it cannot be followed (see docs/runs.md)."""
-    spec = job(
-        tmp_path,
-        f"{daemon(sign)} >/dev/null 2>&1; sleep 0.1",
-        f"{daemon(sign)}; sleep 0.1; {ending}",
-        timeout=timedelta(seconds=2 if ending == "sleep 60" else 60),
-    )
-    seen = await run(LocalRunner(shell=shell), spec)
-    assert seen.result.state is (State.SUCCEEDED if ending == "exit 0" else State.FAILED)
-    assert not processes_with(sign), "before its result is told"
 
 
 async def test_a_daemon_lives_from_step_to_step(tmp_path: Path, sign: str, runner: Runner) -> None:

@@ -2,7 +2,10 @@
 
 import asyncio
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from headway.domain.states import State
 from headway.drivers.processes import start_time
@@ -82,3 +85,22 @@ async def test_a_directory_stays_while_a_process_of_its_job_lives(tmp_path: Path
         stands_for_it.wait()
     await runner.remove(spec.directory)
     assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.parametrize("ending", ["exit 0", "exit 1", "sleep 60"])
+async def test_a_daemon_does_not_outlive_its_job(shell: tuple[str, ...], tmp_path: Path, ending: str) -> None:
+    """Forked twice, in a session of its own, with nothing in its environment: as `redis-server --daemonize yes` is.
+
+    On this machine; on a host, where a shell is all there is, it cannot be followed (see docs/runs.md).
+    """
+    sign = unmistakable_minute()
+    daemon = f"(setsid env -i sleep {sign} & )"
+    spec = job(
+        tmp_path,
+        f"{daemon} >/dev/null 2>&1; sleep 0.1",
+        f"{daemon}; sleep 0.1; {ending}",
+        timeout=timedelta(seconds=2 if ending == "sleep 60" else 60),
+    )
+    seen = await run(LocalRunner(shell=shell), spec)
+    assert seen.result.state is (State.SUCCEEDED if ending == "exit 0" else State.FAILED)
+    assert not processes_with(sign), "before its result is told"
