@@ -32,7 +32,7 @@ class Secret:
         return self._value
 
     def forms(self) -> frozenset[bytes]:
-        """Byte strings to be masked: raw, percent-encoded, HTML, XML, JSON (twice as well), as a word of shell, base64;
+        """Byte strings to be masked: raw, percent-encoded, HTML, XML, JSON (twice as well), CSV, SQL, as a word of shell, base64;
         several lines line by line. Where base64 and hex are parts of something longer, `encoded` finds them."""
         pieces = {self._value, *self._value.splitlines()}
         return frozenset(
@@ -70,6 +70,9 @@ def _written(text: str) -> Iterator[str]:
             yield told
             for ascii_then in (True, False):
                 yield json.dumps(told, ensure_ascii=ascii_then)[1:-1]
+    # Quotes doubled, as CSV and SQL do.
+    yield text.replace('"', '""')
+    yield text.replace("'", "''")
     # Within single quotes, as shlex and as bash's set -x do; within double quotes; with a backslash before each.
     yield text.replace("'", "'\"'\"'")
     yield text.replace("'", "'\\''")

@@ -83,6 +83,51 @@ def test_a_part_of_base64_is_masked_from_eight_characters_on(
     assert masked == b"cut <" + MASK + b"> off\n"
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    VALUES,
+    BYTES,
+    BYTES,
+    st.integers(2, 80),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.integers(0, 1),
+    CUTS,
+)
+def test_hex_is_masked_wrapped_at_any_width_and_without_its_last_byte(
+    value: str,
+    before: bytes,
+    after: bytes,
+    width: int,
+    newline: str,
+    capitals: bool,
+    less: int,
+    cuts: list[int],
+) -> None:
+    secret = Secret("S", value)
+    own = value.encode()[: len(value.encode()) - less].hex()
+    text, tail = before.hex() + own + ("" if less else after.hex()), f"{newline}done{newline}"
+    if capitals:
+        own, text = own.upper(), text.upper()
+    data = f"{wrapped(text, width, newline)}{tail}".encode()
+    masked = mask(data, [secret])
+    assert MASK in masked
+    # A character alone on its line may be left at either end.
+    assert not leaks(masked, own, of=8)
+    assert masked.endswith(tail.encode())
+    assert in_pieces(secret, data, cuts) == masked
+
+
+@settings(max_examples=60, deadline=None)
+@given(VALUES, st.data())
+def test_a_part_of_hex_is_masked_from_sixteen_characters_on(value: str, data: st.DataObject) -> None:
+    own = value.encode().hex()
+    length = data.draw(st.integers(min(16, len(own)), len(own)))
+    begin = data.draw(st.integers(0, len(own) - length))
+    masked = mask(f"cut <{own[begin : begin + length]}> off\n".encode(), [Secret("S", value)])
+    assert masked == b"cut <" + MASK + b"> off\n"
+
+
 ENCODERS: dict[str, Callable[[str], str]] = {
     "percent": quote,
     "percent, all": lambda text: quote(text, safe=""),
@@ -102,6 +147,8 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "hex, capitals": lambda text: text.encode().hex().upper(),
     "hex, wrapped": lambda text: wrapped(text.encode().hex(), 60, "\n"),
     "hex, within": lambda text: (b"x:" + text.encode() + b"y").hex(),
+    "CSV": lambda text: '"' + text.replace('"', '""') + '"',
+    "SQL": lambda text: "'" + text.replace("'", "''") + "'",
     "shell": shlex.quote,
     "shell, backslashes in quotes": lambda text: "'" + text.replace("'", "'\\''") + "'",
     "shell, double quotes": lambda text: '"' + re.sub(r'([$`"\\])', r"\\\1", text) + '"',

@@ -3,10 +3,10 @@
 `base64 <<<"user:$SECRET"` holds no base64 of the secret itself: three bytes become four characters, so the secret's
 look depends on how many bytes stand before it. Three texts, one for each remainder, are looked for; at their ends those
 characters are left out that the neighbours have a share in. Wrapping puts a newline anywhere, and a cut leaves a part. So
-a place is any part of such a text from 8 characters on, a newline within it or not; of hex it is the whole.
+a place is any part of such a text from 8 characters on, of hex from 16, a newline within it or not.
 
-`pattern` matches groups of 4 characters, every fifth of a text, of which one stands whole in any 8 (every window of 8
-would be more to look for than the processor's caches hold). What it finds is compared here, one after the other.
+`pattern` matches groups of 4 characters, every fifth of a text, of which one stands whole in any 8 (of hex 8, every ninth,
+of which one stands in any 16; every window of 8 would be more to look for than the processor's caches hold). What it finds is compared here, one after the other.
 """
 
 import base64
@@ -22,6 +22,8 @@ _PLAIN = bytes(_FOR_URLS.get(byte, byte if byte in _ALPHABET else ord(" ")) for 
 _NEWLINES = b"\r\n"
 #: Of a long text (a private key) so many groups are looked for; its parts are then found from a greater length on.
 _MOST_ANCHORS = 64
+#: A part of hex says four bits a character: it is worth masking from a greater length on than one of base64.
+_LEAST_HEX, _LEAST_OF_SHORT = 16, 6
 #: By so many characters it is looked up what may begin at a place. No group is shorter.
 _HEAD = 4
 #: With a newline of two bytes after each but the last.
@@ -63,7 +65,9 @@ def _texts(value: bytes) -> Iterator[_Text]:
         # One less than all of a short one: its first character may stand alone at a line's end.
         yield _Text(encoded, max(_HEAD, min(8, firm - 1)), _HEAD)
     for encoded in {value.hex().encode(), value.hex().upper().encode()}:
-        yield _Text(encoded, len(encoded), 8)
+        # Of a short one four less than all: its last byte may be cut off, and a character at either end stand alone.
+        least = max(_LEAST_OF_SHORT, min(_LEAST_HEX, len(encoded) - 4))
+        yield _Text(encoded, least, min(8, least))
 
 
 class Encoded:
