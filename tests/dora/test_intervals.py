@@ -19,7 +19,7 @@ def test_published_shares(events: int, of: int, low: float, high: float) -> None
     assert (round(100 * found.low, 1), round(100 * found.high, 1)) == (low, high)
 
 
-@pytest.mark.parametrize(("events", "low", "high"), [(12, 1.55, 5.24), (0, 0, 0.92)])
+@pytest.mark.parametrize(("events", "low", "high"), [(12, 1.55, 5.24), (1, 0.01, 1.39), (0, 0, 0.92)])
 def test_published_rates_a_week_over_four_weeks(events: int, low: float, high: float) -> None:
     found = garwood(events, 4)
     assert (round(found.low, 2), round(found.high, 2)) == (low, high)

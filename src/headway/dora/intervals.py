@@ -46,7 +46,7 @@ def garwood(events: int, exposure: float, level: float = LEVEL) -> Interval:
         raise ValueError(f"{events} in {exposure} is no rate")
     tail = (1 - level) / 2
     far = events + 10 * math.sqrt(events + 1) + 10
-    low = 0.0 if events == 0 else _solve(lambda mean: tail - _poisson_at_least(events, mean), 0.0, events)
+    low = _solve(lambda mean: tail - _poisson_at_least(events, mean), 0.0, events)
     high = _solve(lambda mean: _poisson_at_most(events, mean) - tail, events, far)
     return Interval(low / exposure, high / exposure, "Garwood", level)
 
