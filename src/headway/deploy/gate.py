@@ -63,6 +63,8 @@ class GateFacts:
     has_objective: bool = False
     #: Why its repository is not the service's, in one clause; empty: it is.
     foreign: str = ""
+    #: Which root on a host is another environment's, in one clause; empty: none is.
+    root_taken: str = ""
     frozen: tuple[Frozen, ...] = ()
     #: Who is at work there, in one clause; empty when nobody is.
     locked: str = ""
@@ -124,6 +126,13 @@ def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> I
         )
     if facts.foreign:
         yield Obstacle("repository", facts.foreign, "rename the service in its headway.toml", final=True)
+    if facts.root_taken:
+        yield Obstacle(
+            "root",
+            facts.root_taken,
+            f"give {environment.name} a `root` of its own in headway.toml",
+            final=True,
+        )
     if facts.pull_request is not None:
         yield Obstacle(
             "pull_request",

@@ -24,7 +24,7 @@ from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_standing import live_deployment, note_beginning, note_found
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import HostJobs
-from headway.engine.host_link import HostLink, look_at_all, refuse_in_the_way, require_all
+from headway.engine.host_link import HostLink, look_at_all, refuse_anothers, refuse_in_the_way, require_all
 from headway.engine.releases import hold_release
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
@@ -113,6 +113,7 @@ async def begin(
         unfinished = None
     lock = await hold.take_hosts(links, plan.deployment, majority=back)
     ours = [link for link in links if link.name not in lock.unreachable]
+    refuse_anothers(ours, plan.service, plan.environment.name)
     refuse_in_the_way(ours)
     await settle(hold, plan, ours, _PATIENCE_GOING_BACK if back else None)
     plan = await by_own_files(plan, ours, hold.database, here, hold.world.watcher.note)

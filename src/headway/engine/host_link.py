@@ -117,6 +117,21 @@ def refuse_in_the_way(links: Sequence[HostLink]) -> None:
         raise HostRefused("; ".join(found), hint=MOVE_AWAY)
 
 
+def refuse_anothers(links: Sequence[HostLink], service: str, environment: str) -> None:
+    """What a host says of its root holds also where files call the host or the folder by another name. Raises HostRefused."""
+    found = []
+    for link in links:
+        told = link.record.deployed or {}
+        whose = tuple(told.get(key) for key in ("service", "environment"))
+        if all(isinstance(one, str) for one in whose) and whose != (service, environment):
+            found.append(f"{link.root} on {link.name} is the root of {whose[0]}/{whose[1]}")
+    if found:
+        raise HostRefused(
+            f"{'; '.join(found)}, not of {service}/{environment}",
+            hint=f"give {environment} a `root` of its own; if it was renamed, write its new name into deployed.json there",
+        )
+
+
 async def look_at_all(
     links: Sequence[HostLink],
     tell: Callable[[str], None] = lambda _: None,

@@ -10,6 +10,7 @@ from headway.base.errors import HeadwayError
 from headway.deploy.freeze import active, ends_at
 from headway.deploy.gate import Answer, Frozen, GateFacts, may_deploy
 from headway.deploy.guards import Who, Word, applying, stricter, why_not_counted
+from headway.deploy.roots import Claim
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.domain.org import Org
@@ -26,6 +27,7 @@ from headway.engine.permissions import Action, require_there
 from headway.engine.projects import Project
 from headway.engine.pushers import pushers_of
 from headway.engine.release_projects import bare_of, repository_id
+from headway.engine.request_roots import root_taken, roots_on_record
 from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
 from headway.pipeline.when import WhenFacts, evaluate, few_enough
@@ -61,6 +63,7 @@ class _Rows:
     makings: Sequence[Making]
     locked: str
     foreign: str
+    roots: tuple[Claim, ...]
 
 
 async def where_it_is_live(tools: RequestTools, request: Request, otherwise: Project) -> Project:
@@ -83,6 +86,7 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
     found = await tools.database.fetch(lambda tx: _rows(tx, tools.settings, org, environment, request, now))
     makings = found.makings or await asyncio.to_thread(_made_elsewhere, tools, request)
     when = await asyncio.to_thread(when_holds, tools, environment, makings, found.live, request.commit)
+    taken = await asyncio.to_thread(root_taken, tools, request, project.contract, environment, found.roots)
     floors = applying(org.floors, request.service, environment.name)
     facts = GateFacts(
         when=when,
@@ -102,6 +106,7 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
         frozen=_frozen(org, request.service, environment.name, now),
         locked=found.locked,
         foreign=found.foreign,
+        root_taken=taken,
     )
     answer = may_deploy(environment, request.release, facts, floors)
     rules = stricter(environment, floors).approvals
@@ -135,6 +140,7 @@ def _rows(  # noqa: PLR0917  (of what, by which rules, when)
         makings=makings,
         locked=who_is_at_work(tx, request.service, environment.name, now),
         foreign=is_foreign(tx, settings, request.service, request.repository),
+        roots=roots_on_record(tx),
     )
 
 

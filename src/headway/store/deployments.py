@@ -313,6 +313,28 @@ def latest(tx: Transaction, service: str, environment: str) -> Deployment | None
     return _deployment(row) if row else None
 
 
+def latest_of_each(tx: Transaction) -> list[tuple[str, str, str]]:
+    """Service, environment and plan: of every deployment of which something stands on a host, and of the last one that
+    has a plan in each environment that has hosts."""
+    rows = tx.all(
+        """
+        WITH places AS (SELECT DISTINCT service, environment FROM standings)
+        SELECT service, environment, plan FROM deployments
+        WHERE plan <> '{}' AND origin = ''
+            AND id IN (SELECT deployment FROM standings WHERE deployment IS NOT NULL)
+        UNION
+        SELECT deployments.service, deployments.environment, deployments.plan
+        FROM places JOIN deployments ON deployments.id = (
+            SELECT id FROM deployments AS one
+            WHERE one.service = places.service AND one.environment = places.environment
+                AND plan <> '{}' AND origin = ''
+            ORDER BY requested_at DESC, id DESC LIMIT 1
+        )
+        """
+    )
+    return [(row["service"], row["environment"], row["plan"]) for row in rows]
+
+
 def environments_of(tx: Transaction, service: str) -> list[str]:
     """Where this service was ever deployed to, by name."""
     # Walks the index from one environment to the next; DISTINCT would read every deployment.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.deploy.plan import HostPlan, to_json
 from headway.deploy.rollout import Asked
 from headway.domain.contract import HostSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
@@ -16,6 +17,7 @@ from headway.domain.people import Actor
 from headway.domain.release import Release
 from headway.domain.request import Request, RequestOrigin, RequestState
 from headway.domain.run import TriggerEvent
+from headway.domain.standing import Standing as HostStanding
 from headway.engine import deployments_duty, promotion
 from headway.engine.audit import list_entries
 from headway.engine.deployment_gate import GateRefused
@@ -33,7 +35,8 @@ from headway.store.arrivals import add_arrival
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from headway.store.follow_ups import unfollowed_runs
-from tests.deploy.examples import deployment
+from headway.store.standings import put_standing
+from tests.deploy.examples import deployment, plan
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
 
 S = RequestState
@@ -139,6 +142,28 @@ async def test_what_waiting_does_not_help_is_told_at_once_and_in_full(line: Line
     )
     assert "org.toml lets only commits of main go to staging" in caught.value.message
     assert "org.toml lets only role:operator deploy to staging; ana asked" in caught.value.message
+
+
+@pytest.mark.parametrize("by", ["default branch", "record"])
+async def test_a_branch_reaches_no_root_under_another_name(line: Line, by: str) -> None:
+    """Else floors on production would hold for its name alone."""
+    line.org = replace(ORG, floors=(Floor("main", environments=("production",), branches=("main",)),))
+    if by == "default branch":
+        line.green("one")
+    else:
+        web = HostPlan(HostSpec("web1", "127.0.0.1", 22, "nobody"), 0, ("main",), "apps/line/production")
+        live = replace(deployment(), service="shop", environment="production", plan=to_json(plan(web)))
+
+        def stands(tx: Transaction) -> None:
+            deployments.insert_deployment(tx, live, [], 1)
+            put_standing(tx, HostStanding("shop", "production", "web1", deployment=live.id))
+
+        line.database.transact(stands)
+    line.production = '[environments.prod2]\nhosts = "web1"\nroot = "apps/line/./production"'
+    side = line.green("two", branch="side")
+    with pytest.raises(GateRefused, match=r"production on web1 is the root of production, not of prod2"):
+        await line.requests.request_deployment(ANA, service="shop", environment="prod2", release=side.id)
+    assert line.asked("prod2") == []
 
 
 async def test_one_commit_on_two_branches_is_good_for_both(line: Line) -> None:
