@@ -2,12 +2,22 @@
 
 import json
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from headway.base.clock import SystemClock
 from headway.cli.restore import _meant
+from headway.engine.backup import make_backup
+from headway.engine.ownership import this_process
+from headway.engine.restore import restore_backup
+from headway.engine.server_check import check_server
+from headway.engine.server_place import ID, KIND, other_server
+from headway.engine.server_settings import ServerSettings
+from headway.store import owners
 from headway.store.database import open_database
+from headway.store.inspect import look
 from headway.store.migrate import known_migrations
 from tests.support.command_line import Terminal
 from tests.support.settings import settings_in
@@ -183,3 +193,47 @@ def test_what_is_exported_as_json_is_text_in_its_table(sqlite_terminal: Terminal
             assert {kinds[name] for name in kinds if noun.is_json(name)} <= {"TEXT"}, noun.table
             assert {kinds[name] for name in kinds if name == "at" or name.endswith("_at")} <= {"BIGINT"}
             assert {kinds[name] for name in kinds if name in FLAGS} <= {"BOOLEAN", "INTEGER"}, noun.table
+
+
+def test_a_slash_at_the_end_means_a_folder_that_is_made(sqlite_terminal: Terminal, tmp_path: Path) -> None:
+    sqlite_terminal.make_database()
+    made = sqlite_terminal.call("backup", f"{tmp_path}/new/")
+    assert made.code == 0, made.complaint
+    assert [file.name[:15] for file in (tmp_path / "new").iterdir()] == ["headway-backup-"]
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    for typed in (f"{tmp_path}/no/such/", f"{tmp_path}/no/such"):
+        refused = sqlite_terminal.call("backup", typed)
+        assert refused.code == 2
+        assert typed in refused.complaint and "next: make it" in refused.complaint
+
+
+def test_what_is_restored_is_nobodys_yet(tmp_path: Path) -> None:
+    """The server of the backup goes on beside it: it has another database."""
+    old, new = settings_in(tmp_path / "old"), settings_in(tmp_path / "new")
+    now = SystemClock().now()
+    with open_database(old.database_url) as database:
+        database.transact(
+            lambda tx: owners.claim(tx, KIND, ID, this_process("headway"), now, timedelta(hours=1))
+        )
+    make_backup(old, tmp_path / "b.tar.gz", now)
+    restore_backup(new, tmp_path / "b.tar.gz", now)
+    assert look(old.database_url, lambda tx: other_server(tx, now)) is not None
+    assert look(new.database_url, lambda tx: str(other_server(tx, now))) == "None"
+
+
+@pytest.mark.parametrize(("alive", "refuses"), [(True, True), (None, False), (False, False)])
+def test_check_judges_a_claim_on_the_database_as_the_start_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool | None, refuses: bool
+) -> None:
+    here = settings_in(tmp_path)
+    now = SystemClock().now()
+    with open_database(here.database_url) as database:
+        database.transact(
+            lambda tx: owners.claim(tx, KIND, ID, this_process("headway"), now, timedelta(hours=1))
+        )
+    monkeypatch.setattr("headway.engine.ownership.is_alive", lambda _: alive)
+    monkeypatch.setattr("headway.engine.server_check.is_alive", lambda _: alive)
+    options = ServerSettings(host="127.0.0.1", port=0, org_file=tmp_path / "org.toml")
+    [(what, fault)] = [found for found in check_server(here, options) if "server on the database" in found[0]]
+    assert (fault is not None) == refuses
+    assert ("the start waits up to 30 s" in what) == (alive is None)

@@ -1,14 +1,20 @@
 """What commands print for people: nothing in it may drive the terminal, whoever wrote it."""
 
 import ast
+import os
+import pwd
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import headway.cli
 from headway.base.errors import WrongUse
+from headway.cli.logs import run_lines
 from headway.cli.output import print_table, shown
-from headway.cli.root import show_error
+from headway.cli.root import _of_the_machine, show_error
+from headway.domain.run import Run
+from headway.domain.states import State
 from tests.support.command_line import Terminal
 
 CLEAR, TITLE, REPLY, C1 = "\x1b[2J", "\x1b]0;gone\x07", "\x1b[6n", "\x9b2J"
@@ -64,3 +70,23 @@ def test_hostile_names_of_all_kinds_in_a_run(sqlite_terminal: Terminal) -> None:
         said = answer.text + answer.complaint
         assert said
         assert not set(said) & {"\x1b", "\x9b", "\x9d", "\x07"}, (words, said)
+
+
+def test_a_file_of_another_user_names_whom_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "headway.db"
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    file.touch()
+    monkeypatch.setattr("os.geteuid", lambda: 54321)
+    named = _of_the_machine(PermissionError(13, "Permission denied", str(file)))
+    assert named.message.startswith(f"{file} may not be opened by ")
+    assert named.hint == f"{file} is {owner}'s; call it as that user: sudo -u {owner} headway …"
+
+
+def test_runs_of_several_services_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    run = Run(
+        id="run-1", number=7, service="shop", repository="/src/shop", commit="c" * 40, tree="t" * 40, dirty=False,
+        branch="main", state=State.SUCCEEDED, reason="", created_at=at,
+    )  # fmt: skip
+    run_lines([run], with_service=True)
+    assert capsys.readouterr().out.split()[:2] == ["service", "run"]

@@ -12,12 +12,15 @@ from headway.domain.job import JobResult, StepMark, StepResult
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run
 from headway.domain.states import State
-from headway.engine.run_environment import job_environment, passed_variables, variable
+from headway.drivers.runner.masking import LogKeeper
+from headway.engine.run_environment import job_environment, passed_variables, variable, withheld_note
 from headway.engine.run_plan import RunPlan, from_json, to_json
 from headway.engine.run_release import release_of
 from headway.engine.run_steps import StepLedger
 from headway.engine.run_watch import AttemptEnded, JobBegan, JobEnded, LogPiece, Look, RunEnded, Watcher
 from headway.engine.settings import Settings
+from headway.wire.contract import read_contract
+from tests.support.settings import settings_in
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DEFINITION = JobDefinition(
@@ -268,3 +271,19 @@ def test_a_watcher_tells_everything_once_and_in_order(tmp_path):
     assert told() == [" two", "ended 1", "began 2", "three", "succeeded", "run succeeded"]
     assert watcher.ended
     assert told() == []
+
+
+def test_a_variable_that_a_server_does_not_hand_out_is_named_in_the_log(tmp_path: Path) -> None:
+    job = read_contract(
+        'contract = 1\n[service]\nname = "s"\n[jobs.a]\nrun = "x"\npass_env = ["GOPROXY", "JAVA_HOME"]\n'
+    ).jobs["a"]
+    here = settings_in(tmp_path)
+    assert withheld_note(job, here) == ""
+    note = withheld_note(job, replace(here, job_variables=frozenset({"JAVA_HOME"})))
+    assert note == (
+        "headway: pass_env: this server does not hand out GOPROXY; its HEADWAY_JOB_VARIABLES names what it does\n"
+    )
+    for kept in (0, len(note)):
+        with LogKeeper(tmp_path / "log", [], kept=kept) as keeper:
+            keeper.begin_with(note.encode())
+    assert (tmp_path / "log").read_text() == note

@@ -177,7 +177,9 @@ async def get_by_number(
     server = await looker(request)
     found = await server.database.fetch(lambda tx: rows.deployment_by_number(tx, service, number))
     if found is None:
-        raise UnknownDeployment(f"{service} has no deployment {number}", hint="GET /api/deployments")
+        raise UnknownDeployment(
+            f"{service} has no deployment {number}", hint="headway status shows the newest"
+        )
     return await _whole(server, found)
 
 
@@ -241,7 +243,7 @@ async def end_gone(
 async def _found(server: Server, id: str) -> Deployment:
     found = await server.database.fetch(lambda tx: rows.get_deployment(tx, id))
     if found is None:
-        raise UnknownDeployment(f"there is no deployment '{id[:60]}'", hint="GET /api/deployments lists them")
+        raise UnknownDeployment(f"there is no deployment '{id[:60]}'", hint="headway status shows the newest")
     return found
 
 

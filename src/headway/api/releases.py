@@ -120,7 +120,7 @@ async def get_one(request: ApiRequest, id: Name) -> ReleaseDocument:
     server = await looker(request)
     release = await server.database.fetch(lambda tx: get_release(tx, id))
     if release is None:
-        raise UnknownRelease(f"there is no release '{id[:60]}'", hint="GET /api/services/SERVICE/releases")
+        raise UnknownRelease(f"there is no release '{id[:60]}'", hint="headway release lists them")
     return await _document(server, release)
 
 

@@ -111,7 +111,7 @@ async def get_by_number(request: ApiRequest, service: Name, number: Number) -> R
     server = await looker(request)
     run = await server.database.fetch(lambda tx: runs.run_by_number(tx, service, number))
     if run is None:
-        raise UnknownRun(f"{service} has no run {number}", hint=f"GET /api/runs?service={service}")
+        raise UnknownRun(f"{service} has no run {number}", hint="headway logs lists the newest")
     return await server.database.fetch(lambda tx: read_summary(tx, run.id))
 
 
@@ -171,7 +171,7 @@ async def run_of(server: Server, id: str) -> Run:
     """Raises UnknownRun."""
     found = await server.database.fetch(lambda tx: runs.run_by_id(tx, id))
     if found is None:
-        raise UnknownRun(f"there is no run '{id[:60]}'", hint="GET /api/runs lists them")
+        raise UnknownRun(f"there is no run '{id[:60]}'", hint="headway logs lists the newest")
     return found
 
 

@@ -91,7 +91,7 @@ async def remove_secret(
     server = server_of(request)
     now = server.now()
     if not await server.database.perform(lambda tx: server.vault.remove(tx, scope, name, actor, now)):
-        raise UnknownSecret(f"{scope} has no secret '{name[:80]}'", hint="GET /api/secrets lists them")
+        raise UnknownSecret(f"{scope} has no secret '{name[:80]}'", hint="headway secret list")
 
 
 def _scope(service: str | None, environment: str | None, team: str | None) -> SecretScope:

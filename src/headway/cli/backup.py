@@ -1,6 +1,9 @@
 """`headway backup`: the whole state in one file, while everything goes on."""
 
+import os
+from getpass import getuser
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", required=False)
 @click.option("--no-artifacts", is_flag=True, help="Leave the bytes of releases and runs out.")
 @click.option(
     "--with-key", is_flag=True, help="Put the key of the stored secrets, and the secrets folder, into it."
@@ -25,20 +28,19 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, *, file: Path | None, no_artifacts: bool, with_key: bool, local: bool, as_json: bool
+    settings: Settings, *, file: str | None, no_artifacts: bool, with_key: bool, local: bool, as_json: bool
 ) -> int:
     """Write the whole state (rows, logs, artifacts, repositories) into one file, while the server goes on.
 
-    FILE may be a folder, in which the backup gets a name by its time; if not said, the current one. A backup of
+    FILE may be a folder, in which the backup gets a name by its time; if not said, the current one. With a slash at its
+    end it is a folder in any case, and is made if it is not there. A backup of
     SQLite can be restored into PostgreSQL, and the other way round: headway restore FILE.
     """
     from headway.base.clock import SystemClock
     from headway.engine.backup import make_backup
 
     now = SystemClock().now()
-    target = file or Path.cwd()
-    if target.is_dir():
-        target = target / f"headway-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz"
+    target = _target(file, f"headway-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz")
     # On the machine of a server no other process is needed to read what lies there.
     server = server_for(settings, local=local)
     if server is not None and not server.is_local:
@@ -65,6 +67,32 @@ def command(
         )
     echo(f"  next: try it: headway restore {made.file.name} --into SOME_EMPTY_FOLDER")
     return 0
+
+
+def _target(typed: str | None, name: str) -> Path:
+    """Where it goes, by what was typed. Raises WrongUse, naming that, where nothing can be written."""
+    place = Path(typed or ".")
+    if typed is not None and typed.endswith("/"):
+        try:
+            place.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise WrongUse(
+                f"there is no folder {typed}, and it cannot be made: {(error.strerror or str(error)).lower()}",
+                hint=f"make it, for the user who makes backups: sudo install -d -m 700 -o {getuser()} {quote(typed)}",
+            ) from error
+    is_folder = place.is_dir()
+    folder = place if is_folder else place.parent
+    if not folder.is_dir():
+        raise WrongUse(
+            f"{typed}: there is no folder {folder}",
+            hint=f"make it: mkdir -p -m 700 {quote(str(folder))}",
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WrongUse(
+            f"{typed or folder.absolute()}: {getuser()} may not write into {folder}",
+            hint=f"name a folder of yours, or see whose it is: ls -ld {quote(str(folder))}",
+        )
+    return place / name if is_folder else place
 
 
 def _document(made: "Backup") -> dict[str, object]:

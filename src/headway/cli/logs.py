@@ -96,17 +96,21 @@ def _list_runs(tools: "Tools", service: str | None, *, as_json: bool) -> int:
     if as_json:
         emit_json({"runs": [run_json(run) for run in runs]})
     else:
-        run_lines(runs)
+        run_lines(runs, with_service=service is None)
     return 0
 
 
-def run_lines(runs: "Sequence[Run]") -> None:
-    """A table of them, wherever they are."""
+def run_lines(runs: "Sequence[Run]", *, with_service: bool = False) -> None:
+    """A table of them, wherever they are; of several services each has its own numbers."""
     if not runs:
         echo("there is no run yet; headway run makes one")
         return
     columns = ["run", "state", "commit", "branch", "began", "took", "reason"]
-    print_table(columns, [_run_line(run) for run in runs])
+    lines = [_run_line(run) for run in runs]
+    if with_service:
+        columns = ["service", *columns]
+        lines = [[run.service, *line] for run, line in zip(runs, lines, strict=True)]
+    print_table(columns, lines)
 
 
 def _run_line(run: "Run") -> list[str]:

@@ -66,6 +66,9 @@ def command(
             f"  next: put secret.key (and secrets/) into {restored.data}, or headway up does not start: the stored secrets could not be read"
         )
     echo("  next: headway up, or headway status; then see what ran at the time of the backup: headway logs")
+    echo(
+        "  only to look at it, beside a server that goes on: headway up --duties web (nothing is run or sent)"
+    )
     return 0
 
 

@@ -3,8 +3,12 @@
 import contextlib
 import importlib
 import json
+import os
+import pwd
 import traceback
 from collections.abc import Callable, Sequence
+from getpass import getuser
+from pathlib import Path
 
 import click
 
@@ -128,7 +132,21 @@ def _of_the_machine(error: OSError) -> Errored:
             f"{place}the disk is full",
             hint="make room and call the same command again; it goes on where it stood",
         )
+    hint = _owner_of(error.filename) if isinstance(error, PermissionError) and error.filename else None
+    if hint:
+        return Errored(f"{error.filename} may not be opened by {getuser()}", hint=hint)
     return Errored(f"{place}{error.strerror or error}")
+
+
+def _owner_of(file: str | bytes) -> str | None:
+    """As whom to call it again: whoever the file, or the folder that is closed to us, belongs to."""
+    for place in (Path(os.fsdecode(file)), *Path(os.fsdecode(file)).parents):
+        with contextlib.suppress(OSError, KeyError):
+            if (found := place.stat()).st_uid != os.geteuid():
+                owner = pwd.getpwuid(found.st_uid).pw_name
+                return f"{place} is {owner}'s; call it as that user: sudo -u {owner} headway …"
+            return None
+    return None
 
 
 def show_error(error: HeadwayError, *, as_json: bool) -> None:

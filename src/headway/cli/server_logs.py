@@ -42,7 +42,7 @@ def list_runs(server: HeadwayClient, service: str | None, *, as_json: bool) -> i
     if as_json:
         emit_json({"runs": typed(found, list[RunDocument])})
     else:
-        run_lines([run_of(run) for run in found])
+        run_lines([run_of(run) for run in found], with_service=service is None)
     return 0
 
 

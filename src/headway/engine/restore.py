@@ -22,7 +22,7 @@ from headway.drivers.git.bundle import restore_bundle
 from headway.engine.archive import ArchiveInvalid, ArchiveReader, Member, copied, reading
 from headway.engine.backup import KEYS, PLAIN_FILES, SECRETS, TABLES
 from headway.engine.server_lock import running_server
-from headway.engine.server_place import name, other_server
+from headway.engine.server_place import KIND, name, other_server
 from headway.engine.settings import Settings
 from headway.store import whole
 from headway.store.copies import fold_log
@@ -286,6 +286,9 @@ def _load(database: Database, staging: Path, header: dict[str, Any], data: Path,
                         f"the backup's table '{table}' is not as its schema says", hint="take another backup"
                     )
                 for row in portion:
+                    # Whoever serves what the backup was made of does not serve what comes of it.
+                    if table == "claims" and row["kind"] == KIND:
+                        row["owner"] = None
                     for column in _PLACES:
                         value = row.get(column)
                         if isinstance(value, str) and value.startswith(old):

@@ -56,6 +56,18 @@ def passed_variables(definition: JobDefinition, settings: Settings) -> dict[str,
     return {name: settings.environment[name] for name in names if name in settings.environment}
 
 
+def withheld_note(definition: JobDefinition, settings: Settings) -> str:
+    """One line for the job's log about what its `pass_env` names in vain here; empty: nothing."""
+    allowed = settings.job_variables
+    names = [name for name in definition.pass_env if allowed is not None and name not in allowed]
+    if not names:
+        return ""
+    return (
+        f"headway: pass_env: this server does not hand out {', '.join(names)}; "
+        "its HEADWAY_JOB_VARIABLES names what it does\n"
+    )
+
+
 def variable(text: str) -> str:
     """`test (python=3.12)` as a part of a variable's name: `TEST_PYTHON_3_12`."""
     return _NOT_IN_A_NAME.sub("_", text).strip("_").upper()

@@ -19,7 +19,7 @@ from headway.domain.states import State
 from headway.drivers.runner.masking import LogKeeper, mask_text
 from headway.drivers.runner.verbs import Runner
 from headway.engine.own_thread import in_own_thread
-from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables
+from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables, withheld_note
 from headway.engine.run_results import Yield, gather
 from headway.engine.run_steps import StepLedger
 from headway.engine.runs import Tools
@@ -179,6 +179,7 @@ class Attempt:
         log = self._tools.log(self._job, self._job.attempt)
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with LogKeeper(log, self._all_secrets, taken=self._job.taken, kept=self._job.kept) as keeper:
+            keeper.begin_with(withheld_note(self._definition, self._tools.settings).encode())
             clock = self._tools.clock
             offset, committed_at, stopped_at = keeper.taken, clock.monotonic(), None
             while True:

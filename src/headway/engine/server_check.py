@@ -12,9 +12,10 @@ from headway.engine.data_folder import require_own
 from headway.engine.disk import watermark_from
 from headway.engine.keys import KeySource
 from headway.engine.lost_keys import require_keys
+from headway.engine.ownership import is_alive
 from headway.engine.retention import rules_from
 from headway.engine.server_lock import running_server
-from headway.engine.server_place import other_server, refusal
+from headway.engine.server_place import LEASE, name, other_server, refusal
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
 from headway.store import whole
@@ -60,9 +61,14 @@ def _pending(url: str) -> str:
     return f"the start copies it, then applies the migration{many} {', '.join(pending)}" if pending else ""
 
 
-def _alone_there(tx: Transaction) -> None:
-    if (found := other_server(tx, SystemClock().now())) is not None:
+def _alone_there(tx: Transaction) -> str:
+    """As the start judges it: refused by one that lives; for one that may be gone it waits."""
+    found = other_server(tx, SystemClock().now())
+    if found is None:
+        return ""
+    if is_alive(found.owner):
         raise refusal(found)
+    return f"{name(found)} has not given it back: the start waits up to {LEASE.seconds} s to see whether it is gone"
 
 
 def _key(settings: Settings) -> None:

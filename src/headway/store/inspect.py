@@ -20,12 +20,12 @@ def pending_migrations(url: str) -> tuple[str, ...]:
     return tuple(name for name in known_migrations() if name not in applied)
 
 
-def look(url: str, work: Callable[[Transaction], object]) -> None:
-    """In a database as it is, whose tables may be older than this program's; does nothing where none can be opened, of
+def look(url: str, work: Callable[[Transaction], object]) -> object:
+    """The answer of a database as it is, whose tables may be older than this program's; None where none can be opened, of
     which `pending_migrations` tells."""
     try:
         database = open_database(url, only=(), create=False)
     except HeadwayError:
-        return
+        return None
     with database:
-        database.read(work)
+        return database.read(work)

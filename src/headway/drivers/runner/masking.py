@@ -108,6 +108,11 @@ class LogKeeper:
         self.taken = piece.offset - self._masker.pending
         return marks
 
+    def begin_with(self, line: bytes) -> None:
+        """A line of ours before all output; once, also after a kill."""
+        if not self.kept:
+            self._append(line)
+
     def _append(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
