@@ -8,6 +8,7 @@ from enum import StrEnum
 from headway.base.globs import takes_in
 from headway.deploy.guards import Guards, Who, Word, own_approval, stricter, why_not_counted
 from headway.domain.contract import ApprovalSpec, EnvironmentSpec
+from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.org import Floor
 from headway.domain.request import Obstacle
 
@@ -48,6 +49,8 @@ class GateFacts:
     #: Of a server; a command at a terminal knows none of what follows.
     now: datetime | None = None
     hotfix: bool = False
+    #: Why a hotfix would repair nothing there, in one clause; empty: it would.
+    nothing_to_repair: str = ""
     words: tuple[Word, ...] = ()
     #: Handles of who asked for it, who pushed its commit and who wrote it.
     own: frozenset[str] = frozenset()
@@ -85,6 +88,16 @@ class Answer:
         """When the first of those goes away by itself whose end is known; None: nobody knows."""
         known = [one.until for one in self.obstacles if one.until is not None]
         return min(known) if known else None
+
+
+def nothing_to_repair(last: Deployment | None) -> str:
+    """Why the last deployment there leaves nothing to repair, in one clause; empty: it failed, or was taken back."""
+    if last is None:
+        return "a hotfix repairs a deployment that failed, and there was none there"
+    bad = last.state in (DeploymentState.FAILED, DeploymentState.ROLLED_BACK)
+    if bad or last.kind is DeploymentKind.ROLLBACK:
+        return ""
+    return f"a hotfix repairs a deployment that failed, and the last one there, {last.number}, did not"
 
 
 def may_deploy(
@@ -247,13 +260,14 @@ def _from(rule: ApprovalSpec) -> str:
 
 def _freezes(environment: EnvironmentSpec, facts: GateFacts) -> Iterable[Obstacle]:
     for freeze in facts.frozen:
-        if freeze.hotfix and facts.hotfix:
+        if freeze.hotfix and facts.hotfix and not facts.nothing_to_repair:
             continue
         until = f" until {freeze.until:%Y-%m-%d %H:%M} UTC" if freeze.until else ""
-        way_out = "; a hotfix may go" if freeze.hotfix else ""
+        way_out = "; a hotfix of a deployment that failed or was taken back may go" if freeze.hotfix else ""
+        no_repair = f"; {facts.nothing_to_repair}" if freeze.hotfix and facts.hotfix else ""
         yield Obstacle(
             "freeze",
-            f"{environment.name} is frozen{until}: {freeze.reason or freeze.name}",
+            f"{environment.name} is frozen{until}: {freeze.reason or freeze.name}{no_repair}",
             f"it goes on by itself when the freeze {freeze.name} ends{way_out}",
             until=freeze.until,
         )

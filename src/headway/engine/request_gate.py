@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headway.base.errors import HeadwayError
 from headway.deploy.freeze import active, ends_at
-from headway.deploy.gate import Answer, Frozen, GateFacts, may_deploy
+from headway.deploy.gate import Answer, Frozen, GateFacts, may_deploy, nothing_to_repair
 from headway.deploy.guards import Who, Word, applying, stricter, why_not_counted
 from headway.deploy.roots import Claim
 from headway.domain.contract import EnvironmentSpec
@@ -64,6 +64,7 @@ class _Rows:
     locked: str
     foreign: str
     roots: tuple[Claim, ...]
+    last: Deployment | None
 
 
 async def where_it_is_live(tools: RequestTools, request: Request, otherwise: Project) -> Project:
@@ -95,6 +96,7 @@ async def ask_gate(tools: RequestTools, request: Request, now: datetime) -> Aski
         going_back=request.kind is DeploymentKind.ROLLBACK,
         now=now,
         hotfix=request.kind is DeploymentKind.HOTFIX,
+        nothing_to_repair=nothing_to_repair(found.last),
         words=found.words,
         own=found.own,
         unknown_pusher=found.unknown_pusher,
@@ -141,6 +143,7 @@ def _rows(  # noqa: PLR0917  (of what, by which rules, when)
         locked=who_is_at_work(tx, request.service, environment.name, now),
         foreign=is_foreign(tx, settings, request.service, request.repository),
         roots=roots_on_record(tx),
+        last=rows.latest(tx, request.service, environment.name),
     )
 
 

@@ -190,7 +190,7 @@ def _deploy_consequence(tx: Transaction, release: Release, names: list[str], cho
             Field(
                 "kind",
                 "Kind",
-                "A hotfix repairs what is live: it passes freezes that say so, and the metrics count it as repair.",
+                "A hotfix repairs what is live: where the last deployment failed it passes freezes that say so, and the metrics count it as repair.",
                 choices=[
                     ("planned", "planned"),
                     ("hotfix", "hotfix"),

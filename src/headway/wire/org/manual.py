@@ -59,7 +59,7 @@ as well: each rule must be met. So a repository may be stricter than its floors,
 
 ## Freezes
 In a freeze no deployment begins; what waits stands at its gate and says until when. Rollbacks pass, and with
-`hotfix = true` (the default) so does the repair of a failed deployment. The first moment of a freeze belongs to it, the
+`hotfix = true` (the default) so does the repair of a failed deployment: a hotfix where the last deployment failed or was taken back. The first moment of a freeze belongs to it, the
 last does not. Weekly windows go by the wall clock of their zone; where it changes inside of one, the window begins at the
 first and ends at the last moment that its times may mean.
 
