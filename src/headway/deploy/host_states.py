@@ -66,7 +66,7 @@ MOVES: dict[HostState, frozenset[HostState]] = {
     S.UNDRAINING: frozenset({S.WATCHING, S.LIVE, S.BROKEN, S.REVERTING}),
     S.WATCHING: frozenset({S.LIVE, S.BROKEN, S.REVERTING}),
     S.LIVE: frozenset({S.FINISHING, S.REVERTING}),
-    S.FINISHING: frozenset({S.FINISHED}),
+    S.FINISHING: frozenset({S.FINISHED, S.BROKEN}),
     S.FINISHED: frozenset(),
     S.UNPREPARED: frozenset(),
     S.BROKEN: frozenset({S.REVERTING}),
@@ -119,6 +119,8 @@ class Outcome:
     switched: bool = False
     #: Nothing was done: the host did not answer, or nobody wants it tried.
     away: bool = False
+    #: The host has something else than what was put there: somebody changed it meanwhile.
+    changed: bool = False
 
 
 def begin(row: HostRow, action: ActionKind) -> HostRow:
@@ -130,7 +132,7 @@ def begin(row: HostRow, action: ActionKind) -> HostRow:
 def finish(row: HostRow, action: ActionKind, outcome: Outcome, *, watch: timedelta, now: datetime) -> HostRow:
     """The row after `action`. `watch` is how long this host is watched once it serves; zero for most."""
     _, good, bad = _COURSE[action]
-    to = good if outcome.good else bad
+    to = good if outcome.good else S.BROKEN if outcome.changed else bad
     if to is S.LIVE and action is A.UNDRAIN and watch:
         return replace(
             _move(row, S.WATCHING, reason=f"serves, is watched for {watch.total_seconds():g}s"),
@@ -149,6 +151,11 @@ def finish(row: HostRow, action: ActionKind, outcome: Outcome, *, watch: timedel
 def leave_out(row: HostRow, reason: str) -> HostRow:
     """The row of a host that takes no part any more; it is one of UNTOUCHED."""
     return _move(row, S.LEFT_OUT, reason=reason)
+
+
+def correct(row: HostRow, state: HostState, reason: str) -> HostRow:
+    """The row of a host on which somebody else acted meanwhile: no move of ours, but what was found there."""
+    return replace(row, state=state, reason=reason, due_at=None)
 
 
 def _move(row: HostRow, to: HostState, *, reason: str) -> HostRow:

@@ -79,6 +79,14 @@ def group_and_attempt(name: str) -> tuple[str, int] | None:
     return (match["group"], int(match["attempt"])) if match else None
 
 
+def step_of(path: str) -> tuple[int, str, str] | None:
+    """Epoch, deployment and group of a step's directory; None for a path that Headway did not give."""
+    parts = path.split("/")
+    match = _STEP_DIRECTORY.fullmatch(parts[-1])
+    epoch = parts[1].removesuffix(".closed") if len(parts) == 4 else ""
+    return (int(epoch), match["deployment"], match["group"]) if match and epoch.isdigit() else None
+
+
 def archive_kind(path: str) -> str | None:
     """The archive's ending, None for a file that is laid as it is."""
     return next((ending for ending in ARCHIVES if path.endswith(ending)), None)

@@ -89,6 +89,8 @@ class Plan:
     files: tuple[DeploySpec, ...] = ()
     #: Hosts of the environment that a person left out; they are in no batch.
     without: tuple[str, ...] = ()
+    #: The owner's number on the hosts under which it began; 0: an older version did not keep it.
+    epoch: int = 0
 
     def host(self, name: str) -> HostPlan:
         return next(host for host in self.hosts if host.spec.name == name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headway.deploy.commands import by_hand
-from headway.deploy.layout import group_and_attempt, release_directory
+from headway.deploy.layout import group_and_attempt, release_directory, step_of
 from headway.deploy.plan import HostPlan, Plan, Predecessor
 
 #: Ids of releases, commits and deployments as hosts tell them. They are put into scripts as they are, and those of
@@ -26,6 +26,15 @@ class Job:
     group: str
     attempt: int
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Whose job ran on the host, and under which owner's number."""
+
+    epoch: int
+    deployment: str
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,10 @@ class HostRecord:
             if name.startswith(prefix) and (parts := group_and_attempt(name)):
                 found.append(Job(path, *parts, ended))
         return tuple(sorted(found, key=lambda job: job.attempt))
+
+    def steps(self) -> tuple[Step, ...]:
+        """The jobs of all deployments, as far as their epochs are still kept."""
+        return tuple(Step(*found) for path, _ in self.directories if (found := step_of(path)))
 
     def going(self) -> tuple[str, ...]:
         """Job directories without a result, whosoever they are."""
@@ -222,6 +235,10 @@ def finish_script(plan: Plan, host: HostPlan, *, number: int, kind: str) -> str:
     )[:-1]
     return f"""\
 cd "$HEADWAY_ROOT"
+c=$(readlink current || :) s=$(readlink settings/current.env || :)
+if [ "${{c##*/}} ${{s##*/}}" != "{plan.release} {plan.deployment}.env" ]; then
+  echo "current is ${{c:-nothing}} with ${{s:-no settings}}: not what this deployment put there"; exit 1
+fi
 printf '%s,"token":%s,"at":"%s"}}\\n' {shlex.quote(head)} "${{HEADWAY_EPOCH##*/}}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$HEADWAY_EPOCH/deployed"
 cat >"$HEADWAY_EPOCH/readme" <<'HEADWAY-END-OF-README'
 {readme(plan, host)}

@@ -80,7 +80,8 @@ def next_actions(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts)
         return _go_back(deployment, hosts, facts)
     failed = [row for row in hosts if row.state in (S.UNPREPARED, S.BROKEN)]
     # Who asks for an older release does not want the newer one back because a host of the older one fails.
-    one_way = deployment.kind is DeploymentKind.ROLLBACK
+    # Nor does it undo what was verified on all hosts that somebody changed one of them since.
+    one_way = deployment.kind is DeploymentKind.ROLLBACK or deployment.verified_at is not None
     if facts.asked is Asked.PAUSE:
         return _pause(deployment, facts, hosts)
     if facts.asked is Asked.STAY:

@@ -1,7 +1,7 @@
 """The beginning of a deployment under the hosts' lock: what stands there, what it supersedes, its first rows."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_files import by_own_files
 from headway.engine.deployment_gate import Permission
 from headway.engine.deployment_hold import Begun, Hold, World
+from headway.engine.deployment_left import ActedSince, require_as_left
 from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_standing import live_deployment, note_beginning, note_found
 from headway.engine.deployment_work import make_drive
-from headway.engine.host_jobs import HostJobs
-from headway.engine.host_link import HostLink, look_at_all, refuse_anothers, refuse_in_the_way, require_all
+from headway.engine.host_jobs import settle_all
+from headway.engine.host_link import look_at_all, refuse_anothers, refuse_in_the_way, require_all
 from headway.engine.releases import hold_release
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
@@ -42,7 +43,7 @@ class RequestOver(Held):
 
 
 #: Somebody who goes back does not wait longer than this for another one's step.
-_PATIENCE_GOING_BACK = 10.0
+PATIENCE_GOING_BACK = 10.0
 
 
 async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
@@ -60,6 +61,7 @@ async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
 async def resume(hold: Hold, unfinished: Deployment) -> Begun:
     """Takes its hosts and its rows. What runs there is followed by the actions that go on with it.
 
+    Raises ActedSince where the hosts say that somebody else was there since: then it has ended.
     On its way back, or asked to go back, more than half of the hosts are enough; of the others it is told at the end.
     Those that its row leaves out are not tried.
     """
@@ -80,6 +82,18 @@ async def resume(hold: Hold, unfinished: Deployment) -> Begun:
 
     deployment, hosts = await hold.database.perform(work)
     assert deployment is not None
+    reached = [link for link in links if not lock.out_of_reach(link.name)]
+    refuse_anothers(reached, plan.service, plan.environment.name)
+    refuse_in_the_way(reached)
+    await require_as_left(
+        hold,
+        deployment,
+        hosts,
+        plan,
+        reached,
+        going_back=back,
+        patience=PATIENCE_GOING_BACK if back else None,
+    )
     hold.world.watcher.note(
         f"goes on with deployment {deployment.number}, which its owner left; epoch {lock.token} on the hosts"
     )
@@ -115,7 +129,8 @@ async def begin(
     ours = [link for link in links if link.name not in lock.unreachable]
     refuse_anothers(ours, plan.service, plan.environment.name)
     refuse_in_the_way(ours)
-    await settle(hold, plan, ours, _PATIENCE_GOING_BACK if back else None)
+    await settle_all(ours, hold.world.clock, hold.world.watcher.note, PATIENCE_GOING_BACK if back else None)
+    plan = replace(plan, epoch=lock.token)
     plan = await by_own_files(plan, ours, hold.database, here, hold.world.watcher.note)
     await adopt(
         hold.database,
@@ -166,24 +181,6 @@ async def begin(
     stored = await hold.database.perform(work)
     hold.world.watcher.deployment(stored)
     return Begun(stored, hosts, plan, tuple(links))
-
-
-async def settle(hold: Hold, plan: Plan, links: Sequence[HostLink], patience: float | None) -> None:
-    """Whatever still runs on the hosts, whosoever it was, ends before anything is decided."""
-    lock = hold.lock
-    assert lock is not None
-    busy = [link for link in links if link.record.going()]
-    if not busy:
-        return
-    names = ", ".join(link.name for link in busy)
-    hold.world.watcher.note(f"following the step at hand on {names}")
-
-    async def end(link: HostLink) -> None:
-        jobs = HostJobs(link, plan, lock.token, hold.world.clock, (), lambda steps: None)
-        await jobs.settle(patience=patience)
-        await link.look()
-
-    await asyncio.gather(*(end(link) for link in busy))
 
 
 def first_rows(
@@ -281,7 +278,12 @@ def _begin_request(tx: Transaction, request: str, deployment: Deployment) -> Non
 
 async def _let_it_finish(hold: Hold, unfinished: Deployment) -> None:
     """All its hosts serve and only their records are missing: it succeeded, whatever comes next."""
-    begun = await resume(hold, unfinished)
-    await make_drive(hold, begun).run()
+    try:
+        begun = await resume(hold, unfinished)
+    except ActedSince:
+        # It has ended, and what others put there is known.
+        pass
+    else:
+        await make_drive(hold, begun).run()
     assert hold.lock is not None
     await hold.lock.release()

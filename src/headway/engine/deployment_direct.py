@@ -13,12 +13,13 @@ from headway.deploy.plan import Plan
 from headway.deploy.record import journal_entries, predecessor
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.release import Release
-from headway.engine.deployment_begin import first_rows, settle
+from headway.engine.deployment_begin import PATIENCE_GOING_BACK, first_rows
 from headway.engine.deployment_files import at_hand, by_own_files
 from headway.engine.deployment_hold import Begun, Hold, World
 from headway.engine.deployment_plan import compose, environment_of, host_plans
 from headway.engine.deployment_rollback import NothingBefore, choose, require_on_all
 from headway.engine.deployments import Result, drive_to_end
+from headway.engine.host_jobs import settle_all
 from headway.engine.host_link import HostLink, refuse_in_the_way
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 #: Lines of a journal that are read: some hundred deployments.
 _JOURNAL = 5000
-_PATIENCE = 10.0
 
 
 async def rollback_direct(
@@ -49,6 +49,7 @@ async def rollback_direct(
     try:
         ours = [link for link in links if link.name not in lock.unreachable]
         refuse_in_the_way(ours)
+        await settle_all(ours, world.clock, world.watcher.note, PATIENCE_GOING_BACK)
         target = await _target(ours, environment, to=to, force=force)
         require_on_all(ours, target.release, "with --direct nothing is brought to a host")
         release = Release(
@@ -71,7 +72,6 @@ async def rollback_direct(
             bring=False,
             without=without,
         )
-        await settle(hold, plan, ours, _PATIENCE)
         plan = await by_own_files(plan, ours, None, at_hand(project.contract, spec), world.watcher.note)
         begun = _begun(
             world, project, plan, links, {name: error.message for name, error in lock.unreachable.items()}

@@ -78,6 +78,10 @@ class Interruption:
             self.without |= frozenset(wishes.without)
             self.changed.set()
 
+    def forget(self) -> None:
+        """What was asked is over with the deployment of which it was asked."""
+        self.asked = self.told = None
+
     async def until_told(self) -> Asked | None:
         """A `question` for where nobody sits at a terminal: stands still until the row says something else."""
         while self.told == Asked.PAUSE:

@@ -17,7 +17,7 @@ from headway.domain.states import State
 from headway.engine.audit import record
 from headway.engine.deployment_files import plan_of
 from headway.engine.deployment_hold import Hold, World
-from headway.engine.host_jobs import HostJobs
+from headway.engine.host_jobs import HostJobs, settle
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
 from headway.store.standings import forget_standing, get_standing
@@ -70,7 +70,7 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
         [link] = await world.links(service, [alone])
         lock = await hold.take_hosts([link], new_id("dep", world.clock.now()))
         jobs = HostJobs(link, plan, lock.token, world.clock, (), lambda steps: None)
-        await jobs.settle()
+        await settle(link, world.clock)
         ends = [await jobs.run(Group.BACK, commands(plan, alone, Group.BACK))]
         if ends[0].state is State.SUCCEEDED:
             rest = 'cd "$HEADWAY_ROOT"; rm -f deployed.json README.txt settings/current.env'

@@ -8,6 +8,7 @@ from headway.deploy.plan import from_json
 from headway.deploy.strategy import has_majority
 from headway.domain.deployment import Deployment, DeploymentKind
 from headway.engine.deployment_adopt import adopt
+from headway.engine.deployment_left import ActedSince
 from headway.engine.deployment_plan import environment_of
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployments import Deployments, Result, Wish
@@ -58,7 +59,13 @@ async def rollback(
         # A rollback that was left goes on; anything else that was left goes back.
         is_rollback = unfinished[0].kind is DeploymentKind.ROLLBACK
         if is_rollback or to is None:
-            return await deployments.go_on(unfinished[0], back=not is_rollback, without=without)
+            try:
+                return await deployments.go_on(unfinished[0], back=not is_rollback, without=without)
+            except ActedSince as over:
+                if not over.since.finished:
+                    # What is live is still what was live before it: that, and not the one before, is gone back to.
+                    left = over.deployment
+                    to = left.release if is_rollback else left.previous_release
     if to is None:
         await database.fetch(lambda tx: _require_ours(tx, service, environment))
     links = await _links(deployments, environment, without)
@@ -89,7 +96,8 @@ async def rollback(
         raise
     release = await database.fetch(lambda tx: get_release(tx, target.release))
     if release is None:
-        raise UnknownRelease(f"{target.release} is not known here", hint="headway release lists what is")
+        # Put there without this database: only the hosts have it, and know the way back to it.
+        raise UnknownRelease(f"{target.release} is not known here", hint=go_direct(environment))
     if release.removed_at:
         again = f"make it anew: git checkout {release.commit[:12]}, headway run, then deploy it"
         require_on_all(reached, release.id, f"its artifacts are gone here; {again}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from headway.deploy.host_states import HostState
-from headway.deploy.plan import Plan, from_json
+from headway.deploy.plan import Plan, Predecessor, from_json
 from headway.deploy.standing import Before, WhatRuns, put_back, stand, what_runs, without
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.standing import Standing, StandingState
@@ -24,15 +24,20 @@ def note_beginning(tx: Transaction, deployment: Deployment, hosts: Sequence[Host
 def note_found(tx: Transaction, plan: Plan, hosts: Sequence[str], now: datetime) -> None:
     """What the hosts themselves said when they were taken: they decide, and somebody may have been there by hand."""
     for name in hosts:
-        before = _before(tx, plan, name)
-        known = get_standing(tx, plan.service, plan.environment.name, name)
-        if known is None and before is None:
-            continue
-        known = known or Standing(plan.service, plan.environment.name, name)
-        if known.state is not StandingState.SERVES or known.deployment != (
-            before.deployment if before else None
-        ):
-            put_standing(tx, put_back(known, before, now))
+        note_standing(tx, plan.service, plan.environment.name, name, plan.host(name).predecessor, now)
+
+
+def note_standing(  # noqa: PLR0917  (where, what, when)
+    tx: Transaction, service: str, environment: str, host: str, found: Predecessor | None, now: datetime
+) -> None:
+    """This is what the host has, and serves."""
+    before = _brought(tx, found)
+    known = get_standing(tx, service, environment, host)
+    if known is None and before is None:
+        return
+    known = known or Standing(service, environment, host)
+    if known.state is not StandingState.SERVES or known.deployment != (before.deployment if before else None):
+        put_standing(tx, put_back(known, before, now))
 
 
 def note_hosts(tx: Transaction, deployment: Deployment, hosts: Sequence[HostRow], now: datetime) -> None:
@@ -74,13 +79,15 @@ def live_deployment(tx: Transaction, service: str, environment: str) -> Deployme
 def _before(tx: Transaction, plan: Plan | None, host: str) -> Before | None:
     if plan is None or host not in [one.spec.name for one in plan.hosts]:
         return None
-    found = plan.host(host).predecessor
+    return _brought(tx, plan.host(host).predecessor)
+
+
+def _brought(tx: Transaction, found: Predecessor | None) -> Before | None:
     if found is None:
         return None
-    brought_by = rows.get_deployment(tx, found.deployment)
-    return Before(
-        found.release, found.commit, found.deployment, brought_by.number if brought_by is not None else None
-    )
+    by = rows.get_deployment(tx, found.deployment)
+    commit = found.commit or (by.commit if by is not None else "")
+    return Before(found.release, commit, found.deployment, by.number if by is not None else None)
 
 
 def _why(plan: Plan | None, deployment: Deployment, row: HostRow) -> str:

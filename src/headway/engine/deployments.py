@@ -18,6 +18,7 @@ from headway.engine.deployment_drive import Drive
 from headway.engine.deployment_files import at_hand, contract_for, own_file_of, plan_of
 from headway.engine.deployment_gate import Approve, Permission, pass_gate
 from headway.engine.deployment_hold import Begun, EnvironmentHeld, Hold, World
+from headway.engine.deployment_left import ActedSince
 from headway.engine.deployment_plan import compose, environment_of
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployment_steer import leave_hosts
@@ -107,7 +108,11 @@ class Deployments:
             return followed
         unfinished = await self._unfinished(wish.environment)
         if unfinished is not None and _same(unfinished, wish):
-            return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
+            try:
+                return await _drive(hold, _or_let_go(hold, resume(hold, unfinished)))
+            except ActedSince:
+                # It is over, and what others put there is known: what is asked for begins anew, by its gate.
+                return await self.deploy(wish)
         changes: tuple[str, ...] = ()
         kind = wish.kind
         if unfinished is None and (live := await self._live_release(wish)) is not None:
@@ -212,7 +217,7 @@ async def go_on(
 ) -> Result:
     """Takes over an unfinished deployment by what its row says; with `back` it goes back to what was before it.
 
-    `without` are hosts that are not even tried. Raises NoSuchHost and what the hosts raise.
+    `without` are hosts that are not even tried. Raises NoSuchHost, ActedSince and what the hosts raise.
     """
     does = "takes back" if back else "goes on with"
     hold = Hold(world, unfinished.service, unfinished.environment, f"{does} {unfinished.release}", database)

@@ -5,6 +5,7 @@ decides: a job that is there is followed, never started again; only a runner tha
 in which the frame of each step leaves out what the journal says is done.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -115,22 +116,6 @@ class HostJobs:
             ]
         )
 
-    async def settle(self, *, patience: float | None = None) -> None:
-        """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""
-        for path in self.link.record.going():
-            await self._settle(f"{self.link.root}/{path}", patience)
-
-    async def _settle(self, directory: str, patience: float | None) -> None:
-        offset, since, cancelled = 0, self.clock.monotonic(), False
-        while True:
-            piece = await self._news(directory, offset)
-            if piece.result is not None:
-                return
-            offset = piece.offset
-            if patience is not None and not cancelled and self.clock.monotonic() - since > patience:
-                cancelled = True
-                await (await self.link.runner()).cancel(directory, "another deployment goes before it")
-
     def _last_attempt(self, group: str) -> tuple[int, str | None]:
         jobs = [
             job for job in self.link.record.jobs(self.plan.deployment, self.link.name) if job.group == group
@@ -151,10 +136,7 @@ class HostJobs:
         return directory, await self.link.persist(start)
 
     async def _news(self, directory: str, offset: int) -> Piece:
-        async def ask() -> Piece:
-            return await (await self.link.runner()).follow(directory, offset, wait=_WAIT, patient=True)
-
-        return await self.link.persist(ask)
+        return await _news(self.link, directory, offset)
 
     async def _follow(
         self, directory: str, commands: Sequence[Command], attempt: int, first: Piece | None
@@ -182,6 +164,47 @@ class HostJobs:
             await (await self.link.runner()).cancel(directory, reason)
 
         await self.link.persist(cancel)
+
+
+async def settle_all(
+    links: Sequence[HostLink], clock: Clock, note: Callable[[str], None], patience: float | None
+) -> None:
+    """Whatever still runs on the hosts, whosoever it was, ends before anything is decided; then they are looked at anew."""
+    busy = [link for link in links if link.record.going()]
+    if not busy:
+        return
+    note(f"following the step at hand on {', '.join(link.name for link in busy)}")
+
+    async def end(link: HostLink) -> None:
+        await settle(link, clock, patience)
+        await link.look()
+
+    await asyncio.gather(*(end(link) for link in busy))
+
+
+async def settle(link: HostLink, clock: Clock, patience: float | None = None) -> None:
+    """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""
+    for path in link.record.going():
+        await _settle(link, clock, f"{link.root}/{path}", patience)
+
+
+async def _settle(link: HostLink, clock: Clock, directory: str, patience: float | None) -> None:
+    offset, since, cancelled = 0, clock.monotonic(), False
+    while True:
+        piece = await _news(link, directory, offset)
+        if piece.result is not None:
+            return
+        offset = piece.offset
+        if patience is not None and not cancelled and clock.monotonic() - since > patience:
+            cancelled = True
+            await (await link.runner()).cancel(directory, "another deployment goes before it")
+
+
+async def _news(link: HostLink, directory: str, offset: int) -> Piece:
+    async def ask() -> Piece:
+        return await (await link.runner()).follow(directory, offset, wait=_WAIT, patient=True)
+
+    return await link.persist(ask)
 
 
 class _Taker:

@@ -13,8 +13,9 @@ from headway.deploy.commands import Group, commands, prepare_mark, settings_of, 
 from headway.deploy.host_states import ActionKind, Outcome
 from headway.deploy.layout import own_file, settings_file, upload_path
 from headway.deploy.own_files import own_file_text
-from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
+from headway.deploy.plan import HostPlan, Plan, Predecessor, ReleaseOnHost
 from headway.deploy.record import Job, finish_script
+from headway.deploy.since import stands
 from headway.domain.contract import ProcessSpec
 from headway.domain.deployment import Command, Deployment
 from headway.domain.release import Artifact
@@ -23,7 +24,7 @@ from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.runner.masking import mask_text
 from headway.drivers.ssh.errors import HostUnreachable
 from headway.engine.host_health import Health, Seen
-from headway.engine.host_jobs import HostJobs, JobEnd
+from headway.engine.host_jobs import HostJobs, JobEnd, settle
 from headway.engine.host_link import HostLink
 from headway.engine.host_lock import HostsLock
 from headway.engine.remote_commands import Stage, run_task
@@ -163,7 +164,10 @@ class HostWork:
         await self.link.persist(upload)
 
     async def _switch(self) -> Outcome:
+        left = any(job.group == Group.SWITCH for job in self._known_jobs())
         end = await self._run(Group.SWITCH)
+        if left and end.state is State.SUCCEEDED and (changed := await self._changed()):
+            return Outcome(False, changed, switched=True)
         await self._tell_log_of_failed(Group.SWITCH, end, self.plan.new(self.host))
         return Outcome(end.state is State.SUCCEEDED, end.reason, switched="switch" in end.done)
 
@@ -181,13 +185,23 @@ class HostWork:
         end = await self.jobs.quick(Command(host.spec.name, "finish", script), extra)
         if end.state is State.SUCCEEDED:
             return Outcome(True)
+        if changed := await self._changed():
+            return Outcome(False, changed, changed=True)
         return Outcome(False, f"its record could not be written: {end.reason}")
+
+    async def _changed(self) -> str:
+        """What somebody put here since our switch; empty where ours stands."""
+        record, plan = await self.link.look(), self.plan
+        if stands(record, Predecessor(plan.release, plan.commit, plan.deployment)):
+            return ""
+        what = f"{record.live_release or 'nothing'} with {record.current_settings or 'no settings'}"
+        return f"somebody put {what} there since it was switched"
 
     async def _revert(self) -> Outcome:
         """What runs there ends first. Whether the switch was done is asked of the host, not of our rows."""
         if self._known_jobs():
             await self.link.look()
-            await self.jobs.settle()
+            await settle(self.link, self.clock)
         record = await self.link.look()
         begun = any(job.group == Group.BACK for job in self._known_jobs())
         own = f"{self.plan.deployment}.env"
