@@ -72,6 +72,7 @@ def test_going_back() -> None:
     assert back[2] == Command("web1", "back-activate", "systemctl restart shop", **OLD)
     assert commands(plan(), host("web1"), Group.READMIT) == (
         Command("web1", "back-undrain", "rm -f web1.draining", **OLD),
+        Command("web1", "back-finish", ":", limit=plan().deploy.timeout),
     )
     assert commands(plan(), host("web1"), Group.BACK, switched=False) == ()
 
@@ -81,7 +82,8 @@ def test_going_back_to_nothing() -> None:
     assert [command.step for command in back] == ["back-drain", "back-switch", "back-deactivate"]
     assert 'mv -T "$HEADWAY_ROOT/current" "$HEADWAY_EPOCH/removed"' in back[1].script
     assert back[2] == Command("web1", "back-deactivate", "systemctl stop shop", **NEW)
-    assert commands(plan(), host("web1", before=None), Group.READMIT) == ()
+    ended = commands(plan(), host("web1", before=None), Group.READMIT)
+    assert [command.step for command in ended] == ["back-finish"]
 
 
 def test_once_runs_on_the_first_host_alone_and_never_in_a_rollback() -> None:
@@ -168,7 +170,7 @@ def test_every_command_comes_from_the_file_of_the_release_that_it_acts_on() -> N
         "back-switch",
         "back-activate old-activate",
     ]
-    assert said(whole, on, Group.READMIT) == ["back-undrain old-undrain"]
+    assert said(whole, on, Group.READMIT) == ["back-undrain old-undrain", "back-finish"]
     stops = {c.step: c.env["HEADWAY_STOP_WITHIN"] for c in commands(whole, on, Group.BACK) if c.env}
     assert stops == {"back-drain": "50", "back-activate": "5"}
 
@@ -201,6 +203,7 @@ def test_a_process_that_the_release_does_not_have_is_stopped_by_the_file_that_ha
     assert said(whole, on, Group.READMIT) == [
         "back-undrain old-undrain",
         "back-undrain:mailer old-undrain",
+        "back-finish",
         "back-stopped:worker",
     ]
 

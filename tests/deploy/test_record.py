@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from headway.deploy.record import journal_entries, live_facts, predecessor, read_record
+from headway.deploy.plan import Predecessor
+from headway.deploy.record import (
+    finished_on,
+    is_half_way,
+    journal_entries,
+    left_open,
+    live_facts,
+    predecessor,
+    read_record,
+)
 
 GOOD = {"release": "rel-5fe40cee0fcc", "commit": "a" * 40, "deployment": "dep-01abc"}
 #: Each would end a word of a script, or leave the folder that it names.
@@ -58,6 +67,49 @@ def test_whatever_a_host_prints_can_be_read() -> None:
     record = read_record(b"\xff\xfe\x00\nopen x\nopen 3\nowner 3 [1]\nowner y {}\ndeployed 1\nbeat\n")
     assert (record.open, record.owners, record.deployed) == ((3,), {}, None)
     assert journal_entries(b"\xff\n[]\n{\n") == []
+
+
+def test_what_was_finished_elsewhere_is_what_its_links_say_here() -> None:
+    """Its record could not be written then: deployed.json tells of an older one."""
+    links = "current releases/rel-0123456789ab\ncurrent-settings dep-00abc.env\n"
+    record = read_record(told({**GOOD, "previous": None}) + links.encode())
+    other = read_record(told({**BEFORE, "previous": GOOD}))
+    assert finished_on([other]) == {"dep-00abc": "b" * 40, "dep-01abc": "a" * 40}
+    assert predecessor(record) == Predecessor(**GOOD)
+    assert is_half_way(record, predecessor(record))
+    assert predecessor(record, finished_on([record, other])) == Predecessor(**BEFORE)
+    assert not is_half_way(record, Predecessor(**BEFORE))
+
+
+def test_settings_of_another_deployment_tell_of_one_that_was_left() -> None:
+    for settings, half in (("dep-01abc", False), ("dep-02abc", True)):
+        links = f"current releases/{GOOD['release']}\ncurrent-settings {settings}.env\n"
+        record = read_record(told({**GOOD, "previous": BEFORE}) + links.encode())
+        assert is_half_way(record, predecessor(record)) == half
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("", None),
+        ("dep-1 prepare, dep-1 once", None),
+        ("dep-1 drain", "dep-1"),
+        ("dep-1 drain, dep-1 switch, dep-1 finish", None),
+        ("dep-1 drain:web, dep-1 back-switch, dep-1 back-undrain:web", "dep-1"),
+        ("dep-1 drain, dep-1 back-switch, dep-1 back-finish", None),
+        ("dep-1 drain, dep-2 drain, dep-2 finish, dep-3 prepare", None),
+    ],
+)
+def test_a_journal_tells_who_did_not_end_there(steps: str, expected: str | None) -> None:
+    entries = [
+        {"deployment": deployment, "step": step, "event": event, "exit": 0}
+        for deployment, step in (one.split() for one in filter(None, steps.split(", ")))
+        for event in ("begin", "end")
+    ]
+    assert left_open(entries) == expected
+    assert left_open([*entries, {"deployment": "dep-9", "step": "finish", "event": "end", "exit": 1}]) == (
+        expected
+    )
 
 
 @pytest.mark.parametrize(

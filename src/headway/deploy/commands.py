@@ -22,6 +22,9 @@ from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
 from headway.domain.contract import DeployKind, DeploySpec, Drain, ProcessSpec
 from headway.domain.deployment import Command
 
+#: Its line in the journal says that the way back came to its end on this host: whoever comes without a database asks.
+BACK_FINISH = "back-finish"
+
 
 class Group(StrEnum):
     """The commands of a group run on a host one after the other, as one job."""
@@ -198,10 +201,13 @@ def _back(plan: Plan, host: HostPlan) -> Iterator[Command]:
 
 
 def _readmit(plan: Plan, host: HostPlan) -> Iterator[Command]:
+    end = _Maker(plan, host, plan.new(host)).own(BACK_FINISH, ":")
     if (before := plan.old(host)) is None:
+        yield end
         return
     old = _Maker(plan, host, before)
     yield from _readmitted(old, "back-undrain")
+    yield end
     for process in _gone(plan.new(host), before):
         told = f"{process.name} of {plan.release} could not be stopped: see back-deactivate:{process.name}"
         script = (

@@ -4,10 +4,11 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from headway.deploy.commands import by_hand
+from headway.deploy.commands import BACK_FINISH, by_hand
 from headway.deploy.layout import group_and_attempt, release_directory, step_of
 from headway.deploy.plan import HostPlan, Plan, Predecessor
 
@@ -16,6 +17,11 @@ from headway.deploy.plan import HostPlan, Plan, Predecessor
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: Closed epochs that stay beside the owner's own, for those who want to see what ran.
 _EPOCHS_KEPT = 3
+
+
+#: Steps of a journal that end a deployment on its host, and those that change nothing of what serves.
+_ENDS = frozenset({"finish", BACK_FINISH, "emptied"})
+_CHANGES_NOTHING = frozenset({"verify", "unpack", "settings", "prepare", "once"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +164,30 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def predecessor(record: HostRecord) -> Predecessor | None:
+def finished_on(records: Iterable[HostRecord]) -> dict[str, str]:
+    """Deployment -> commit: of each that was finished on one of these hosts, and so served on all of its own. A host
+    whose record could not be written then (a full disk) tells of an older one."""
+    found: dict[str, str] = {}
+    for record in records:
+        deployed = record.deployed or {}
+        for facts in (deployed, deployed.get("previous")):
+            if isinstance(facts, dict) and (one := _predecessor(facts)) is not None:
+                found[one.deployment] = one.commit
+    return found
+
+
+def predecessor(record: HostRecord, finished: Mapping[str, str] = MappingProxyType({})) -> Predecessor | None:
     """What the host goes back to: the last release with which a deployment was finished here.
+
+    That is what its links point to, if they are those of one of `finished` (deployment -> commit), whatever
+    deployed.json says: that could not be written then.
 
     If someone went back by hand, `current` points to the one before it; then that one is it. Settings of another
     deployment tell that it was no hand, but a deployment that was not finished.
     """
-    deployed = record.deployed
+    deployed, now = record.deployed, running(record)
+    if now is not None and now.deployment in finished and now.deployment not in _told_of(deployed):
+        return replace(now, commit=finished[now.deployment])
     if deployed is None:
         return None
     before = deployed.get("previous")
@@ -173,6 +196,20 @@ def predecessor(record: HostRecord) -> Predecessor | None:
         if record.current_settings is None or record.current_settings in settings:
             return _predecessor(before)
     return _predecessor(deployed)
+
+
+def _told_of(deployed: Mapping[str, Any] | None) -> tuple[object, ...]:
+    before = (deployed or {}).get("previous")
+    return tuple(facts.get("deployment") for facts in (deployed, before) if isinstance(facts, dict))
+
+
+def is_half_way(record: HostRecord, before: Predecessor | None) -> bool:
+    """Whether `current` and its settings are not those of `before`, what was finished last: of a deployment that is
+    under way or was left. Settings alone may be another's where somebody went back by hand."""
+    if before is None or record.live_release != before.release:
+        return record.live_release != (before.release if before else None)
+    last = (record.deployed or {}).get("deployment")
+    return record.current_settings not in (None, f"{before.deployment}.env", f"{last}.env")
 
 
 def live_facts(record: HostRecord) -> Mapping[str, Any]:
@@ -206,6 +243,19 @@ def journal_entries(output: bytes) -> list[Mapping[str, Any]]:
     """The journal's lines; one that a full disk cut off, or whose ids are none, is left out."""
     lines = output.decode("utf-8", "replace").splitlines()
     return [value for line in lines if (value := _told(line)) is not None]
+
+
+def left_open(entries: Iterable[Mapping[str, Any]]) -> str | None:
+    """The deployment that began to drain or switch a host, or to take it back, and did not end there, by its journal."""
+    open_one: str | None = None
+    for entry in entries:
+        step = str(entry.get("step")).partition(":")[0]
+        if step in _ENDS:
+            if entry.get("event") == "end" and entry.get("exit") == 0:
+                open_one = None
+        elif step not in _CHANGES_NOTHING:
+            open_one = str(entry.get("deployment"))
+    return open_one
 
 
 def finish_script(plan: Plan, host: HostPlan, *, number: int, kind: str) -> str:

@@ -10,7 +10,7 @@ from headway.base.ids import new_id
 from headway.deploy.history import Live, good_history
 from headway.deploy.hostside import journal_script
 from headway.deploy.plan import Plan
-from headway.deploy.record import journal_entries, predecessor
+from headway.deploy.record import finished_on, is_half_way, journal_entries, left_open, predecessor
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.release import Release
 from headway.engine.deployment_begin import PATIENCE_GOING_BACK, first_rows
@@ -90,13 +90,17 @@ async def rollback_direct(
 
 async def _target(links: Sequence[HostLink], environment: str, *, to: str | None, force: bool) -> Live:
     """What most hosts would go back to, each by its own journal."""
-    histories = await asyncio.gather(*(_history(link) for link in links))
+    journals = await asyncio.gather(*(_journal(link) for link in links))
+    histories = [good_history(_lives(entries)) for entries in journals]
     if to is None:
-        # A host in the middle of a deployment goes back to what was finished there before.
+        # A host in the middle of a deployment goes back to what was finished there before. Its links do not always
+        # show it: drained and not yet switched, or on its way back.
+        finished = finished_on(link.record for link in links)
         unfinished = [
             Live(before.deployment, before.release, before.commit, DeploymentKind.PLANNED)
-            for link in links
-            if (before := predecessor(link.record)) and before.release != link.record.live_release
+            for link, entries in zip(links, journals, strict=True)
+            if (before := predecessor(link.record, finished))
+            and (is_half_way(link.record, before) or left_open(entries) not in (None, *finished))
         ]
         if unfinished:
             return Counter(unfinished).most_common(1)[0][0]
@@ -128,9 +132,9 @@ def _whole(text: str, histories: Sequence[Sequence[Live]]) -> str:
     return found[0] if found else text
 
 
-async def _history(link: HostLink) -> list[Live]:
+async def _journal(link: HostLink) -> Sequence[Mapping[str, Any]]:
     reply = await link.call(journal_script(link.root, _JOURNAL))
-    return good_history(_lives(journal_entries(reply.output)))
+    return journal_entries(reply.output)
 
 
 def _lives(entries: Sequence[Mapping[str, Any]]) -> list[Live]:

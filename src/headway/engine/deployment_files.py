@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from headway.base.errors import HeadwayError
+from headway.deploy.host_states import HostState
 from headway.deploy.own_files import (
     Found,
     OwnFile,
@@ -13,8 +14,8 @@ from headway.deploy.own_files import (
     read_own_files,
     with_own_files,
 )
-from headway.deploy.plan import Plan, from_json
-from headway.deploy.record import predecessor, running
+from headway.deploy.plan import Plan, Predecessor, from_json
+from headway.deploy.record import finished_on, predecessor, running
 from headway.domain.contract import Contract, EnvironmentSpec
 from headway.domain.deployment import Deployment
 from headway.domain.release import Release
@@ -122,11 +123,18 @@ async def by_own_files(
     `here` is the file at hand, by host. Without a database the hosts alone are asked.
     """
     wanted = {plan.settings_of} if plan.settings_of else set()
-    for link in links:
-        for one in (predecessor(link.record), running(link.record)):
-            wanted |= {one.deployment} if one else set()
+    stands = {link.name: running(link.record) for link in links}
+    finished = await _finished(database, links)
+    before = {link.name: predecessor(link.record, finished[link.name]) for link in links}
+    for one in (*before.values(), *stands.values()):
+        wanted |= {one.deployment} if one else set()
     known = await _known(database, plan, wanted)
-    found = await asyncio.gather(*(_on_host(plan, link, known, here.get(link.name)) for link in links))
+    found = await asyncio.gather(
+        *(
+            _on_host(plan, link, before[link.name], stands[link.name], known, here.get(link.name))
+            for link in links
+        )
+    )
     unknown = [link.name for link, (_, complete) in zip(links, found, strict=True) if not complete]
     if unknown:
         note(
@@ -134,6 +142,27 @@ async def by_own_files(
             "the commands of the one here are used"
         )
     return with_own_files(plan, {link.name: one for link, (one, _) in zip(links, found, strict=True)}, here)
+
+
+async def _finished(database: Database | None, links: Sequence[HostLink]) -> dict[str, dict[str, str]]:
+    """Host -> deployment -> commit: what came to its end there, as far as the hosts and the database know."""
+    told = finished_on(link.record for link in links)
+    if database is None:
+        return {link.name: told for link in links}
+
+    def work(tx: Transaction) -> dict[str, dict[str, str]]:
+        found = {}
+        for link in links:
+            now, found[link.name] = running(link.record), dict(told)
+            deployment = rows.get_deployment(tx, now.deployment) if now else None
+            if deployment is None or now is None or deployment.release != now.release:
+                continue
+            ended = [row for row in rows.hosts_of(tx, deployment.id) if row.host == link.name]
+            if any(row.state == HostState.FINISHED for row in ended):
+                found[link.name][deployment.id] = deployment.commit
+        return found
+
+    return await database.fetch(work)
 
 
 async def _known(
@@ -154,11 +183,15 @@ async def _known(
     return await database.fetch(work)
 
 
-async def _on_host(
-    plan: Plan, link: HostLink, known: Mapping[str, tuple[Deployment, Plan]], here: OwnFile | None
+async def _on_host(  # noqa: PLR0917  (what stands there, and what is known of it)
+    plan: Plan,
+    link: HostLink,
+    before: Predecessor | None,
+    now: Predecessor | None,
+    known: Mapping[str, tuple[Deployment, Plan]],
+    here: OwnFile | None,
 ) -> tuple[Found, bool]:
     """What is known of a host, and whether that is all that was asked for."""
-    before, now = predecessor(link.record), running(link.record)
     if before is not None and now is not None and before.deployment == now.deployment:
         now = None
     asked = {one.deployment for one in (before, now) if one} | (

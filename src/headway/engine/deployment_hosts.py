@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headway.deploy.lock import holders, told
-from headway.deploy.record import live_facts, predecessor
+from headway.deploy.record import finished_on, is_half_way, live_facts, predecessor
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_plan import environment_of, host_plans
 from headway.engine.host_link import look_at_all
@@ -41,6 +41,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
     for name in names:
         links = await world.links(contract.service.name, host_plans(contract, contract.environments[name]))
         unreachable = await look_at_all(links)
+        finished = finished_on(link.record for link in links if link.name not in unreachable)
         for link in links:
             if link.name in unreachable:
                 error = unreachable[link.name].message
@@ -48,7 +49,6 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
                 continue
             record = link.record
             lock = [told(holder) for holder in holders({link.name: record})]
-            before = predecessor(record)
             found.append(
                 HostStatus(
                     host=link.name,
@@ -56,7 +56,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
                     release=record.live_release,
                     live=live_facts(record),
                     deployed=record.deployed,
-                    unfinished=record.live_release != (before.release if before else None),
+                    unfinished=is_half_way(record, predecessor(record, finished)),
                     lock=lock[0] if lock else None,
                     going=record.going(),
                 )

@@ -29,6 +29,11 @@ async def deploy(shop: Shop, release: Release, **changes: object) -> Result:
         return await deployments.deploy(Wish("production", release, **changes))  # type: ignore[arg-type]
 
 
+def state(result: Result) -> DeploymentState:
+    assert result.deployment is not None
+    return result.deployment.state
+
+
 async def put(shop: Shop, *releases: Release) -> None:
     """Deployed to all hosts at once, before what the test is about."""
     strategy, shop.strategy = shop.strategy, '{ kind = "rolling", batch = "100%" }'
@@ -230,3 +235,61 @@ async def test_no_record_is_written_of_what_somebody_changed_meanwhile(shop: Sho
     assert f"web1: somebody put {first.id} with {settings} there" in result.deployment.reason
     assert deployed(shop) == [first.id, second.id, second.id]
     assert shop.serving() == ["one", "two", "two"]
+
+
+@pytest.mark.parametrize(("host", "step"), [("web1", "drain"), ("web1", "back-activate")])
+async def test_by_ssh_what_was_left_goes_to_what_was_live_before_it_and_not_further(
+    shop: Shop, host: str, step: str
+) -> None:
+    """Also where no link shows it: one host is drained and not switched, or is on its way back."""
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    shop.within = "200ms"
+    async with left_at(shop, shop.release("bad", {"bin/health": "false"}), host, step):
+        assert state(await direct(shop)) is S.SUCCEEDED
+    assert shop.serving() == ["two"] * 3
+    assert shop.current() == [second.id] * 3
+    assert not (shop.place("web1") / "draining").exists()
+
+
+async def test_by_ssh_other_settings_that_were_left_half_way_are_taken_back(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    shop.edits = {'GREETING = "hello world"': 'GREETING = "changed"'}
+    async with left_at(shop, second, "web2", "activate"):
+        assert state(await direct(shop)) is S.SUCCEEDED
+    assert shop.current() == [second.id] * 3
+    greetings = {(shop.place(name) / "greeting").read_text() for name in shop.names}
+    assert greetings == {"hello world\n"}
+
+
+async def test_by_ssh_what_went_back_to_its_end_is_not_half_way(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    shop.within = "200ms"
+    assert state(await deploy(shop, shop.release("bad", {"bin/health": "false"}))) is S.ROLLED_BACK
+    assert state(await direct(shop)) is S.SUCCEEDED
+    serves_there = (shop.serving(), shop.current())
+    assert serves_there == (["one"] * 3, [first.id] * 3)
+
+
+async def test_a_host_whose_record_could_not_be_written_goes_back_no_further_than_the_others(
+    shop: Shop,
+) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first)
+    record, kept = shop.place("web1") / "deployed.json", shop.place("web1") / "kept.json"
+    record.rename(kept)
+    (record / "in the way").mkdir(parents=True)
+    result = await deploy(shop, second)
+    assert result.deployment is not None
+    assert "but web1: its record could not be written" in result.deployment.reason
+    (record / "in the way").rmdir()
+    record.rmdir()
+    kept.rename(record)
+    assert deployed(shop) == [first.id, second.id, second.id]
+    shop.within = "200ms"
+    bad = await deploy(shop, shop.release("bad", {"bin/health": '[ "$HEADWAY_HOST" != web2 ]'}))
+    assert state(bad) is S.ROLLED_BACK
+    assert shop.serving() == ["two"] * 3
+    assert [row.previous_release for row in bad.hosts] == [second.id] * 3
