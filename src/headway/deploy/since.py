@@ -90,8 +90,8 @@ def _corrected(plan: Plan, row: HostRow, record: HostRecord, *, going_back: bool
         expected = on_old
     else:
         # On its way: the link of its settings is there a moment before that of the release.
-        old = [one.release for one in (host.running, host.predecessor) if one]
-        expected = record.live_release in (plan.release, *(old or [None]))
+        old: set[str | None] = {one.release for one in (host.running, host.predecessor) if one}
+        expected = record.live_release in (old or {None}) | {plan.release}
     if expected:
         return None
     what = record.live_release or "nothing"
