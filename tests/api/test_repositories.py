@@ -65,5 +65,8 @@ async def test_a_developer_of_its_team_has_it_looked_at(api: CalledApi) -> None:
         "whose it is nobody knows yet"
     )
     await api.look()
+    assert (await viewer.post("/api/repositories/shop/look")).status_code == 403, "no push says so itself"
+    given = await api.owner.post("/api/repositories/shop/team", {"team": "storefront"})
+    assert given.json()["team"] == "storefront"
     assert (await viewer.post("/api/repositories/shop/look")).status_code == 202
     assert (await api.nobody().post("/api/repositories/shop/look")).status_code == 401
