@@ -31,6 +31,7 @@ from headway.engine.vault import Vault
 from headway.store import repositories as rows
 from headway.store.database import Database, Transaction
 from headway.store.events import add_event
+from headway.store.runs import cancel_all_of
 
 log = logging.getLogger("headway.repositories")
 
@@ -189,13 +190,15 @@ class Repositories:
         return Added(repository, hook_secret)
 
     async def remove(self, actor: Actor, repository: Repository) -> None:
-        """It is not looked at any more; its runs and releases stay, its services' secrets go. Raises NotAllowed."""
+        """It is not looked at any more; its releases and runs stay, those that have not
+        ended are cancelled; its services' secrets go. Raises NotAllowed."""
         require(actor, Action.REPOSITORY_REMOVE, team=None)
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
             known = rows.repository_by_id(tx, repository.id)
             rows.remove_repository(tx, repository.id, now)
+            cancel_all_of(tx, repository.id, f"{actor.name} removed its repository")
             if known is not None:
                 self.leave_service(tx, actor, known, now)
             self._vault.remove_bound(tx, repository.id, actor, now)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from headway.engine.run_end import end_unstarted
 from headway.engine.run_tenure import TakenOver
 from headway.engine.runs import Begun, Tools, give_back, take
 from headway.engine.slots import Slots
+from headway.pipeline.turns import begins
 from headway.store import jobs, runs
 from headway.store.database import Transaction
 from headway.store.errors import DatabaseUnavailable
@@ -85,6 +87,7 @@ class RunsDuty:
             if run.trigger and run.trigger.group and (run.id in self._tasks or run.state is State.RUNNING):
                 groups.setdefault(run.trigger.group, []).append(run)
         chosen: list[Run] = []
+        ready: list[Run] = []
         reasons: dict[str, str] = {}
         room = MOST_RUNS - len(self._tasks)
         for run in candidates:
@@ -105,11 +108,20 @@ class RunsDuty:
                     reasons[run.id] = f"group {trigger.group}: {_named(before)} has it"
                     continue
                 before.append(run)
-            if room <= 0:
-                reasons[run.id] = f"{len(self._tasks) + len(chosen)} runs are under way, it comes after them"
-                continue
-            room -= 1
-            chosen.append(run)
+            if run.state is State.RUNNING and room > 0:
+                # It went on while nobody was here.
+                room -= 1
+                chosen.append(run)
+            else:
+                ready.append(run)
+        taken = Counter(
+            _repository(run) for run in candidates if run.id in self._tasks or run.state is State.RUNNING
+        )
+        by_id = {run.id: run for run in ready}
+        begun = begins([(run.id, _repository(run)) for run in ready], taken, room)
+        chosen += [by_id.pop(id) for id in begun]
+        told = f"{len(self._tasks) + len(chosen)} runs are under way, it comes after them"
+        reasons.update(dict.fromkeys(by_id, told))
         self.reasons = reasons
         return chosen
 
@@ -231,6 +243,10 @@ class RunsDuty:
             drive.detach()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=10)
+
+
+def _repository(run: Run) -> str:
+    return (run.trigger.repository if run.trigger else None) or run.repository
 
 
 def _named(others: list[Run]) -> str:

@@ -136,19 +136,38 @@ def unfinished_runs(tx: Transaction, *, service: str | None = None) -> list[Run]
 
 
 def waiting_runs(tx: Transaction, *, limit: int) -> list[Run]:
-    """Of a server: those that are under way, then those that wait, in the order in which they are to start.
+    """Of a server: those that are under way, then those that wait, in the order in which they are to start: one of each
+    repository after the other, so that a long queue of one hides nobody.
 
     Those that a person holds are left out, unless they are to be cancelled.
     """
     rows = tx.all(
         f"""
-        SELECT * FROM runs WHERE {_UNFINISHED} AND trigger_key IS NOT NULL
-            AND (held_for IS NULL OR cancel_reason IS NOT NULL)
-        ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, priority DESC, created_at, number LIMIT :limit
+        SELECT * FROM (
+            SELECT runs.*, ROW_NUMBER() OVER (
+                PARTITION BY COALESCE(repository_id, repository)
+                ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, priority DESC, created_at, number
+            ) AS turn
+            FROM runs WHERE {_UNFINISHED} AND trigger_key IS NOT NULL
+                AND (held_for IS NULL OR cancel_reason IS NOT NULL)
+        ) AS waiting
+        ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, turn, priority DESC, created_at, number LIMIT :limit
         """,
         limit=limit,
     )
     return [_run(row) for row in rows]
+
+
+def cancel_all_of(tx: Transaction, repository_id: str, reason: str) -> None:
+    """Ask whoever drives them to stop them; those that are queued end when their turn comes, without a job."""
+    tx.execute(
+        f"""
+        UPDATE runs SET cancel_reason = :reason
+        WHERE repository_id = :repository_id AND cancel_reason IS NULL AND {_UNFINISHED}
+        """,
+        repository_id=repository_id,
+        reason=reason,
+    )
 
 
 def runs_to_spread(tx: Transaction, *, limit: int = 50) -> list[Run]:

@@ -26,7 +26,7 @@ from headway.engine.runs_control import (
     start_manual,
 )
 from headway.engine.tries import Tried, start_try
-from headway.store import owners
+from headway.store import owners, runs
 from tests.support.repositories import Repository as Working
 from tests.support.serving import ADA, Serving, contract, pushed
 
@@ -121,6 +121,30 @@ async def test_cancelling_ends_a_running_run_and_one_that_has_not_begun(serving:
     assert serving.states() == [(1, "cancelled"), (2, "cancelled")]
     with pytest.raises(RunEnded):
         await cancel_run(serving.server, ADA, serving.runs()[0])
+
+
+async def test_the_runs_of_a_removed_repository_are_cancelled(serving: Serving) -> None:
+    for branch in ("one", "two"):
+        await push(serving, SLEEP, branch=branch)
+    [repository] = await serving.server.repositories.all()
+    await serving.parts.runs.tick(serving.server.now())
+    await until_running(serving, 1)
+    await serving.server.repositories.remove(ADA, repository)
+    await serving.drive()
+    assert serving.states() == [(1, "cancelled"), (2, "cancelled")]
+    assert {run.reason for run in serving.runs()} == {"ada removed its repository"}
+
+
+async def test_a_long_queue_of_one_repository_hides_no_other(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_duty, "MOST_RUNS", 2)
+    for number in range(10):
+        await push(serving, SLEEP, branch=f"many{number}")
+    await push(serving, SLEEP, name="cart")
+    waiting = serving.server.database.read(lambda tx: runs.waiting_runs(tx, limit=8))
+    assert [run.service for run in waiting[:3]] == ["shop", "cart", "shop"]
+    assert [run.service for run in serving.parts.runs._choose(waiting)] == ["shop", "cart"]
 
 
 async def test_runs_of_one_group_go_one_after_the_other(serving: Serving) -> None:
