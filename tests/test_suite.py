@@ -77,3 +77,17 @@ def test_it_does_not_matter_who_calls_the_suite(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_not_installed_is_said_in_one_line_with_the_command_that_brings_it() -> None:
+    done = subprocess.run(
+        ["/bin/sh", "tools/outside"],
+        cwd=TESTS.parent,
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [line] = done.stdout.splitlines()
+    assert line.startswith("Not installed:") and " chromium" in line
+    assert line.endswith("Their tests are skipped; `make outside` installs them.")
