@@ -1,6 +1,6 @@
 """What a job has left behind when its steps are done: artifacts and test reports, taken from its working copy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +12,11 @@ from headway.domain.run import TestCase, TestSummary
 from headway.domain.states import State
 from headway.drivers.artifact_files import collect
 from headway.drivers.artifacts import ArtifactMissing, ArtifactStore, TooManyFiles
+from headway.engine.kept_cases import KeptCases
 from headway.wire.junit import add_summaries, read_junit
 
 #: Files of one glob of reports; each may have 50,000 cases.
 _MOST_REPORTS = 5_000
-#: Cases of a job whose names are kept; all are counted.
-_MOST_CASES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,13 @@ def gather(
     report of success. Nothing can make a job better than it was. Raises DiskFull, the artifact store's errors, Stopped.
     """
     found = Yield(state, reason)
+    kept = KeptCases()
     for glob in definition.junit:
-        found = _read_reports(found, work, glob, masked, sign)
+        found = _read_reports(found, kept, work, glob, masked, sign)
+    if kept.left_out and found.tests is not None:
+        told = f"of {found.tests.total:,} test cases {kept.left_out:,} are counted and not kept, or without their message"
+        found = replace(found, reason=f"{found.reason}; {told}" if found.reason else told)
+    found = replace(found, cases=tuple(kept.cases))
     if found.state is not State.SUCCEEDED:
         return found
     try:
@@ -59,7 +63,9 @@ def gather(
     return replace(found, artifacts=tuple(store.keep(file.file, file.path, sign) for file in files))
 
 
-def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], str], sign: StopSign) -> Yield:
+def _read_reports(  # noqa: PLR0917  (into what, of where, how)
+    found: Yield, kept: KeptCases, work: Path, glob: str, masked: Callable[[str], str], sign: StopSign
+) -> Yield:
     try:
         reports = collect(work, [glob], sign)
         if len(reports) > _MOST_REPORTS:
@@ -80,21 +86,16 @@ def _read_reports(found: Yield, work: Path, glob: str, masked: Callable[[str], s
             else:
                 found = replace(found, reason=f"{found.reason}; {error.message}")
             continue
-        found = replace(
-            found,
-            tests=add_summaries(*filter(None, (found.tests, summary))),
-            cases=found.cases + _masked_cases(cases[: _MOST_CASES - len(found.cases)], masked),
-        )
+        found = replace(found, tests=add_summaries(*filter(None, (found.tests, summary))))
+        kept.add(_masked_cases(cases, masked))
     return found
 
 
-def _masked_cases(cases: Sequence[TestCase], masked: Callable[[str], str]) -> tuple[TestCase, ...]:
-    return tuple(
-        replace(
+def _masked_cases(cases: Sequence[TestCase], masked: Callable[[str], str]) -> Iterator[TestCase]:
+    for case in cases:
+        yield replace(
             case,
             suite=masked(case.suite),
             name=masked(case.name),
             message=masked(case.message) if case.message else "",
         )
-        for case in cases
-    )
