@@ -184,6 +184,7 @@ def _show_hosts(service: str, hosts: "list[HostStatus]") -> None:
     for host in hosts:
         notes = [
             *([host.error] if host.error else []),
+            *host.in_the_way,
             *(["not finished"] if host.unfinished else []),
             *([f"locked by {host.lock}"] if host.lock else []),
             *([f"{len(host.going)} steps under way"] if host.going else []),
@@ -213,4 +214,5 @@ def _host_document(host: "HostStatus") -> dict[str, Any]:
         "lock": host.lock,
         "going": list(host.going),
         "error": host.error,
+        "in_the_way": list(host.in_the_way),
     }

@@ -79,6 +79,12 @@ def by_hand(plan: Plan, host: HostPlan) -> str:
     return "; ".join([*stops, " && ".join(map(_line, starts)) or ":"])
 
 
+def again_by_hand(plan: Plan, host: HostPlan) -> str:
+    """What follows the switch when a person goes back to this very deployment, from one that came after it."""
+    new = _Maker(plan, host, plan.new(host))
+    return " && ".join(map(_line, [*_run_back(new), *_activate(new, "activate")])) or ":"
+
+
 def _line(command: Command) -> str:
     """A user's command with all that it finds when Headway runs it, in a shell of its own."""
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())

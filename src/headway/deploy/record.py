@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from headway.deploy.commands import BACK_FINISH, by_hand
+from headway.deploy.commands import BACK_FINISH, again_by_hand, by_hand
 from headway.deploy.layout import group_and_attempt, release_directory, step_of
 from headway.deploy.plan import HostPlan, Plan, Predecessor
 
@@ -328,12 +328,25 @@ done"""
 
 
 def readme(plan: Plan, host: HostPlan) -> str:
-    """For a person on this host whose Headway is gone. @ROOT@ is filled in there."""
+    """For a person on this host whose Headway is gone. @ROOT@ is filled in there.
+
+    Written when a deployment is finished, and right also while the next one is half-way: that shows in `current`.
+    """
     before = host.predecessor
     lines = [
         f"{plan.service} in {plan.environment.name} on {host.spec.name}, put here by Headway.",
         "",
         f"Live:   {plan.release} (commit {plan.commit}), deployment {plan.deployment}, by {plan.requested_by}",
+    ]
+    half_way = [
+        "Look first whether a deployment has begun here since and has not ended: the two commands that go",
+        f"back above are for `readlink current` = {release_directory(plan.release)} and",
+        f"`readlink settings/current.env` = {plan.deployment}.env. Otherwise what is called live above is what",
+        "to go back to, by these two:",
+        "",
+        f"    {_link_by_hand(plan.release, plan.deployment)}",
+        f'    export HEADWAY_ROOT="@ROOT@"; {again_by_hand(plan, host)}',
+        "",
     ]
     if before is None:
         lines += ["Before: nothing. There is no release to go back to on this host.", ""]
@@ -344,8 +357,7 @@ def readme(plan: Plan, host: HostPlan) -> str:
             "",
             "To go back by hand, on each host, these two commands:",
             "",
-            f'  cd "@ROOT@" && ln -s {release_directory(before.release)} back && mv -T back current'
-            f" && ln -s {before.deployment}.env settings/back && mv -T settings/back settings/current.env",
+            f"  {_link_by_hand(before.release, before.deployment)}",
             "",
             f'  export HEADWAY_ROOT="@ROOT@"; {by_hand(plan, host)}',
             "",
@@ -354,9 +366,17 @@ def readme(plan: Plan, host: HostPlan) -> str:
             f"  headway rollback {plan.environment.name} --direct",
             "",
         ]
+    lines += half_way
     lines += [
         "journal        what was done here, a line each, in its order",
         "deployed.json  what is live and what was before",
         "current        the live release; its settings are settings/current.env",
     ]
     return "\n".join(lines)
+
+
+def _link_by_hand(release: str, deployment: str) -> str:
+    return (
+        f'cd "@ROOT@" && ln -s {release_directory(release)} back && mv -T back current'
+        f" && ln -s {deployment}.env settings/back && mv -T settings/back settings/current.env"
+    )

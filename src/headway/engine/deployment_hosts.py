@@ -8,7 +8,7 @@ from headway.deploy.lock import holders, told
 from headway.deploy.record import finished_on, is_half_way, live_facts, predecessor
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_plan import environment_of, host_plans
-from headway.engine.host_link import look_at_all
+from headway.engine.host_link import in_the_way, look_at_all
 
 if TYPE_CHECKING:
     from headway.engine.projects import Project
@@ -31,6 +31,8 @@ class HostStatus:
     going: tuple[str, ...]
     #: Why the host says nothing.
     error: str | None = None
+    #: What stands where a link of Headway's has to, in words: there is no telling what is live.
+    in_the_way: tuple[str, ...] = ()
 
 
 async def read_hosts(world: World, project: "Project", environment: str | None = None) -> list[HostStatus]:
@@ -59,6 +61,7 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
                     unfinished=is_half_way(record, predecessor(record, finished)),
                     lock=lock[0] if lock else None,
                     going=record.going(),
+                    in_the_way=tuple(in_the_way(link.root, name) for name in record.in_the_way),
                 )
             )
     return found

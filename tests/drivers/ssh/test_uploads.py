@@ -208,6 +208,15 @@ async def test_a_file_larger_than_the_disk_is_refused_before_a_byte(
     assert files_below(small_disk) == []
 
 
+async def test_a_file_that_would_fill_the_disk_is_refused_with_what_is_kept_free(
+    session: HostSession, small_disk: Path, tmp_path: Path
+) -> None:
+    source, sha256 = made(tmp_path, bytes(20 * 2**20))
+    with pytest.raises(DiskFullOnHost, match=r"are free, of which 8\.0 MiB are kept for the service"):
+        await session.upload(source, sha256, "disk/file")
+    assert files_below(small_disk) == []
+
+
 async def test_a_disk_that_fills_meanwhile_leaves_nothing(
     session: HostSession, small_disk: Path, tmp_path: Path
 ) -> None:

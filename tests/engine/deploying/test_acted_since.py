@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -15,7 +16,9 @@ from headway.engine.deployment_direct import rollback_direct
 from headway.engine.deployment_left import ActedSince
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployments import Result, Wish
+from headway.engine.releases import UnknownRelease
 from headway.store import deployments as rows
+from headway.store.database import open_database
 from headway.store.standings import standings_of
 from tests.support.deploying import Shop
 from tests.support.sshd import needs_sshd
@@ -293,3 +296,25 @@ async def test_a_host_whose_record_could_not_be_written_goes_back_no_further_tha
     assert state(bad) is S.ROLLED_BACK
     assert shop.serving() == ["two"] * 3
     assert [row.previous_release for row in bad.hosts] == [second.id] * 3
+
+
+async def test_the_readme_takes_back_by_hand_what_was_left_half_way(shop: Shop) -> None:
+    """It was written when the one before was finished, and does not go one further than that."""
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    async with left_at(shop, shop.release("three"), "web2", "activate"):
+        readme = (shop.place("web1") / "README.txt").read_text()
+        commands = [line for line in readme.splitlines() if line.startswith(("    cd ", "    export "))]
+        assert len(commands) == 2
+        for command in commands:
+            subprocess.run(["sh", "-c", command], check=True, cwd="/")
+    assert (shop.serving()[0], shop.current()[0]) == ("two", second.id)
+
+
+async def test_a_new_database_that_does_not_know_the_release_names_the_way_by_ssh(shop: Shop) -> None:
+    await put(shop, shop.release("one"))
+    with open_database(f"sqlite:///{shop.folder}/new.db") as shop.database:
+        await put(shop, shop.release("two"))
+        with pytest.raises(UnknownRelease) as caught:
+            await back(shop)
+    assert "headway rollback production --direct" in (caught.value.hint or "")

@@ -13,6 +13,7 @@ from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.engine.deployment_direct import rollback_direct
 from headway.engine.deployment_gate import GateHeld, Permission
 from headway.engine.deployment_hold import EnvironmentHeld
+from headway.engine.deployment_hosts import read_hosts
 from headway.engine.deployment_rollback import CannotPass, NothingBefore, rollback
 from headway.engine.deployments import Result, Wish
 from headway.engine.host_link import HostRefused
@@ -463,6 +464,10 @@ async def test_a_current_made_by_hand_is_refused_before_anything_is_drained(shop
         )
         with pytest.raises(HostRefused, match=r"web3: .*/current is not a link"):
             await asked
+    async with shop.world() as world:
+        told = await read_hosts(world, shop.project())
+    assert [len(one.in_the_way) for one in told] == [0, 0, 1]
+    assert "/current is not a link" in told[2].in_the_way[0]
     assert (current / "mine").read_text() == "by hand"
     assert {name: len(shop.journal(name)) for name in shop.names} == before, "a step was begun"
     assert shop.is_free()

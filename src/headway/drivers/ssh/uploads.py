@@ -143,6 +143,8 @@ def _room(session: "HostSession", destination: str, size: int, free: str) -> Non
 
 def _full(session: "HostSession", destination: str, size: int, free: int | None) -> DiskFullOnHost:
     left = "" if free is None else f", {format_size(free)} are free"
+    if free is not None and free >= size:
+        left += f", of which {format_size(_SPARE)} are kept for the service that lives there"
     return DiskFullOnHost(
         session.host.name,
         f"the disk of {session.host.name} has no room for {destination}: {format_size(size)} are needed{left}",
