@@ -21,7 +21,16 @@ from headway.deploy.host_states import (
     begin,
     finish,
 )
-from headway.deploy.rollout import Action, Asked, Decision, Facts, next_actions, watch_of, what_stands
+from headway.deploy.rollout import (
+    Action,
+    Asked,
+    Decision,
+    Facts,
+    next_actions,
+    watch_of,
+    what_stands,
+    what_to_do,
+)
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
 from tests.deploy.examples import NOW, deployment, rows
 
@@ -256,12 +265,214 @@ def test_ctrl_c(asked: Asked, states: str, active: str, state: DeploymentState, 
     assert decision.ask is (asked is Asked.PAUSE and not active)
 
 
+def told_rows(states: str, told: str, batch: int = 1) -> list[HostRow]:
+    """`told`: `web1=slow web3=exit 1`, hosts with their reasons, divided by commas."""
+    reasons = dict(one.split("=") for one in told.split(",") if one)
+    return [replace(row, reason=reasons.get(row.host, "")) for row in rows(states.split(), batch)]
+
+
+@pytest.mark.parametrize(
+    ("states", "facts", "told", "state", "verified", "reason"),
+    [
+        ("waiting preparing prepared", Facts(), "", D.RUNNING, False, "preparing, 1 of 3 hosts ready"),
+        ("prepared prepared", Facts(has_once=True), "", D.RUNNING, False, "running `once` on web1"),
+        ("migrating prepared", Facts(has_once=True), "", D.RUNNING, False, "running `once` on web1"),
+        ("live live prepared", Facts(), "", D.RUNNING, False, "batch 2 of 2: web3"),
+        ("checking live prepared", Facts(), "", D.RUNNING, False, "batch 1 of 2: web1"),
+        ("checking prepared prepared", Facts(), "", D.RUNNING, False, "batch 1 of 2: web1, web2"),
+        ("live finished live", Facts(), "", D.RUNNING, True, "all hosts serve, writing the record"),
+        ("finishing finished live", Facts(), "", D.RUNNING, True, "all hosts serve, writing the record"),
+        (
+            "live live waiting",
+            Facts(without=("web3",)),
+            "",
+            D.RUNNING,
+            True,
+            "2 of 3 hosts serve, writing the record",
+        ),
+        (
+            "finished finished",
+            Facts(active=frozenset({"web1"})),
+            "",
+            D.RUNNING,
+            False,
+            "waiting for what is under way",
+        ),
+        ("finished finished", Facts(), "", D.SUCCEEDED, True, "serves on all hosts"),
+        (
+            "finished finished finished",
+            Facts(),
+            "web1=it was slow,web3=no journal",
+            D.SUCCEEDED,
+            True,
+            "serves on all hosts, but web1: it was slow; web3: no journal",
+        ),
+        (
+            "finished waiting waiting",
+            Facts(without=("web2", "web3")),
+            "web1=it was slow",
+            D.SUCCEEDED,
+            True,
+            "serves on 1 of 3 hosts; web2, web3 left out, the next deployment brings it to them, but web1: it was slow",
+        ),
+        (
+            "finished left_out finished",
+            Facts(),
+            "web2=no route",
+            D.FAILED,
+            False,
+            "web2: no route; rel-b on web1, web3; rel-a on web2; bring one release to all, when web2 is mended: "
+            "headway deploy production --release rel-b, or headway deploy production --release rel-a",
+        ),
+        (
+            "unprepared prepared",
+            Facts(),
+            "web1=exit 1 in prepare",
+            D.FAILED,
+            False,
+            "web1: exit 1 in prepare; no host was switched",
+        ),
+        (
+            "unprepared unprepared",
+            Facts(),
+            "web1=exit 1,web2=exit 2",
+            D.FAILED,
+            False,
+            "web1: exit 1; web2: exit 2; no host was switched",
+        ),
+        ("live broken", Facts(), "web2=unwell", D.ROLLING_BACK, False, "web2: unwell"),
+        (
+            "prepared",
+            Facts(asked=Asked.BACK),
+            "",
+            D.CANCELLED,
+            False,
+            "asked to go back; no host was switched",
+        ),
+        ("live live", Facts(asked=Asked.BACK), "", D.ROLLING_BACK, False, "asked to go back"),
+        (
+            "live broken prepared",
+            Facts(has_once=True, once_compatible=False),
+            "web2=unwell",
+            D.FAILED,
+            False,
+            'web2: unwell; cannot go back: `once` has run and is declared rollback = "incompatible"; '
+            "go on with a repaired release: headway deploy production; "
+            "rel-b on web1; rel-a, drained, on web2; rel-a on web3",
+        ),
+        (
+            "checking broken prepared",
+            Facts(has_once=True, once_compatible=False),
+            "web2=unwell",
+            D.RUNNING,
+            False,
+            'web2: unwell; cannot go back: `once` has run and is declared rollback = "incompatible"; '
+            "go on with a repaired release: headway deploy production",
+        ),
+        (
+            "unprepared migrated",
+            Facts(has_once=True, once_compatible=False),
+            "web1=exit 1",
+            D.FAILED,
+            False,
+            "web1: exit 1; no host was switched",
+        ),
+        ("live prepared", Facts(asked=Asked.PAUSE), "", D.RUNNING, False, "paused"),
+        (
+            "checking prepared",
+            Facts(asked=Asked.PAUSE, active=frozenset({"web1"})),
+            "",
+            D.RUNNING,
+            False,
+            "finishing the step at hand",
+        ),
+        (
+            "live live prepared",
+            Facts(asked=Asked.STAY),
+            "",
+            D.CANCELLED,
+            False,
+            "stopped, as it was asked for; rel-b on web1, web2; rel-a on web3",
+        ),
+    ],
+)
+def test_what_is_said_at_each_step(
+    states: str, facts: Facts, told: str, state: DeploymentState, verified: bool, reason: str
+) -> None:
+    decision = next_actions(deployment(), told_rows(states, told, batch=2), facts)
+    assert (decision.state, decision.verified, decision.reason) == (state, verified, reason)
+
+
 def test_what_stands_where() -> None:
     found = rows([S.LIVE, S.WATCHING, S.BROKEN, S.PREPARED, S.REVERTED])
     found[2] = replace(found[2], switched_at=NOW)
     assert what_stands(deployment(), found) == (
         "rel-b on web1, web2; rel-b, not verified, on web3; rel-a on web4, web5"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "switched", "expected"),
+    [
+        (S.PREPARED, "rel-a", False, "rel-a on web1"),
+        (S.PREPARED, None, False, "nothing on web1"),
+        (S.WATCHING, "rel-a", True, "rel-b on web1"),
+        (S.FINISHED, "rel-a", True, "rel-b on web1"),
+        (S.SWITCHING, "rel-a", False, "rel-a, drained, on web1"),
+        (S.CHECKING, "rel-a", True, "rel-b, not verified, on web1"),
+        (S.BROKEN, None, False, "nothing, drained, on web1"),
+        (S.LEFT_OUT, "rel-a", False, "rel-a on web1"),
+        (S.LEFT_OUT, None, False, "unknown on web1"),
+        (S.REVERTING, "rel-a", True, "half-way between rel-b and rel-a on web1"),
+        (S.STUCK, None, True, "half-way between rel-b and nothing on web1"),
+        (S.REVERTED, "rel-a", True, "rel-a on web1"),
+    ],
+)
+def test_what_stands_on_a_host(state: HostState, before: str | None, switched: bool, expected: str) -> None:
+    row = replace(rows([state])[0], previous_release=before, switched_at=NOW if switched else None)
+    assert what_stands(deployment(), [row]) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "before", "kind", "expected"),
+    [
+        (
+            "broken stuck left_out live",
+            ["rel-a", "rel-b", "rel-z", None],
+            DeploymentKind.PLANNED,
+            [
+                "bring one release to all, when web1, web2, web3 is mended: headway deploy production --release rel-b",
+                "or headway deploy production --release rel-a",
+                "or headway deploy production --release rel-z",
+            ],
+        ),
+        (
+            "live stuck",
+            [None, None],
+            DeploymentKind.ROLLBACK,
+            [
+                "mend web2 and call it again: headway rollback production --to rel-b",
+                "or take another release: headway rollback production --to RELEASE",
+            ],
+        ),
+    ],
+)
+def test_what_a_person_does_next(
+    states: str, before: list[str | None], kind: DeploymentKind, expected: list[str]
+) -> None:
+    found = [
+        replace(row, previous_release=had) for row, had in zip(rows(states.split()), before, strict=True)
+    ]
+    assert what_to_do(deployment(kind=kind), found) == ", ".join(expected)
+
+
+def test_only_the_first_batch_is_watched() -> None:
+    facts = Facts(watch=timedelta(minutes=2))
+    assert [watch_of(row, facts) for row in rows([S.LIVE] * 3)] == [
+        timedelta(minutes=2),
+        timedelta(),
+        timedelta(),
+    ]
 
 
 def test_a_canary_is_watched_before_it_counts() -> None:

@@ -98,7 +98,7 @@ def test_when_the_hosts_are_taken_from_their_holder(
     else:
         number, stale = judge(lock, list(looks), wait=wait, owner=owner)
         assert (number, lock.clock.monotonic()) == expected
-        assert stale == {Holder("web1", 1, owner, looks[number])}
+        assert stale == frozenset({Holder("web1", 1, owner, looks[number])})
     assert told == ([f"{said}; watching for 30s whether it lives"] if said else [])
 
 
