@@ -1,11 +1,17 @@
-"""What a host tells is believed only as far as it can harm nobody else."""
+"""What a host tells is believed only as far as it can harm nobody else, and what is written there at the end."""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from headway.deploy.plan import Predecessor
+from headway.deploy.commands import by_hand
+from headway.deploy.plan import Plan, Predecessor
 from headway.deploy.record import (
+    HostRecord,
+    finish_script,
     finished_on,
     is_half_way,
     journal_entries,
@@ -13,7 +19,11 @@ from headway.deploy.record import (
     live_facts,
     predecessor,
     read_record,
+    readme,
+    running,
 )
+from headway.domain.contract import Once
+from tests.deploy.examples import deploy_spec, host, plan
 
 GOOD = {"release": "rel-5fe40cee0fcc", "commit": "a" * 40, "deployment": "dep-01abc"}
 #: Each would end a word of a script, or leave the folder that it names.
@@ -122,3 +132,244 @@ def test_what_is_said_of_the_live_release_is_of_that_release(current: str, commi
     assert live_facts(read_record(look)).get("commit") == commit
     assert live_facts(read_record(told({**GOOD, "previous": None}))) == {}
     assert live_facts(read_record(b"")) == {}
+
+
+LOOK = b"""\
+root /srv/shop/production
+open 12
+open 9
+closed 8
+closed 11
+owner 12 {"id":"x"}
+owner 9 7
+beat 12 4 5
+beat x 1
+ended epochs/8/steps/dep-1.web1.switch.10
+ended epochs/8/steps/dep-1.web1.switch.9
+going epochs/12/steps/dep-1.web1.back-a.11
+going epochs/12/steps/dep-1.web10.switch.1
+going epochs/12/steps/dep-11.web1.switch.1
+going epochs/12/steps/dep-1.web1.notes
+ended epochs/12/steps/dep-1.rack_web1.prepare.2
+current releases/rel-b
+current-settings dep-1.env
+in-the-way current
+in-the-way settings/current.env
+release rel-a ?
+release rel-b 12ab
+prepared rel-b 34cd
+settings dep-1
+"""
+
+
+def test_what_a_host_says_of_itself_word_by_word() -> None:
+    record = read_record(LOOK)
+    assert (record.root, record.exists) == ("/srv/shop/production", True)
+    assert (record.open, record.closed, record.highest) == ((9, 12), (8, 11), 12)
+    assert (record.owners, record.beats) == ({12: {"id": "x"}}, {12: "4 5"})
+    assert (record.current, record.live_release) == ("releases/rel-b", "rel-b")
+    assert (record.current_settings, record.in_the_way) == ("dep-1.env", ("current", "settings/current.env"))
+    assert record.releases == {"rel-a": "?", "rel-b": "12ab"}
+    assert (sorted(record.prepared), sorted(record.settings)) == (["rel-b 34cd"], ["dep-1"])
+    assert record.going() == (
+        "epochs/12/steps/dep-1.web1.back-a.11",
+        "epochs/12/steps/dep-1.web10.switch.1",
+        "epochs/12/steps/dep-11.web1.switch.1",
+        "epochs/12/steps/dep-1.web1.notes",
+    )
+
+
+def test_a_host_that_says_nothing_has_nothing() -> None:
+    record = read_record(b"absent\n")
+    assert record == HostRecord("", exists=False)
+    assert (record.highest, record.live_release, record.going()) == (0, None, ())
+    assert read_record(b"closed 3\nopen 2\n").highest == 3
+
+
+@pytest.mark.parametrize(
+    ("deployment", "host", "jobs"),
+    [
+        ("dep-1", "web1", [("switch", 9, True), ("switch", 10, True), ("back-a", 11, False)]),
+        ("dep-1", "web10", [("switch", 1, False)]),
+        ("dep-11", "web1", [("switch", 1, False)]),
+        # A host's name is that of a folder there.
+        ("dep-1", "rack/web1", [("prepare", 2, True)]),
+        ("dep-2", "web1", []),
+    ],
+)
+def test_the_jobs_of_one_host_are_its_own_and_the_earliest_comes_first(
+    deployment: str, host: str, jobs: list[tuple[str, int, bool]]
+) -> None:
+    found = read_record(LOOK).jobs(deployment, host)
+    assert [(job.group, job.attempt, job.ended) for job in found] == jobs
+    assert all(job.directory.rpartition("/")[2].startswith(deployment) for job in found)
+
+
+@pytest.mark.parametrize(
+    ("current", "settings", "expected"),
+    [
+        ("releases/rel-b", "dep-1.env", Predecessor("rel-b", "", "dep-1")),
+        ("releases/rel-b", "dep-1.json", None),
+        ("releases/rel-b", None, None),
+        (None, "dep-1.env", None),
+        ("releases/$(id)", "dep-1.env", None),
+        ("releases/rel-b", "$(id).env", None),
+    ],
+)
+def test_what_runs_is_told_by_the_links(
+    current: str | None, settings: str | None, expected: Predecessor | None
+) -> None:
+    assert running(HostRecord("/x", current=current, current_settings=settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("deployed", "expected"),
+    [
+        ({"release": "rel-a", "commit": "c", "deployment": "dep-1"}, Predecessor("rel-a", "c", "dep-1")),
+        ({"release": "rel-a", "deployment": "dep-1"}, Predecessor("rel-a", "", "dep-1")),
+        ({"release": "rel-a", "commit": "c"}, None),
+        ({"commit": "c", "deployment": "dep-1"}, None),
+    ],
+)
+def test_half_a_record_is_no_way_back(deployed: dict[str, object], expected: Predecessor | None) -> None:
+    assert predecessor(HostRecord("/x", deployed=deployed)) == expected
+
+
+def finished(root: Path, whole: Plan, *, number: int = 7) -> None:
+    """Runs the script that ends a deployment, as the owner of epoch 9."""
+    (root / "current").symlink_to(f"releases/{whole.release}")
+    (root / "settings/current.env").symlink_to(f"{whole.deployment}.env")
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=finish_script(whole, whole.hosts[0], number=number, kind="hotfix"),
+        env={"PATH": "/usr/bin:/bin", "HEADWAY_ROOT": str(root), "HEADWAY_EPOCH": str(root / "epochs/9")},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (root / "settings/current.env").unlink()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with eight releases and settings, the highest number the newest, and epochs 3 to 8 that are closed."""
+    for name in ("releases", "settings", "unpacked", "prepared", "uploads", "epochs/9"):
+        (tmp_path / name).mkdir(parents=True)
+    for number in range(1, 9):
+        made = [tmp_path / f"releases/rel-{number}", tmp_path / f"settings/dep-{number}.env"]
+        made[0].mkdir()
+        (tmp_path / f"unpacked/rel-{number}").touch()
+        (tmp_path / f"settings/dep-{number}.json").touch()
+        made[1].touch()
+        for path in made:
+            os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
+    for number in range(3, 9):
+        (tmp_path / f"epochs/{number}.closed").mkdir()
+    return tmp_path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("keep", "releases", "settings"),
+    [
+        # The live one, the one before it, and the newest of the others; of settings twice as many.
+        (0, "rel-3 rel-5", "dep-3 dep-5"),
+        (1, "rel-3 rel-5 rel-8", "dep-3 dep-5 dep-7 dep-8"),
+        (2, "rel-3 rel-5 rel-7 rel-8", "dep-3 dep-5 dep-4 dep-6 dep-7 dep-8"),
+        (9, " ".join(f"rel-{n}" for n in range(1, 9)), " ".join(f"dep-{n}" for n in range(1, 9))),
+    ],
+)
+def test_what_is_kept_on_a_host(root: Path, keep: int, releases: str, settings: str) -> None:
+    on = host("web1", before=Predecessor("rel-3", "a" * 40, "dep-3"))
+    finished(root, plan(on, release="rel-5", deployment="dep-5", deploy=deploy_spec(keep=keep)))
+    assert names(root / "releases") == sorted(releases.split())
+    assert names(root / "unpacked") == sorted(releases.split())
+    assert names(root / "settings") == sorted(
+        f"{name}.{end}" for name in settings.split() for end in ("env", "json")
+    )
+    assert names(root / "epochs") == ["6.closed", "7.closed", "8.closed", "9"]
+
+
+@pytest.mark.parametrize(
+    ("once", "rollback", "passable"),
+    [
+        (None, False, True),
+        (Once("migrate", rollback_compatible=True), False, True),
+        (Once("migrate", rollback_compatible=False), False, False),
+        # A rollback runs no `once`.
+        (Once("migrate", rollback_compatible=False), True, True),
+    ],
+)
+def test_what_is_written_on_a_host_at_the_end(
+    root: Path, once: Once | None, rollback: bool, passable: bool
+) -> None:
+    whole = plan(deploy=deploy_spec(once=once), rollback=rollback)
+    finished(root, whole)
+    told = json.loads((root / "deployed.json").read_text())
+    assert told.pop("at").endswith("Z")
+    assert told == {
+        "service": "shop",
+        "environment": "production",
+        "host": "web1",
+        "release": "rel-b",
+        "commit": "b" * 40,
+        "deployment": "dep-2",
+        "number": 7,
+        "kind": "hotfix",
+        "by": "ana@laptop",
+        "passable": passable,
+        "previous": {"release": "rel-a", "commit": "a" * 40, "deployment": "dep-1"},
+        "token": 9,
+    }
+    assert (root / "README.txt").read_text() == readme(whole, whole.hosts[0]).replace(
+        "@ROOT@", str(root)
+    ) + "\n"
+
+
+def test_the_first_one_on_a_host_has_nothing_before_it(root: Path) -> None:
+    whole = plan(host("web1", before=None))
+    finished(root, whole)
+    assert json.loads((root / "deployed.json").read_text())["previous"] is None
+    text = (root / "README.txt").read_text()
+    assert text.startswith(f"""\
+shop in production on web1, put here by Headway.
+
+Live:   rel-b (commit {"b" * 40}), deployment dep-2, by ana@laptop
+Before: nothing. There is no release to go back to on this host.
+
+""")
+    assert text.endswith("""
+
+journal        what was done here, a line each, in its order
+deployed.json  what is live and what was before
+current        the live release; its settings are settings/current.env
+""")
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+def test_the_readme_says_how_to_go_back_by_hand(rollback: bool) -> None:
+    whole = plan(rollback=rollback)
+    on = whole.hosts[0]
+    undoes = ", which was left by a rollback: going back to it undoes that" if rollback else ""
+    assert readme(whole, on).startswith(f"""\
+shop in production on web1, put here by Headway.
+
+Live:   rel-b (commit {"b" * 40}), deployment dep-2, by ana@laptop
+Before: rel-a (commit {"a" * 40}), deployment dep-1{undoes}
+
+To go back by hand, on each host, these two commands:
+
+  cd "@ROOT@" && ln -s releases/rel-a back && mv -T back current \
+&& ln -s dep-1.env settings/back && mv -T settings/back settings/current.env
+
+  export HEADWAY_ROOT="@ROOT@"; {by_hand(whole, on)}
+
+From anywhere with SSH, without Headway's database, on all hosts:
+
+  headway rollback production --direct
+
+""")

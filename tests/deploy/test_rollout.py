@@ -234,6 +234,11 @@ def test_a_rollback_to_a_release_that_does_not_come_up_stops_while_something_ser
     assert (actions(decision), decision.state) == (expected, state)
 
 
+def test_a_rollback_that_stops_names_every_host_that_serves_on() -> None:
+    kind = DeploymentKind.ROLLBACK
+    assert "and web3, web4 serve on;" in decide("broken broken prepared prepared", batch=2, kind=kind).reason
+
+
 def test_a_rollback_that_stops_says_what_serves_and_what_to_do() -> None:
     found = rows([S.BROKEN, S.BROKEN, S.PREPARED], batch=2)
     found[:2] = [replace(row, reason="health (tcp): refused", switched_at=NOW) for row in found[:2]]
