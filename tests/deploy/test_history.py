@@ -88,6 +88,21 @@ def test_the_settings_of_a_rollback_that_reached_some_hosts_are_those_that_all_h
     assert found.deployment == "dep-1"
 
 
+@pytest.mark.parametrize(
+    ("again", "deployment"),
+    [
+        # The later settings, once all hosts have them.
+        (Live("dep-2", "rel-a", "c2", DeploymentKind.ROLLBACK), "dep-2"),
+        (Live("dep-2", "rel-a", "c2", DeploymentKind.ROLLBACK, came=Came.PARTLY), "dep-1"),
+    ],
+)
+def test_the_same_release_once_more_is_one_of_the_history(again: Live, deployment: str) -> None:
+    first = Live("dep-1", "rel-a", "c1", DeploymentKind.HOTFIX)
+    assert good_history([first, again]) == [
+        Live(deployment, "rel-a", "c2", DeploymentKind.HOTFIX, came=again.came)
+    ]
+
+
 D, K = DeploymentState, DeploymentKind
 
 
@@ -129,6 +144,8 @@ def test_what_a_deployment_says_of_its_release(
         ("A B! C", "A", "B"),
         ("A B!", "A", "B"),
         ("A B! B", "A", "B"),
+        ("A B B!", "A", "B"),
+        ("A B B", "A", None),
     ],
 )
 def test_what_may_not_be_passed(succeeded: str, target: str, blocker: str | None) -> None:

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.deploy.host_states import MOVES, HostState
-from headway.deploy.standing import Before, stand, what_runs
+from headway.deploy.standing import Before, put_back, stand, what_runs, without
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.standing import Standing, StandingState
 from tests.support.clocks import NOON
@@ -125,3 +126,128 @@ def test_no_host_is_left_out_of_the_sentence_that_differs(hosts: list[tuple[str,
         differs = one.release != main.release or one.missed_since or one.state is StandingState.UNCLEAR
         assert (one.host in runs.sentence) == bool(differs)
     assert runs.is_whole == (runs.sentence == main.release)
+
+
+@pytest.mark.parametrize(
+    ("release", "serving", "expected"),
+    [
+        # What most have; of as many, what came last; of the same moment, the last by name.
+        (["rel-5", "rel-6", "rel-6"], [1, 1, 1], "rel-6"),
+        (["rel-5", "rel-5", "rel-6"], [1, 1, 9], "rel-5"),
+        (["rel-5", "rel-6"], [2, 1], "rel-5"),
+        (["rel-5", "rel-6"], [1, 2], "rel-6"),
+        (["rel-5", "rel-6"], [1, 1], "rel-6"),
+        (["rel-6", "rel-5"], [1, 1], "rel-5"),
+        (["rel-5", "rel-6"], [1, None], "rel-5"),
+        (["rel-5", None, None], [1, 9, 9], "rel-5"),
+        ([None, None], [1, 1], None),
+    ],
+)
+def test_what_runs_is_what_most_have(
+    release: list[str | None], serving: list[int | None], expected: str | None
+) -> None:
+    """`serving`: since which hour."""
+    found = [
+        replace(
+            nothing(f"web{number}"),
+            release=one,
+            since=None if hour is None else NOON + timedelta(hours=hour),
+        )
+        for number, (one, hour) in enumerate(zip(release, serving, strict=True), start=1)
+    ]
+    main = what_runs(found[::-1]).main
+    assert (main.release if main else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("releases", "sentence", "whole"),
+    [
+        ("rel-5", "rel-5", True),
+        ("rel-5 rel-5 rel-6", "rel-5 on 2 of 3; rel-6 on web3", False),
+        ("rel-5 rel-5 rel-5 rel-6 rel-6 -", "rel-5 on 3 of 6; rel-6 on web4, web5; nothing on web6", False),
+        ("rel-5 rel-5 rel-6!", "rel-5 on 2 of 3; web3 unclear: exit 1 (had rel-6)", False),
+        ("rel-5 rel-5!", "rel-5 on 1 of 2; web2 unclear: exit 1", False),
+        ("rel-5 rel-5 rel-6 -!", "rel-5 on 2 of 4; rel-6 on web3; web4 unclear: exit 1 (had nothing)", False),
+        ("-!", "web1 unclear: exit 1 (had nothing)", False),
+        ("rel-5?", "rel-5 on 0 of 1; web1 not reached since 2026-03-29 12:00 UTC", False),
+        ("-", "nothing", True),
+    ],
+)
+def test_the_sentence(releases: str, sentence: str, whole: bool) -> None:
+    """`!` is unclear, `?` was missed."""
+    found = []
+    for number, word in enumerate(releases.split(), start=1):
+        release = word.strip("-!?")
+        one = replace(nothing(f"web{number}"), release=f"{release}" if release else None)
+        if word.endswith("!"):
+            one = replace(one, state=StandingState.UNCLEAR, reason="exit 1")
+        found.append(replace(one, missed_since=NOON) if word.endswith("?") else one)
+    runs = what_runs(found)
+    assert (runs.sentence, runs.is_whole) == (sentence, whole)
+
+
+def test_what_is_left_over_or_missed_for_a_reason_is_told() -> None:
+    gone = replace(serving("web9"), member=False)
+    missed = replace(serving("web2"), missed_since=NOON, missed_why="left out by ana")
+    runs = what_runs([gone, missed, serving("web1")])
+    assert runs.sentence == (
+        "rel-5 on 1 of 2; web2 left out by ana since 2026-03-29 12:00 UTC; "
+        "web9 is no longer of it and still has rel-5"
+    )
+    assert not what_runs([gone, serving("web1")]).is_whole
+
+
+LATER = NOON + timedelta(hours=1)
+
+
+def test_a_host_serves_since_it_was_verified_and_the_same_deployment_changes_nothing() -> None:
+    found = stand(nothing("web1"), SIX, replace(row(S.LIVE), verified_at=LATER), None, "", NOON)
+    assert found == replace(
+        nothing("web1"),
+        release="rel-6",
+        commit=SIX.commit,
+        deployment=SIX.id,
+        number=6,
+        since=LATER,
+        state=StandingState.SERVES,
+    )
+    assert stand(found, SIX, row(S.FINISHED), None, "", NOON) == found
+    assert stand(found, FIVE, row(S.WATCHING), None, "", NOON).since == NOON
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "reason"),
+    [
+        (S.SWITCHING, StandingState.MOVING, ""),
+        (S.REVERTING, StandingState.MOVING, ""),
+        (S.BROKEN, StandingState.UNCLEAR, "exit 1"),
+        (S.STUCK, StandingState.UNCLEAR, "exit 1"),
+        (S.PREPARED, StandingState.SERVES, ""),
+        (S.LIVE, StandingState.SERVES, ""),
+    ],
+)
+def test_what_a_host_is_said_to_do(state: HostState, expected: StandingState, reason: str) -> None:
+    left = replace(serving("web1"), member=False)
+    found = stand(left, SIX, row(state, reason="exit 1"), None, "", NOON)
+    assert (found.state, found.reason, found.member) == (expected, reason, True)
+
+
+def test_what_was_put_back_has_stood_there_since_it_came_back() -> None:
+    before = Before("rel-5", FIVE.commit, FIVE.id, 5)
+    assert put_back(serving("web1", FIVE), before, LATER).since == NOON
+    back = put_back(after(serving("web1", SIX), [S.STUCK]), before, LATER)
+    assert (back.release, back.commit, back.deployment, back.number) == ("rel-5", FIVE.commit, FIVE.id, 5)
+    assert (back.since, back.state, back.reason) == (LATER, StandingState.SERVES, "")
+    emptied = put_back(serving("web1", SIX), None, LATER)
+    assert (emptied.release, emptied.commit, emptied.deployment, emptied.number, emptied.since) == (
+        None,
+        "",
+        None,
+        None,
+        LATER,
+    )
+
+
+def test_only_members_that_the_file_names_no_more_leave() -> None:
+    standing = [serving("web1"), serving("web2"), replace(serving("web3"), member=False)]
+    assert without(standing, ["web1"]) == [replace(serving("web2"), member=False)]
