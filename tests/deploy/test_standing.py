@@ -170,6 +170,7 @@ def test_what_runs_is_what_most_have(
         ("rel-5 rel-5 rel-6 -!", "rel-5 on 2 of 4; rel-6 on web3; web4 unclear: exit 1 (had nothing)", False),
         ("-!", "web1 unclear: exit 1 (had nothing)", False),
         ("rel-5?", "rel-5 on 0 of 1; web1 not reached since 2026-03-29 12:00 UTC", False),
+        ("rel-5!?", "rel-5 on 0 of 1; web1 not reached since 2026-03-29 12:00 UTC, unclear: exit 1", False),
         ("-", "nothing", True),
     ],
 )
@@ -179,9 +180,9 @@ def test_the_sentence(releases: str, sentence: str, whole: bool) -> None:
     for number, word in enumerate(releases.split(), start=1):
         release = word.strip("-!?")
         one = replace(nothing(f"web{number}"), release=f"{release}" if release else None)
-        if word.endswith("!"):
+        if "!" in word:
             one = replace(one, state=StandingState.UNCLEAR, reason="exit 1")
-        found.append(replace(one, missed_since=NOON) if word.endswith("?") else one)
+        found.append(replace(one, missed_since=NOON) if "?" in word else one)
     runs = what_runs(found)
     assert (runs.sentence, runs.is_whole) == (sentence, whole)
 
