@@ -32,6 +32,11 @@ def candidates(*succeeded: dict[str, int]) -> list[Candidate]:
         # Of several that passed: the live one, else the one that passed last.
         ([{"staging": 9}, {"staging": 8}], "staging", "rel-2", ("rel-2", "passed staging")),
         ([{"staging": 8}, {"staging": 9}], "staging", None, ("rel-2", "passed staging")),
+        # Where it went besides says nothing of that.
+        ([{"staging": 8, "testing": 20}, {"staging": 9}], "staging", None, ("rel-2", "passed staging")),
+        # Something else is live there, of another commit.
+        ([{}, {}], None, "rel-9", ("rel-1", "was made first")),
+        ([{}, {"testing": 3, "alpha": 5}], "staging", "rel-9", ("rel-2", "was deployed to alpha")),
         # What is live without having passed (staging came later) does not go before what has.
         ([{"production": 2}, {"staging": 3}], "staging", "rel-1", ("rel-2", "passed staging")),
         ([{"production": 2}, {}], "staging", "rel-1", ("rel-1", "is live in production")),
