@@ -103,6 +103,7 @@ def test_settings_of_another_deployment_tell_of_one_that_was_left() -> None:
     [
         ("", None),
         ("dep-1 prepare, dep-1 once", None),
+        ("dep-1 prepare:web", None),
         ("dep-1 drain", "dep-1"),
         ("dep-1 drain, dep-1 switch, dep-1 finish", None),
         ("dep-1 drain:web, dep-1 back-switch, dep-1 back-undrain:web", "dep-1"),
@@ -373,3 +374,72 @@ From anywhere with SSH, without Headway's database, on all hosts:
   headway rollback production --direct
 
 """)
+
+
+LAST = {"release": "rel-b", "deployment": "dep-2", "previous": {"release": "rel-a", "deployment": "dep-1"}}
+
+
+@pytest.mark.parametrize(
+    ("deployed", "current", "settings", "before", "half"),
+    [
+        # Nothing was ever finished: whatever stands there was left.
+        (None, None, None, None, False),
+        (None, "rel-b", "dep-2.env", None, True),
+        # It is what was finished last, or another release.
+        (LAST, "rel-b", "dep-2.env", Predecessor("rel-b", "", "dep-2"), False),
+        (LAST, "rel-c", "dep-2.env", Predecessor("rel-b", "", "dep-2"), True),
+        (LAST, None, None, Predecessor("rel-b", "", "dep-2"), True),
+        # The same release with the settings of a deployment that was left.
+        (LAST, "rel-b", "dep-3.env", Predecessor("rel-b", "", "dep-2"), True),
+        (LAST, "rel-b", None, Predecessor("rel-b", "", "dep-2"), False),
+        # Somebody went back by hand, with or without the settings.
+        (LAST, "rel-a", "dep-1.env", Predecessor("rel-a", "", "dep-1"), False),
+        (LAST, "rel-a", "dep-2.env", Predecessor("rel-a", "", "dep-1"), False),
+        (LAST, "rel-a", "dep-3.env", Predecessor("rel-a", "", "dep-1"), True),
+        (None, "rel-a", "dep-1.env", Predecessor("rel-a", "", "dep-1"), False),
+    ],
+)
+def test_a_host_is_half_way_where_its_links_are_not_those_of_what_was_finished(
+    deployed: dict[str, object] | None,
+    current: str | None,
+    settings: str | None,
+    before: Predecessor | None,
+    half: bool,
+) -> None:
+    record = HostRecord(
+        "/x",
+        current=current and f"releases/{current}",
+        current_settings=settings,
+        deployed=deployed,
+    )
+    assert is_half_way(record, before) is half
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # Of what its own record knows, that is believed; of what other hosts alone finished, they are.
+        ("dep-1.env", Predecessor("rel-b", "", "dep-2")),
+        ("dep-2.env", Predecessor("rel-b", "", "dep-2")),
+        ("dep-3.env", Predecessor("rel-b", "c3", "dep-3")),
+        ("dep-4.env", Predecessor("rel-b", "", "dep-2")),
+    ],
+)
+def test_what_others_finished_is_believed_of_what_a_host_does_not_know(
+    settings: str, expected: Predecessor
+) -> None:
+    record = HostRecord("/x", current="releases/rel-b", current_settings=settings, deployed=LAST)
+    assert predecessor(record, {"dep-1": "c1", "dep-2": "c2", "dep-3": "c3"}) == expected
+
+
+def test_a_record_without_one_before_it_says_nothing_of_another_release() -> None:
+    record = HostRecord("/x", current="releases/rel-a", deployed={"release": "rel-b", "previous": "rel-a"})
+    assert live_facts(record) == {}
+
+
+def test_the_end_of_the_last_step_ends_it_and_its_begin_does_not() -> None:
+    drain = {"deployment": "dep-1", "step": "drain", "event": "begin"}
+    finish = {"deployment": "dep-1", "step": "finish"}
+    assert left_open([drain, {**finish, "event": "begin"}]) == "dep-1"
+    assert left_open([drain, {**finish, "event": "end", "exit": 0}]) is None
+    assert left_open([drain, {**finish, "event": "begin", "exit": 0}]) == "dep-1"

@@ -2,13 +2,15 @@
 
 import itertools
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headway.domain.outbox import Effect
+from headway.domain.outbox import Effect, EffectState
 from headway.store import outbox
 from headway.store.database import Database, Transaction, open_database
 
@@ -315,3 +317,67 @@ def shared(tmp_path_factory, postgresql_server):  # type: ignore[no-untyped-def]
         open_database(url) as postgresql,
     ):
         yield {"sqlite": sqlite, "postgresql": postgresql}
+
+
+def test_an_effect_is_told_whole_at_each_step(database: Database) -> None:
+    """When it was put, is due, was sent, and what came of it."""
+
+    def first() -> Effect:
+        return database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))[-1]
+
+    put(database, "a", "b")
+    put(database, "b", kind="mail")
+    waits = first()
+    assert (waits.kind, waits.key, waits.subject, waits.body) == (KIND, "a", "shop", "body of a")
+    assert (waits.state, waits.created_at, waits.due_at) == (EffectState.WAITING, NOW, NOW)
+    assert (waits.attempts, waits.note, waits.sent_at) == (0, "", None)
+    (taken,) = take(database, at(1))
+    assert (taken.id, taken.position, taken.attempts, taken.due_at) == (
+        waits.id,
+        waits.position,
+        1,
+        at(1) + LEASE,
+    )
+    behind = database.read(lambda tx: outbox.effects_of(tx, KIND, "shop", limit=1))
+    assert [(one.key, one.due_at) for one in behind] == [("b", None)]
+    assert behind[0].position > waits.position
+    database.transact(lambda tx: outbox.mark_sent(tx, taken, at(2), note="answered 200"))
+    assert first() == replace(taken, state=EffectState.SENT, due_at=None, note="answered 200", sent_at=at(2))
+    (after,) = take(database, at(3))
+    assert after.key == "b"
+    assert not database.transact(lambda tx: outbox.mark_sent(tx, taken, at(4)))
+
+
+@pytest.mark.parametrize(
+    ("mark", "state"),
+    [(outbox.mark_failed, EffectState.FAILED), (outbox.mark_obsolete, EffectState.OBSOLETE)],
+)
+def test_what_was_not_sent_says_why_and_what_waits_behind_it_is_due_then(
+    database: Database, mark: Callable[..., bool], state: EffectState
+) -> None:
+    put(database, "a", "b")
+    (taken,) = take(database)
+    assert database.transact(lambda tx: mark(tx, taken, at(5), note="no receiver"))
+    later, ended = database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))
+    assert (ended.state, ended.note, ended.sent_at, ended.due_at) == (state, "no receiver", None, None)
+    assert (later.key, later.due_at) == ("b", at(5))
+    assert database.read(lambda tx: outbox.next_due(tx, [KIND])) == at(5)
+
+
+def test_nothing_is_due_to_who_sends_nothing(database: Database) -> None:
+    put(database, "a")
+    assert database.transact(lambda tx: outbox.take_due(tx, [], NOW, limit=9, lease=LEASE)) == []
+    assert database.read(lambda tx: outbox.next_due(tx, [])) is None
+    assert database.read(lambda tx: outbox.next_due(tx, ["mail"])) is None
+
+
+def test_one_that_a_later_one_replaced_says_so(database: Database) -> None:
+    put_latest(database, "queued")
+    put_latest(database, "running")
+    (sending,) = take(database)
+    put_latest(database, "succeeded")
+    assert database.transact(
+        lambda tx: outbox.retry_at(tx, sending, at(600), NOW, note="answered 503", latest_only=True)
+    )
+    notes = [one.note for one in database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))]
+    assert notes == ["", "a later one took its place", "a later one took its place"]
