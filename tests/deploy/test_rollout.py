@@ -416,6 +416,39 @@ def test_what_stands_where() -> None:
     )
 
 
+def test_a_pause_breaks_off_what_only_asks_and_is_under_way() -> None:
+    facts = Facts(asked=Asked.PAUSE, active=frozenset({"web1", "web3"}))
+    decision = decide("checking watching switching prepared", batch=4, facts=facts)
+    assert (decision.stop, decision.ask, actions(decision)) == (frozenset({"web1"}), False, "")
+
+
+@pytest.mark.parametrize(
+    ("states", "active"), [("reverting live", "web1"), ("rechecking live", ""), ("reverted", "")]
+)
+def test_the_way_back_keeps_the_reason_for_which_it_began(states: str, active: str) -> None:
+    facts = Facts(active=frozenset(active.split()))
+    decision = decide(states, state=D.ROLLING_BACK, reason="web3: unwell", facts=facts)
+    assert decision.reason == "web3: unwell"
+
+
+def test_what_was_begun_by_one_who_was_killed_is_followed_under_the_same_reason() -> None:
+    found = told_rows("unprepared preparing", "web1=exit 1")
+    decision = next_actions(deployment(), found, Facts())
+    assert (decision.reason, actions(decision)) == ("web1: exit 1", "prepare:web2")
+
+
+def test_hosts_left_out_and_hosts_broken_are_both_missing() -> None:
+    facts = Facts(without=("web3",))
+    decision = decide("live broken waiting", kind=DeploymentKind.ROLLBACK, facts=facts)
+    assert (decision.reason, decision.verified) == ("1 of 3 hosts serve, writing the record", False)
+
+
+def test_the_first_release_of_all_has_nothing_to_go_back_to() -> None:
+    found = [replace(row, previous_release=None) for row in rows([S.LIVE, S.STUCK])]
+    decision = next_actions(deployment(state=D.ROLLING_BACK, reason="why"), found, Facts())
+    assert "stopped: nothing does not come up, and web1 serves on" in decision.reason
+
+
 @pytest.mark.parametrize(
     ("state", "before", "switched", "expected"),
     [

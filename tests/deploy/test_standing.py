@@ -233,10 +233,19 @@ def test_what_a_host_is_said_to_do(state: HostState, expected: StandingState, re
     assert (found.state, found.reason, found.member) == (expected, reason, True)
 
 
+def test_what_was_unclear_is_told_no_more_once_it_goes_on() -> None:
+    unclear = replace(serving("web1"), state=StandingState.UNCLEAR, reason="exit 1")
+    for state, expected in ((S.SWITCHING, StandingState.MOVING), (S.LIVE, StandingState.SERVES)):
+        found = stand(unclear, SIX, row(state), None, "", NOON)
+        assert (found.state, found.reason) == (expected, "")
+
+
 def test_what_was_put_back_has_stood_there_since_it_came_back() -> None:
     before = Before("rel-5", FIVE.commit, FIVE.id, 5)
     assert put_back(serving("web1", FIVE), before, LATER).since == NOON
-    back = put_back(after(serving("web1", SIX), [S.STUCK]), before, LATER)
+    unclear = replace(serving("web1", SIX), state=StandingState.UNCLEAR, reason="exit 1")
+    assert stand(unclear, SIX, row(S.REVERTED), before, "", LATER) == put_back(unclear, before, LATER)
+    back = put_back(unclear, before, LATER)
     assert (back.release, back.commit, back.deployment, back.number) == ("rel-5", FIVE.commit, FIVE.id, 5)
     assert (back.since, back.state, back.reason) == (LATER, StandingState.SERVES, "")
     emptied = put_back(serving("web1", SIX), None, LATER)
