@@ -388,3 +388,10 @@ def test_only_a_hotfix_that_repairs_something_passes_a_freeze(
     told = server(frozen=(Frozen("feast", "", None, mild),), hotfix=hotfix, nothing_to_repair=nothing)
     answer = may_deploy(environment(), "rel-b", told)
     assert answer.reason == (reason or "nothing stands in the way")
+
+
+def test_a_hotfix_that_passes_one_freeze_is_still_held_by_another() -> None:
+    frozen = (Frozen("feast", "", None, True), Frozen("audit", "", None, False))
+    for order in (frozen, frozen[::-1]):
+        answer = may_deploy(environment(), "rel-b", server(frozen=order, hotfix=True))
+        assert [one.reason for one in answer.obstacles] == ["production is frozen: audit"]
