@@ -103,10 +103,10 @@ def test_when_the_hosts_are_taken_from_their_holder(
 
 
 def test_an_owner_on_the_hosts_is_this_very_process() -> None:
-    me = this_process("ana")
-    assert host_lock._process(Holder("web1", 1, OURS, "")) == me
-    assert (OURS.reason, OURS.deployment, OURS.since) == ("deploys rel-y", "dep-3", "now")
-    assert OURS.id != new_owner("ana", "deploys rel-y", "dep-3", "now").id, "each taking is told apart"
+    mine = new_owner("ana", "deploys rel-y", "dep-3", "now")
+    assert host_lock._process(Holder("web1", 1, mine, "")) == this_process("ana")
+    assert (mine.reason, mine.deployment, mine.since) == ("deploys rel-y", "dep-3", "now")
+    assert mine.id != new_owner("ana", "deploys rel-y", "dep-3", "now").id, "each taking is told apart"
 
 
 def test_why_nothing_can_be_done_on_a_host(lock: HostsLock) -> None:
