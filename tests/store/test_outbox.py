@@ -381,3 +381,14 @@ def test_one_that_a_later_one_replaced_says_so(database: Database) -> None:
     )
     notes = [one.note for one in database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))]
     assert notes == ["", "a later one took its place", "a later one took its place"]
+
+
+def test_the_latest_stands_behind_what_was_put_before_it(database: Database) -> None:
+    put(database, "a", "b", "c")
+    put_latest(database, "latest", subject="blog")
+    put(database, "d")
+    (latest,) = database.read(lambda tx: outbox.effects_of(tx, KIND, "blog"))
+    positions = {
+        one.key: one.position for one in database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))
+    }
+    assert positions["c"] < latest.position < positions["d"]
