@@ -141,11 +141,11 @@ def hosts_of(tx: Transaction, deployment_id: str) -> list[HostRow]:
 
 
 def steps_of(tx: Transaction, deployment_id: str) -> list[DeploymentStep]:
-    """In the order in which they began."""
+    """In the order in which they began; of those that began in one millisecond, the first to end came first."""
     rows = tx.all(
         """
         SELECT * FROM deployment_steps WHERE deployment = :deployment
-        ORDER BY started_at, host, attempt, step
+        ORDER BY started_at, host, attempt, COALESCE(finished_at, 9223372036854775807), step
         """,
         deployment=deployment_id,
     )

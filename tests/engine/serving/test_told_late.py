@@ -152,7 +152,14 @@ async def test_what_another_server_has_worked_on_meanwhile_moves_nothing_back(se
     await serving.take_in()
 
     def store(tx: Transaction) -> Taken | None:
-        return store_group(tx, repository, slow, serving.server.now(), serving.server.observer)
+        return store_group(
+            tx,
+            repository,
+            slow,
+            serving.server.now(),
+            serving.server.observer,
+            serving.server.repositories.leave_service,
+        )
 
     assert serving.database.transact(store) is None
     assert at(serving, repository) == two
