@@ -139,12 +139,16 @@ def test_the_gate_in_the_terminal(shop: ServedShop) -> None:
 @pytest.mark.slow
 def test_ctrl_c_without_a_terminal_goes_back(shop: ServedShop) -> None:
     before = something_live(shop)
-    slow = shop.contract.replace("activate = '", 'activate = \'touch "$HEADWAY_ROOT/begun"; sleep 2; ')
+    slow = shop.contract.replace("activate = '", 'activate = \'touch "$HEADWAY_ROOT/begun"; sleep 5; ')
     whole, shop.contract = shop.contract, slow
     try:
         shop.push("slow")
         with shop.start("deploy", "staging") as process:
             wait_until((shop.host.folder / "home/apps/shop-staging/begun").exists)
+            # The command hears of it a little later than the host: until then it stands at the gate.
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith(b"deployment "):
+                assert process.poll() is None
             process.send_signal(signal.SIGINT)
             output, complaint = process.communicate(timeout=60)
     finally:
