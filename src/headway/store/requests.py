@@ -117,12 +117,15 @@ def finish_by_deployment(tx: Transaction, deployment: str, reason: str, now: dat
 
 
 def look_soon(tx: Transaction, service: str, environment: str | None, now: datetime) -> int:
-    """Whatever waits there is looked at by the next tick; how many do."""
+    """Whatever waits there is looked at by the next tick; how many do.
+
+    Not what waits for a secret: setting one wakes it, and its own end would begin it again and again.
+    """
     return tx.execute(
         """
         UPDATE requests SET due_at = :now
         WHERE service = :service AND (CAST(:environment AS TEXT) IS NULL OR environment = :environment)
-            AND state = 'waiting' AND due_at > :now
+            AND state = 'waiting' AND due_at > :now AND obstacles NOT LIKE '%"kind": "secret"%'
         """,
         service=service,
         environment=environment,
