@@ -2,7 +2,8 @@
 
 import pytest
 
-from headway.deploy.roots import Claim, why_taken
+from headway.deploy.plan import HostPlan
+from headway.deploy.roots import Claim, claims_of, why_taken
 from headway.domain.contract import HostSpec
 
 A1 = HostSpec("a1", "10.0.0.1")
@@ -32,6 +33,9 @@ def wanted(root: str = ROOT, host: HostSpec = A1, environment: str = "prod2") ->
 )
 def test_another_environment_of_the_service_does_not_reach_it(root: str, host: HostSpec) -> None:
     assert why_taken(wanted(root, host), [PRODUCTION]).endswith(TAKEN.format(host.name))
+    # Nor the other way round: whoever has it, and however it was written down.
+    there = Claim("alpha", "prod2", host, root, declared=True)
+    assert why_taken([PRODUCTION], [there]) == f"{ROOT} on a1 is the root of prod2, not of production"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,7 @@ def test_another_environment_of_the_service_does_not_reach_it(root: str, host: H
 )
 def test_a_folder_of_its_own_is_its_own(root: str, host: HostSpec) -> None:
     assert why_taken(wanted(root, host), [PRODUCTION]) == ""
+    assert why_taken([PRODUCTION], [Claim("alpha", "prod2", host, root, declared=True)]) == ""
 
 
 def test_one_address_with_two_ports_is_two_hosts_and_two_users_have_two_homes() -> None:
@@ -81,6 +86,18 @@ def test_whose_it_is_the_default_branch_says_and_else_what_stands_there(
 ) -> None:
     said = why_taken(wanted(), others)
     assert reason in said if reason else said == ""
+
+
+def test_a_plan_claims_the_root_of_each_of_its_hosts() -> None:
+    hosts = (
+        HostPlan(A1, 0, ("main",), ROOT),
+        HostPlan(HostSpec("a2", "10.0.0.2"), 1, ("main",), "apps/alpha"),
+    )
+    assert claims_of("alpha", "production", hosts) == (
+        Claim("alpha", "production", A1, ROOT, declared=False),
+        Claim("alpha", "production", HostSpec("a2", "10.0.0.2"), "apps/alpha", declared=False),
+    )
+    assert [one.declared for one in claims_of("alpha", "production", hosts, declared=True)] == [True, True]
 
 
 def test_its_own_root_is_never_taken() -> None:

@@ -79,6 +79,49 @@ def test_a_host_that_has_something_else_is_not_what_its_row_says(
     assert found.told.startswith("changed by hand on " + ", ".join(one.split()[0] for one in corrected))
 
 
+@pytest.mark.parametrize(
+    ("links", "told"),
+    [
+        (("rel-x", "dep-7.env"), "web1 has rel-x, which was not put there by this deployment"),
+        (("rel-b", "dep-7.env"), "web1 has rel-b with dep-7.env, which was not put there by this deployment"),
+        (("rel-a", None), "web1 has rel-a, which was not put there by this deployment"),
+        ((None, "dep-7.env"), "web1 has nothing, which was not put there by this deployment"),
+    ],
+)
+def test_what_stands_there_instead_is_told(links: tuple[str | None, str | None], told: str) -> None:
+    assert [f"{row.host} {row.reason}" for row in judged("live", links).corrected] == [told]
+
+
+@pytest.mark.parametrize(
+    ("state", "links", "corrected"),
+    [
+        ("waiting", (None, None), []),
+        ("switching", (None, None), []),
+        # Between the two renames of its switch.
+        ("switching", (None, "dep-2.env"), []),
+        ("live", NEW, []),
+        ("reverted", (None, None), []),
+        ("live", (None, None), ["reverted"]),
+        ("reverted", NEW, ["left_out"]),
+        ("prepared", ("rel-x", "dep-7.env"), ["left_out"]),
+        ("switching", ("rel-x", "dep-7.env"), ["left_out"]),
+        ("live", ("rel-x", "dep-7.env"), ["left_out"]),
+    ],
+)
+def test_where_nothing_was_before_nothing_else_may_be(
+    state: str, links: tuple[str | None, str | None], corrected: list[str]
+) -> None:
+    first = plan(host("web1", before=None), epoch=5)
+    found = since(first, rows([state]), {"web1": record(links, deployed=None)}, going_back=False)
+    assert [row.state for row in found.corrected] == corrected
+
+
+def test_what_stands_where_is_told_release_by_release() -> None:
+    found = judged("live live live", OLD, (None, None), OLD)
+    assert found.stands == "rel-a on web1, web3; nothing on web2"
+    assert found.told == "changed by hand on web1, web2, web3; there stands " + found.stands
+
+
 def test_going_back_a_host_that_was_taken_back_by_hand_is_no_contradiction() -> None:
     assert judged("live live prepared", OLD, ("rel-a", "dep-2.env"), OLD, going_back=True).is_ours
     assert judged("reverted reverting live", OLD, NEW, NEW, going_back=True).is_ours
@@ -107,12 +150,48 @@ def test_who_finished_something_since_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("deployed", "told"),
+    [
+        ({"kind": "planned", "by": "eve"}, "eve deployed rel-c (dep-9)"),
+        ({"kind": "rollback"}, "somebody went back to rel-c (dep-9)"),
+        ({}, "somebody deployed rel-c (dep-9)"),
+    ],
+)
+def test_what_another_record_leaves_out_is_left_out(deployed: dict[str, object], told: str) -> None:
+    newer = {"release": "rel-c", "deployment": "dep-9", "token": 6, **deployed}
+    assert judged("live", NEW, deployed=newer).another == told
+
+
+def test_of_several_who_finished_something_since_the_last_one_is_named() -> None:
+    ours = {"release": "rel-b", "deployment": "dep-2", "token": 5}
+    third, fourth = ({"release": "rel-c", "deployment": f"dep-{n}", "token": n * 3} for n in (3, 4))
+    for said in ([ours, third, fourth], [fourth, third, ours]):
+        records = {name: record(NEW, deployed=one) for name, one in zip(NAMES, said, strict=True)}
+        found = since(left(), rows(["live"] * 3), records, going_back=False)
+        assert found.another == "somebody deployed rel-c (dep-4)"
+
+
+def test_of_several_who_began_something_since_the_last_one_is_named_with_its_hosts() -> None:
+    jobs = {
+        "web1": ["epochs/6.closed/steps/dep-8.web1.switch.1", "epochs/7/steps/dep-9.web1.switch.1"],
+        "web2": ["epochs/6.closed/steps/dep-8.web2.switch.1"],
+        "web3": ["epochs/7/steps/dep-9.web3.switch.1"],
+    }
+    records = {name: record(NEW, directories=tuple((one, True) for one in jobs[name])) for name in NAMES}
+    assert since(left(), rows(["live"] * 3), records, going_back=False).another == (
+        "dep-9, which this database does not know, has begun on web1, web3 since and did not end"
+    )
+
+
+@pytest.mark.parametrize(
     ("path", "ours"),
     [
         ("epochs/6.closed/steps/dep-9.web1.switch.1", False),
         ("epochs/6/steps/dep-9.web1.back.1", False),
         ("epochs/6/steps/dep-9.web1.prepare.1", True),
         ("epochs/4.closed/steps/dep-9.web1.switch.1", True),
+        # Of the very turn in which it began.
+        ("epochs/5/steps/dep-9.web1.switch.1", True),
         ("epochs/7/steps/dep-2.web1.switch.2", True),
         ("epochs/6/steps/somebody's", True),
     ],

@@ -80,7 +80,7 @@ def _corrected(plan: Plan, row: HostRow, record: HostRecord, *, going_back: bool
     state, host = HostState(row.state), plan.host(row.host)
     if state is S.LEFT_OUT:
         return None
-    on_new, on_old = _on_new(plan, record), _on_old(plan, host, record)
+    on_new, on_old = _on_new(plan, record), _on_old(host, record)
     if state in _ON_NEW and not going_back:
         expected = on_new
     elif state in _NOT_YET:
@@ -105,9 +105,9 @@ def _on_new(plan: Plan, record: HostRecord) -> bool:
     return stands(record, Predecessor(plan.release, plan.commit, plan.deployment))
 
 
-def _on_old(plan: Plan, host: HostPlan, record: HostRecord) -> bool:
+def _on_old(host: HostPlan, record: HostRecord) -> bool:
     olds = [one for one in (host.running, host.predecessor) if one is not None]
-    return any(stands(record, one) for one in olds) if olds else not _on_new(plan, record)
+    return any(stands(record, one) for one in olds) if olds else record.live_release is None
 
 
 def _newest_finished(plan: Plan, records: Mapping[str, HostRecord]) -> Mapping[str, Any] | None:
