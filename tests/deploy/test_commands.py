@@ -243,6 +243,32 @@ def test_a_rollback_script_is_that_of_the_release_gone_back_to() -> None:
     assert said(whole, on, Group.BACK)[1] == "back-run old-rollback"
 
 
+def test_going_back_by_request_uses_the_file_of_the_release_gone_back_to() -> None:
+    """What a person asked to go back to has a file of its own; the one at hand is that of the newer release."""
+    at_hand, then = file("new", "main", "worker"), file("old", "main", "mailer")
+    whole = plan(replace(host("web1"), processes=("main", "worker")), deploy=at_hand, rollback=True)
+    newer = OwnFile(at_hand, ("main", "worker"))
+    whole = with_own_files(
+        whole, {"web1": Found(BEFORE, None, newer, None, OwnFile(then, ("main", "mailer")))}, {}
+    )
+    assert said(whole, whole.hosts[0], Group.SWITCH) == [
+        "drain new-drain",
+        "drain:worker new-drain",
+        "switch",
+        "deactivate:worker new-deactivate",
+        "activate old-activate",
+        "activate:mailer old-activate",
+    ]
+
+
+def test_each_placeholder_stands_for_its_own_of_this_host() -> None:
+    text = "note {service} {environment} {release} {host} {address} {labels.zone}"
+    main = replace(deploy_spec().processes[0], activate=text)
+    whole = plan(deploy=deploy_spec(processes=(main,)))
+    activate = commands(whole, host("web1"), Group.SWITCH)[-1]
+    assert activate.script == "note shop production rel-b web1 10.0.0.1 'a b'"
+
+
 def test_the_readme_goes_back_by_the_file_of_the_release_before() -> None:
     whole, on = between(file("old", "main", "mailer"), file("new", "main", "worker"))
     _, line = (line for line in readme(whole, on).splitlines() if line.startswith(("  cd ", "  export ")))

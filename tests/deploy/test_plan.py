@@ -1,4 +1,7 @@
+import json
 from dataclasses import replace
+
+import pytest
 
 from headway.deploy.own_files import Found, OwnFile, with_own_files
 from headway.deploy.plan import differences, fingerprint, from_json, to_json
@@ -19,6 +22,27 @@ def test_comes_back_from_json_as_it_was() -> None:
 def test_a_field_of_an_older_plan_gets_its_default() -> None:
     text = to_json(plan()).replace('"rollback":false,', "")
     assert from_json(text) == plan()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("service", 5, "str expected, not int"),
+        ("rollback", "yes", "bool expected, not str"),
+        ("epoch", None, "int expected, not NoneType"),
+        ("fingerprints", {"TOKEN": 1}, "str expected, not int"),
+        ("files", [{"kind": "spaceship"}], "'spaceship' is not a valid DeployKind"),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_what_stands_there(path: str, value: object, told: str) -> None:
+    plain = json.loads(to_json(plan()))
+    with pytest.raises(ValueError, match=told):
+        from_json(json.dumps({**plain, path: value}))
+
+
+def test_a_setting_that_an_older_headway_stored_is_still_known() -> None:
+    stored = replace(plan(), salt="00ff", fingerprints={"TOKEN": "58259767aaa0cecc602ef3b5a87e885d"})
+    assert differences(stored, plan(), {"TOKEN": "secret"}) == ()
 
 
 def test_differences_name_what_changed_and_never_the_value() -> None:

@@ -121,12 +121,12 @@ class Plan:
             release, deployment, deploy, tuple(p for p in deploy.processes if p.name in names)
         )
 
-    def values(self, host: HostPlan, release: str | None = None) -> Values:
-        """What the placeholders stand for on this host."""
+    def values(self, host: HostPlan, release: str) -> Values:
+        """What the placeholders stand for on this host, in the commands of this release."""
         return Values(
             host=host.spec.name,
             address=host.spec.address,
-            release=self.release if release is None else release,
+            release=release,
             service=self.service,
             environment=self.environment.name,
             labels=host.spec.labels,
@@ -215,7 +215,7 @@ def _build(kind: Any, value: Any) -> Any:
 def _build_leaf(kind: Any, value: Any) -> Any:
     if kind is timedelta:
         return timedelta(seconds=value)
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if issubclass(kind, Enum):
         return kind(value)
     if kind in (str, int, bool) and not isinstance(value, kind):
         raise ValueError(f"{kind.__name__} expected, not {type(value).__name__}")
