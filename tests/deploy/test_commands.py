@@ -123,7 +123,66 @@ def test_kind_script_runs_the_users_command_for_both_ways() -> None:
     assert commands(undone, host("web1"), Group.BACK)[0].script == "./undo.sh rel-a"
     assert commands(undone, host("web1"), Group.SWITCH)[0].script == "./release.sh rel-b web1"
     asked_for = replace(undone, rollback=True)
-    assert commands(asked_for, host("web1"), Group.SWITCH)[0].script == "./undo.sh rel-b"
+    gone_back = commands(asked_for, host("web1"), Group.SWITCH)
+    assert [(c.step, c.script) for c in gone_back] == [("run", "./undo.sh rel-b"), ("switch", SWITCH)]
+
+
+def test_a_step_may_take_what_its_file_says_and_is_ended_as_its_process_says() -> None:
+    """`timeout` of [deploy], and `stop_within` of the process at hand; of the slowest, where it is for all of them."""
+    main = ProcessSpec(
+        "main", "up", deactivate="down", drain=Drain("drain", None, timedelta(seconds=7)), undrain="undrain",
+        stop_within=timedelta(seconds=5),
+    )  # fmt: skip
+    spec = deploy_spec(
+        processes=(main, replace(main, name="worker", stop_within=timedelta(seconds=50))),
+        timeout=timedelta(minutes=3),
+    )
+    leaves = replace(spec, processes=(*spec.processes, replace(main, name="mailer")))
+    whole = plan(host("web1"), deploy=spec, settings_of="dep-0")
+    whole = with_own_files(
+        whole, {"web1": Found(BEFORE, None, OwnFile(leaves, ("main", "worker", "mailer")))}, {}
+    )
+    first = plan(host("web1", before=None), deploy=spec)
+    found = {}
+    for one, groups in (
+        (whole, (Group.VERIFY, Group.PREPARE, Group.ONCE, Group.SWITCH, Group.UNDRAIN)),
+        (first, (Group.BACK,)),
+    ):
+        for group in groups:
+            for command in commands(one, one.hosts[0], group):
+                found[command.step] = (
+                    round(command.limit.total_seconds()),
+                    command.env.get("HEADWAY_STOP_WITHIN"),
+                    round(command.stop_within.total_seconds()),
+                )
+    assert found == {
+        "verify": (180, None, 10),
+        "unpack": (180, None, 10),
+        "settings": (180, None, 10),
+        "prepare": (180, "50", 50),
+        "once": (180, "50", 50),
+        "drain": (187, "5", 5),
+        "drain:worker": (187, "50", 50),
+        "drain:mailer": (187, "5", 5),
+        "switch": (180, None, 10),
+        "deactivate:mailer": (180, "5", 5),
+        "activate": (180, "5", 5),
+        "activate:worker": (180, "50", 50),
+        "undrain": (180, "5", 5),
+        "undrain:worker": (180, "50", 50),
+        # One that may fail is ended on the host itself, a little before Headway would do it.
+        "back-drain": (187 + 5 + 10, "5", 5),
+        "back-drain:worker": (187 + 50 + 10, "50", 50),
+        "back-switch": (180, None, 10),
+        "back-deactivate": (180, "5", 5),
+        "back-deactivate:worker": (180, "50", 50),
+    }  # fmt: skip
+
+
+def test_a_drain_lasts_a_second_at_least() -> None:
+    main = replace(deploy_spec().processes[0], drain=Drain("drain", "idle", timedelta(milliseconds=300)))
+    drain, *_ = commands(plan(deploy=deploy_spec(processes=(main,))), host("web1"), Group.SWITCH)
+    assert "not drained within 1s" in drain.script
 
 
 def file(word: str, *processes: str, **changes: object) -> DeploySpec:

@@ -19,7 +19,7 @@ from headway.deploy.layout import STOP_GRACE, prepared_marker, release_directory
 from headway.deploy.placeholders import fill_command
 from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
-from headway.domain.contract import DeployKind, DeploySpec, Drain, ProcessSpec
+from headway.domain.contract import DeploySpec, Drain, ProcessSpec
 from headway.domain.deployment import Command
 
 #: Its line in the journal says that the way back came to its end on this host: whoever comes without a database asks.
@@ -174,7 +174,7 @@ def _switch(plan: Plan, host: HostPlan) -> Iterator[Command]:
     # A person's rollback goes forward through the hosts, but back in releases.
     if plan.rollback:
         yield from _run_back(new, "run")
-    elif new.on_host.deploy.kind is DeployKind.SCRIPT and new.on_host.deploy.run:
+    elif new.on_host.deploy.run:
         yield new.user("run", new.on_host.deploy.run)
     yield new.own("switch", _switch_script(plan.release, plan.deployment))
     if running:
@@ -241,8 +241,8 @@ def _readmitted(maker: _Maker, step: str) -> Iterator[Command]:
 
 
 def _run_back(old: _Maker, step: str = "back-run") -> Iterator[Command]:
-    deploy = old.on_host.deploy
-    if deploy.kind is DeployKind.SCRIPT and (text := deploy.rollback or deploy.run):
+    """Of kind `script` alone: no other has a command to run."""
+    if text := old.on_host.deploy.rollback or old.on_host.deploy.run:
         yield old.user(step, text)
 
 
