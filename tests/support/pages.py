@@ -75,7 +75,7 @@ def make_server(
         vault=vault,
         repositories=Repositories(database, vault, tools.clock, settings),
         deployments=DeploymentsDuty(wishes),
-        slots=Slots(2),
+        slots=Slots(2, tools.clock),
         runs=SimpleNamespace(explain=dict),
         disk=DiskWatch(settings),
         base_url=base_url,

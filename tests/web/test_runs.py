@@ -10,12 +10,13 @@ from headway.domain.states import State
 from headway.engine.slots import Slots
 from headway.store import runs
 from headway.store.releases import put_release
+from tests.support.clocks import HandClock
 from tests.support.stored_runs import NOON, StoredJob, StoredStep, case, failed_run, past_case, store_run
 
 
 @pytest.fixture
 def server(server):
-    server.slots = Slots(4)
+    server.slots = Slots(4, HandClock())
     return server
 
 

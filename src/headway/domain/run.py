@@ -38,6 +38,11 @@ class Run:
     trigger: "Trigger | None" = None
 
     @property
+    def takes_turn_of(self) -> str:
+        """The repository whose turns it and its jobs take: the server's id of it, or where it lies."""
+        return self.trigger.repository if self.trigger and self.trigger.repository else self.repository
+
+    @property
     def is_held(self) -> bool:
         """A person has to say that it may start."""
         return self.trigger is not None and bool(self.trigger.held_for) and not self.state.is_final

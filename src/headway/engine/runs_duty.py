@@ -50,7 +50,7 @@ class RunsDuty:
         #: Run -> its token, which could not be given back; as long as it is ours nobody takes the run up.
         self._kept: dict[str, tuple[Run, int]] = {}
         self._is_stopping = False
-        #: Run -> why it is not under way: for the page of what waits.
+        #: Run -> why it is not under way, for the page of what waits; in the order in which they will be.
         self.reasons: dict[str, str] = {}
         #: A sentence while nothing new may begin (the disk is nearly full); runs under way go on.
         self.paused = ""
@@ -77,7 +77,8 @@ class RunsDuty:
         return min(self._resting.values(), default=None)
 
     def explain(self) -> dict[str, str]:
-        """Id of a run or of a job -> what it really waits for. Of a run that nobody has looked at yet there is none."""
+        """Id of a run or of a job -> what it really waits for, runs and jobs each in the order of their turns. Of a run that
+        nobody has looked at yet there is none."""
         return {**self.reasons, **self._slots.explain()}
 
     def _choose(self, candidates: list[Run]) -> list[Run]:
@@ -115,14 +116,13 @@ class RunsDuty:
             else:
                 ready.append(run)
         taken = Counter(
-            _repository(run) for run in candidates if run.id in self._tasks or run.state is State.RUNNING
+            run.takes_turn_of for run in candidates if run.id in self._tasks or run.state is State.RUNNING
         )
         by_id = {run.id: run for run in ready}
-        begun = begins([(run.id, _repository(run)) for run in ready], taken, room)
-        chosen += [by_id.pop(id) for id in begun]
+        begun, later = begins([(run.id, run.takes_turn_of) for run in ready], taken, room)
+        chosen += [by_id[id] for id in begun]
         told = f"{len(self._tasks) + len(chosen)} runs are under way, it comes after them"
-        reasons.update(dict.fromkeys(by_id, told))
-        self.reasons = reasons
+        self.reasons = {**dict.fromkeys(later, told), **reasons}
         return chosen
 
     def _take(self, tx: Transaction, run: Run, now: datetime) -> Begun | None:
@@ -243,10 +243,6 @@ class RunsDuty:
             drive.detach()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=10)
-
-
-def _repository(run: Run) -> str:
-    return (run.trigger.repository if run.trigger else None) or run.repository
 
 
 def _named(others: list[Run]) -> str:

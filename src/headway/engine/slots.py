@@ -4,43 +4,37 @@ One a server process, in memory: what holds a slot is a job that runs, and after
 their slots before anybody else is asked. The order and its reasons are `pipeline.waiting`'s.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from headway.base.clock import Clock
 from headway.domain.run import Job, Run
-from headway.pipeline.waiting import Holder, Want, grant
-
-#: Of a longer queue only so many are considered at once, in its order: the others could not start anyway.
-_MOST_CONSIDERED = 512
+from headway.pipeline.waiting import Answer, Holder, Want, grant
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A job that may start as far as its run goes, and what it waits for."""
-
-    run: Run
-    job: Job
-    reason: str
-
-
-@dataclass(slots=True)
 class _Asked:
     want: Want
     run: Run
     job: Job
     wake: Callable[[], None]
-    reason: str = ""
 
 
 class Slots:
     """For the event loop's thread only."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, clock: Clock) -> None:
         self.capacity = capacity
+        self._clock = clock
         self._waiting: dict[str, _Asked] = {}
         #: Given out and not taken yet: its run was woken.
         self._granted: dict[str, Holder] = {}
         self._held: dict[str, Holder] = {}
+        #: Repository -> when it was last given a slot.
+        self._last: dict[str, datetime] = {}
+        #: What `explain` said, until something changes: many look at one long queue.
+        self._told: dict[str, str] | None = None
 
     @property
     def free(self) -> int:
@@ -51,6 +45,10 @@ class Slots:
     def held(self) -> int:
         return len(self._held)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def ask(
         self, run: Run, jobs: Sequence[Job], priorities: Mapping[str, int], wake: Callable[[], None]
     ) -> set[str]:
@@ -58,13 +56,16 @@ class Slots:
 
         `priorities` are of definitions; the run's own counts first.
         """
+        is_new = False
         for job in jobs:
             if job.id in self._granted or job.id in self._waiting:
                 continue
+            is_new = True
             base = run.trigger.priority if run.trigger else 0
             want = Want(
                 id=job.id,
                 run=run.id,
+                repository=run.takes_turn_of,
                 label=f"{run.service} {run.number} {job.name}",
                 slots=min(job.slots, self.capacity),
                 group=job.group,
@@ -74,7 +75,8 @@ class Slots:
             )
             self._waiting[job.id] = _Asked(want, run, job, wake)
         asked = {job.id for job in jobs}
-        self._give(silent=asked)
+        if is_new:
+            self._give(silent=asked)
         ready = asked & self._granted.keys()
         for job_id in ready:
             self._held[job_id] = self._granted.pop(job_id)
@@ -83,6 +85,7 @@ class Slots:
     def hold(self, run: Run, job: Job) -> None:
         """It runs already: it went on while nobody was here."""
         self._held[job.id] = _holder(run, job, self.capacity)
+        self._told = None
 
     def release(self, job_ids: Iterable[str]) -> None:
         """They run no more, or want no slot any more."""
@@ -90,7 +93,7 @@ class Slots:
         for job_id in job_ids:
             changed |= self._held.pop(job_id, None) is not None
             changed |= self._granted.pop(job_id, None) is not None
-            self._waiting.pop(job_id, None)
+            changed |= self._waiting.pop(job_id, None) is not None
         if changed:
             self._give()
 
@@ -101,32 +104,32 @@ class Slots:
         mine += [asked.want.id for asked in self._waiting.values() if asked.run.id == run_id]
         self.release(mine)
 
-    def resize(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._give()
+    def explain(self) -> Mapping[str, str]:
+        """Job id -> what it waits for, in the order in which they will be given slots."""
+        if self._told is None:
+            self._told = {answer.want.id: answer.reason or "its turn comes" for answer in self._answers()}
+        return self._told
 
-    def waiting(self) -> list[Waiting]:
-        """In the order in which they will be given slots."""
-        ordered = sorted(self._waiting.values(), key=lambda asked: asked.want.order)
-        return [Waiting(asked.run, asked.job, asked.reason or "its turn comes") for asked in ordered]
-
-    def explain(self) -> dict[str, str]:
-        """Job id -> what it waits for."""
-        return {waiting.job.id: waiting.reason for waiting in self.waiting()}
+    def _answers(self) -> Iterator[Answer]:
+        wants = [asked.want for asked in self._waiting.values()]
+        return grant(wants, [*self._held.values(), *self._granted.values()], self.capacity, self._last)
 
     def _give(self, silent: set[str] | frozenset[str] = frozenset()) -> None:
-        if not self._waiting:
+        """However many wait: nothing is asked while no slot is free, and nobody after the first who lacks one."""
+        self._told = None
+        if not self._waiting or not self.free:
             return
-        wants = [asked.want for asked in self._waiting.values()]
-        if len(wants) > _MOST_CONSIDERED:
-            wants = sorted(wants, key=lambda want: want.order)[:_MOST_CONSIDERED]
-        answer = grant(wants, [*self._held.values(), *self._granted.values()], self.capacity)
-        for job_id, reason in answer.reasons.items():
-            self._waiting[job_id].reason = reason
-        for job_id in answer.granted:
-            asked = self._waiting.pop(job_id)
-            self._granted[job_id] = _holder(asked.run, asked.job, self.capacity)
-            if job_id not in silent:
+        granted: list[_Asked] = []
+        for answer in self._answers():
+            if answer.keeps_free:
+                break
+            if not answer.reason:
+                granted.append(self._waiting[answer.want.id])
+        for asked in granted:
+            del self._waiting[asked.want.id]
+            self._granted[asked.want.id] = _holder(asked.run, asked.job, self.capacity)
+            self._last[asked.want.repository] = self._clock.now()
+            if asked.want.id not in silent:
                 asked.wake()
 
 
@@ -134,6 +137,7 @@ def _holder(run: Run, job: Job, capacity: int) -> Holder:
     return Holder(
         id=job.id,
         run=run.id,
+        repository=run.takes_turn_of,
         label=f"run {run.number} of {run.service}",
         slots=min(job.slots, capacity),
         group=job.group,

@@ -119,7 +119,7 @@ class Parts:
         self.looking = LookDuty(database, clock, self.repositories, reader)
         self.schedules = ScheduleDuty(database, reader, self.news)
         self.releases = ReleaseTriggers(database, reader, self.news)
-        self.slots = Slots(options.slots)
+        self.slots = Slots(options.slots, clock)
         self.runs = RunsDuty(tools, _runner(tools, options), self.hub, self.slots, self.news)
         self.people = People(database, clock, lambda: self.org.current)
         self.deployments = DeploymentsDuty(

@@ -142,20 +142,23 @@ def waiting_runs(tx: Transaction, *, limit: int) -> list[Run]:
     Those that a person holds are left out, unless they are to be cancelled.
     """
     rows = tx.all(
-        f"""
+        in_turn("trigger_key IS NOT NULL AND (held_for IS NULL OR cancel_reason IS NOT NULL)"), limit=limit
+    )
+    return [_run(row) for row in rows]
+
+
+def in_turn(condition: str) -> str:
+    """SQL for unfinished runs of which the condition holds, the first :limit in the order of `waiting_runs`."""
+    return f"""
         SELECT * FROM (
             SELECT runs.*, ROW_NUMBER() OVER (
                 PARTITION BY COALESCE(repository_id, repository)
                 ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, priority DESC, created_at, number
             ) AS turn
-            FROM runs WHERE {_UNFINISHED} AND trigger_key IS NOT NULL
-                AND (held_for IS NULL OR cancel_reason IS NOT NULL)
+            FROM runs WHERE {_UNFINISHED} AND {condition}
         ) AS waiting
         ORDER BY CASE state WHEN 'running' THEN 0 ELSE 1 END, turn, priority DESC, created_at, number LIMIT :limit
-        """,
-        limit=limit,
-    )
-    return [_run(row) for row in rows]
+        """
 
 
 def cancel_all_of(tx: Transaction, repository_id: str, reason: str) -> None:

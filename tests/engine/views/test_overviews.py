@@ -235,6 +235,32 @@ def test_the_queue_says_what_a_run_really_waits_for(database: Database) -> None:
     ]
 
 
+def test_the_queue_stands_in_the_order_of_turns(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the slots and the duty tell it, also where more wait than one page shows; what needs others comes after."""
+
+    def work(tx: Transaction) -> None:
+        for number, state in ((1, State.RUNNING), (2, State.RUNNING), (3, State.QUEUED), (4, State.QUEUED)):
+            run = replace(RUN, id=f"run-{number}", number=number, tree=f"{number:040}", state=state)
+            assert runs.add_run(tx, run, plan="{}", token=1)
+        old = [replace(JOB, id=f"old-{number}", run="run-1", name=f"old-{number}") for number in range(6)]
+        needs = replace(JOB, id="needs", run="run-1", name="needs", definition="needs", needs=("test",))
+        new = replace(JOB, id="new", run="run-2", name="new")
+        jobs.add_jobs(tx, [replace(job, state=State.QUEUED) for job in (needs, *old)])
+        jobs.add_jobs(tx, [replace(new, state=State.QUEUED)])
+
+    database.transact(work)
+    explained = dict.fromkeys(["run-4", "run-3", "new", *(f"old-{number}" for number in range(6))], "a slot")
+
+    def names(most: int) -> list[str]:
+        monkeypatch.setattr("headway.engine.views.queue._MOST_JOBS", most)
+        queue = database.read(lambda tx: read_queue(tx, explained=explained, held=0, capacity=2, now=NOW))
+        assert [run.number for run, _ in queue.waiting] == [4, 3]
+        return [one.job.name for one in queue.jobs]
+
+    assert names(3) == ["new", "old-0", "old-1"]
+    assert names(9) == ["new", *(f"old-{number}" for number in range(6)), "needs"]
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [

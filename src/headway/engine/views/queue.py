@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from headway.domain.request import Request
 from headway.store.database import Transaction
@@ -43,11 +44,19 @@ class Queue:
 def read_queue(
     tx: Transaction, *, explained: Mapping[str, str], held: int, capacity: int, now: datetime
 ) -> Queue:
-    """`explained`: id of a run or of a job -> what it waits for, as `RunsDuty.explain` says."""
-    runs = open_runs(tx, limit=_MOST_RUNS)
+    """`explained`: id of a run or of a job -> what it waits for, in the order of their turns, as `RunsDuty.explain` says.
+
+    What is not in it comes after: it waits for a person, or for what it needs.
+    """
+    place = {id: index for index, id in enumerate(explained)}
+    runs = sorted(open_runs(tx, limit=_MOST_RUNS), key=lambda run: place.get(run.id, len(place)))
+    known = {run.id for run in runs}
+    first = list(islice((id for id in explained if id not in known), _MOST_JOBS))
     running = [(run, explained.get(run.id, "")) for run in runs if run.state == "running"]
     waiting = [(run, _why(run, explained)) for run in runs if run.state == "queued"]
-    jobs = [QueuedJob(job, _what_for(job, explained)) for job in waiting_jobs(tx, limit=_MOST_JOBS)]
+    jobs = [
+        QueuedJob(job, _what_for(job, explained)) for job in waiting_jobs(tx, first=first, limit=_MOST_JOBS)
+    ]
     return Queue(held, capacity, tuple(running), tuple(waiting), tuple(jobs), tuple(waiting_requests(tx)))
 
 

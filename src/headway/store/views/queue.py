@@ -1,11 +1,13 @@
 """Runs that have not ended, and their jobs that have not begun; in the order in which they are to begin."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds
 from headway.store.database import Transaction
+from headway.store.runs import in_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,7 @@ class WaitingJob:
 
 
 def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
-    rows = tx.all(
-        """
-        SELECT id, service, number, state, branch, requested_by, priority, held_for, approved_by, concurrency_group,
-            concurrency_limit, created_at, started_at
-        FROM runs WHERE state IN ('queued', 'running')
-        ORDER BY priority DESC, created_at LIMIT :limit
-        """,
-        limit=limit,
-    )
+    rows = tx.all(in_turn("1 = 1"), limit=limit)
     return [
         OpenRun(
             id=row["id"],
@@ -68,8 +62,8 @@ def open_runs(tx: Transaction, *, limit: int) -> list[OpenRun]:
     ]
 
 
-def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
-    """Of runs that have begun: those of the others wait for their run."""
+def waiting_jobs(tx: Transaction, *, first: Sequence[str], limit: int) -> list[WaitingJob]:
+    """Of runs that have begun: those of the others wait for their run. Those named in `first` precede, in its order."""
     unfinished = {
         (row["run"], row["definition"])
         for row in tx.all(
@@ -79,15 +73,10 @@ def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
             """
         )
     }
-    rows = tx.all(
-        """
-        SELECT job.id, job.run, run.service, run.number, job.name, job.needs, job.slots, job.queued_at
-        FROM runs run JOIN jobs job ON job.run = run.id
-        WHERE run.state IN ('queued', 'running') AND run.state = 'running' AND job.state = 'queued'
-        ORDER BY run.priority DESC, run.created_at, job.position LIMIT :limit
-        """,
-        limit=limit,
-    )
+    ids = {f"first_{index}": id for index, id in enumerate(first)}
+    named = {row["id"]: row for row in tx.all(_waiting(f"job.id IN ({_names(ids)})"), limit=len(ids), **ids)}
+    others = tx.all(_waiting(f"job.id NOT IN ({_names(ids)})"), limit=limit, **ids)
+    rows = [*(named[id] for id in first if id in named), *others][:limit]
     return [
         WaitingJob(
             id=row["id"],
@@ -101,3 +90,16 @@ def waiting_jobs(tx: Transaction, *, limit: int) -> list[WaitingJob]:
         )
         for row in rows
     ]
+
+
+def _waiting(condition: str) -> str:
+    return f"""
+        SELECT job.id, job.run, run.service, run.number, job.name, job.needs, job.slots, job.queued_at
+        FROM runs run JOIN jobs job ON job.run = run.id
+        WHERE run.state IN ('queued', 'running') AND run.state = 'running' AND job.state = 'queued' AND {condition}
+        ORDER BY run.priority DESC, run.created_at, job.position LIMIT :limit
+        """
+
+
+def _names(parameters: Mapping[str, str]) -> str:
+    return ", ".join(f":{name}" for name in parameters) or "''"
