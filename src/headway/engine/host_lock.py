@@ -211,7 +211,8 @@ class HostsLock:
                     return False
             elif reply.exit_code != 0:
                 await self._give_back()
-                said = reply.output.decode("utf-8", "replace").strip()
+                # The tools say it once for each folder; the last is as good as all of them.
+                said = reply.output.decode("utf-8", "replace").strip().rpartition("\n")[2]
                 raise HostRefused(
                     f"{link.name} cannot be prepared in {link.root}: {said[-300:] or f'exit {reply.exit_code}'}",
                     hint="headway check --hosts shows what is missing there",
