@@ -1,5 +1,6 @@
 """Freezes: rows for the cases, and weekly windows walked over both clock changes of 2026."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,32 @@ def test_freezes(service: str, environment: str, at: str, name: str | None, end:
     found = active(ALL, service, environment, instant(at))
     assert (found.name if found else None) == name
     assert ends_at(ALL, service, environment, instant(at)) == (instant(end) if end else None)
+
+
+def test_of_several_freezes_the_one_that_ends_last_is_told() -> None:
+    short, long = (
+        replace(HOLIDAYS, name=name, end=HOLIDAYS.end + timedelta(days=n))
+        for n, name in enumerate(("short", "long"))
+    )  # type: ignore[operator]
+    endless = replace(HOLIDAYS, name="endless", end=None)
+    at = instant("2026-12-24T12:00+01:00")
+
+    def told(*freezes: Freeze) -> str:
+        found = active(freezes, "shop", "production", at)
+        return found.name if found else ""
+
+    assert told(short, long) == told(long, short) == "long"
+    assert told(short, endless, long) == told(endless, long, short) == "endless"
+    # Of two that are alike in this the first.
+    assert told(short, replace(short, name="twin")) == "short"
+
+
+def test_a_window_whose_time_is_left_out_begins_with_the_change_to_the_second() -> None:
+    change = instant("2026-03-29T01:00:00+00:00")
+    for minute in ("02:01", "02:07", "02:30", "02:59"):
+        freeze = [Freeze("window", "", days=(6,), from_=minute, until="06:00", zone=BERLIN)]
+        assert not active(freeze, "shop", "production", change - timedelta(seconds=1)), minute
+        assert active(freeze, "shop", "production", change), minute
 
 
 def test_freezes_that_follow_one_another_end_together() -> None:
