@@ -24,8 +24,8 @@ from tests.support.shell_session import ShellSession
 STARTER = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.support.jobs import job
 from headway.drivers.runner.local import LocalRunner
+from tests.support.jobs import job
 place, shell, go = Path(sys.argv[1]), sys.argv[2].split(), Path(sys.argv[3])
 runner = LocalRunner(shell=tuple(shell))
 spec = job(place, "echo ran >>ran")
@@ -193,14 +193,16 @@ async def test_a_runner_is_given_its_environment(tmp_path: Path, monkeypatch: py
     assert (await run(given, job(tmp_path, 'echo "${TZ-none} $GIVEN"'))).output == b"none yes\n"
 
 
-async def test_a_spawner_that_was_killed_is_started_anew(tmp_path: Path) -> None:
+async def test_a_spawner_that_was_killed_is_started_anew_while_its_jobs_go_on(tmp_path: Path) -> None:
     runner = LocalRunner()
-    await run(runner, job(tmp_path, "true"))
+    waiting = job(tmp_path, "until [ -e ran ]; do sleep 0.02; done", directory=str(tmp_path / "first"))
+    await runner.start(waiting)
     os.kill(spawner._pid, signal.SIGKILL)
     os.waitid(os.P_PID, spawner._pid, os.WEXITED | os.WNOWAIT)
     second = job(tmp_path, "echo ran >>ran", directory=str(tmp_path / "second"))
     assert (await run(runner, second)).result.state is State.SUCCEEDED
     assert (tmp_path / "ran").read_text() == "ran\n"
+    assert (await follow(runner, waiting.directory)).result.state is State.SUCCEEDED
 
 
 async def test_a_shell_that_cannot_be_started_is_said(tmp_path: Path) -> None:

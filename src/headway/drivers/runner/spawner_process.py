@@ -23,6 +23,8 @@ _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 
 def main(asking: socket) -> None:
     """To the end of the socket: whoever asks is gone then."""
+    # A runner that held it would keep it open after this process was killed, and who asks would wait for that runner.
+    os.set_inheritable(asking.fileno(), False)
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     # The kernel reaps for us.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
