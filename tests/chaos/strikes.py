@@ -49,7 +49,7 @@ class Strikes:
 
     def _kill(self) -> None:
         self._server.kill()
-        self._server.start(within=30)
+        self._server.start(within=300)
 
     def _freeze(self) -> None:
         process = self._server.process

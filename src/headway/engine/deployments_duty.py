@@ -344,6 +344,10 @@ class DeploymentsDuty:
         )
 
     def _start(self, key: tuple[str, str], carried: _Carried, work: Coroutine[Any, Any, Any]) -> None:
+        if self._is_stopping:
+            # By a tick that was under way; nobody would end it before the database closes. The next start begins it.
+            work.close()
+            return
         self._carried[key] = carried
         carried.task = asyncio.create_task(self._carry(key, work), name=f"deploy {'/'.join(key)}")
 

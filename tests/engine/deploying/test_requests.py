@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -564,3 +565,21 @@ async def test_a_gate_that_fails_by_a_fault_of_ours_holds_up_no_other(
     for request in line.asked():
         assert (request.state, kinds(request)) == (S.WAITING, ["fault"])
         assert "KeyError" in request.reason
+
+
+async def test_nothing_begins_once_the_server_stops(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.green("one")
+    duty = line.duty()
+    ask = deployments_duty.ask_gate
+
+    async def stopped_meanwhile(*values: Any) -> Any:
+        found = await ask(*values)
+        await duty.stop()
+        return found
+
+    monkeypatch.setattr(deployments_duty, "ask_gate", stopped_meanwhile)
+    await line.requests.request_deployment(ANA, service="shop", environment="staging", release="HEAD")
+    await duty.tick(line.clock.now())
+    assert duty.active == 0
+    assert [one.state for one in line.asked()] == [S.WAITING]
+    assert line.database.read(lambda tx: deployments.unfinished_anywhere(tx)) == []
