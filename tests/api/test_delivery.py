@@ -1,12 +1,16 @@
 """Releases, requests, deployments, what was deployed by others, metrics."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import pytest
 
 from headway.deploy.plan import to_json
 from headway.domain.deployment import DeploymentState
 from headway.domain.people import Role, Scope
 from headway.domain.standing import Standing
+from headway.drivers.ssh.settings import SshSettings
 from headway.store.database import Transaction
 from headway.store.deployments import insert_deployment
 from headway.store.standings import put_standing, standings_of
@@ -170,7 +174,10 @@ async def test_records_that_cannot_be(api: CalledApi) -> None:
     assert (await api.owner.get("/api/deployments?after=x")).status_code == 400
 
 
-async def test_a_host_that_the_file_does_not_name_any_more_is_emptied_or_forgotten(api: CalledApi) -> None:
+async def test_a_host_that_the_file_does_not_name_any_more_is_emptied_or_forgotten(
+    api: CalledApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.engine.settings.SshSettings", partial(SshSettings, connect_within=0.2))
     release = await released(api)
     web9 = host("web-9")
     at_nobody = replace(web9, spec=replace(web9.spec, address="127.0.0.1", port=1))

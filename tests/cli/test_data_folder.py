@@ -58,6 +58,7 @@ def test_another_users_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     open_data_folder(data)
 
 
+@pytest.mark.slow
 def test_a_command_says_that_it_closed_the_folder(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.write("[jobs.a]\nrun = 'true'\n")
     sqlite_terminal.data.mkdir()

@@ -121,6 +121,7 @@ def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None
     assert (code, environment["live"]["release"], environment["lock"]) == (0, one.id, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "said"),
     [('{ from = "team:storefront" }', "team:storefront"), ("{ expires = '4h' }", "somebody who may approve")],
@@ -217,6 +218,7 @@ def test_a_missing_secret_stops_before_anything(headway: Headway, server: Sshd) 
     assert list(server.home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_on_a_host_stops_before_any_switch(headway: Headway, server: Sshd) -> None:
     """A file system of 1 MiB of its own; needs root."""
     import shutil
@@ -309,6 +311,7 @@ def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state:
     assert (shop.place("web1") / "begun").read_text() == "begun\n"
 
 
+@pytest.mark.slow
 def test_a_rollback_that_was_taken_back_is_no_success(headway: Headway) -> None:
     shop = headway.shop
     first, second = shop.release("one", SLOW), shop.release("two")
@@ -323,6 +326,7 @@ def test_a_rollback_that_was_taken_back_is_no_success(headway: Headway) -> None:
     assert (terminal.end(), shop.serving()) == (1, ["two"])
 
 
+@pytest.mark.slow
 def test_a_rollback_without_its_database_says_first_what_goes_without(
     headway: Headway, tmp_path: Path
 ) -> None:
@@ -431,6 +435,7 @@ def not_in_the_file(headway: Headway, host: str) -> None:
     database.transact(lambda tx: put_standing(tx, replace(known, member=False)))
 
 
+@pytest.mark.slow
 def test_a_host_that_left_the_file_is_emptied_by_its_command(headway: Headway) -> None:
     release = headway.shop.release("one")
     assert headway.call("deploy", "production", "--release", release.id)[0] == 0
@@ -444,6 +449,7 @@ def test_a_host_that_left_the_file_is_emptied_by_its_command(headway: Headway) -
     assert (code, "nothing is known of web1 in production" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_host_that_left_the_file_is_forgotten_by_its_command_and_left_as_it_is(
     headway: Headway, server: Sshd
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_very_long_time_is_since_the_beginning(metrics, database_url: str) -> 
     assert json.loads(out)["since"] == "1970-01-01T00:00:00.000Z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_thousands_of_deployments_stay_fast(metrics, database: Database) -> None:  # type: ignore[no-untyped-def]
     dice = random.Random(5)

@@ -53,6 +53,7 @@ def test_every_line_for_people_goes_through_the_filter() -> None:
         assert len(direct) == allowed.get(path.name, 0), path.name
 
 
+@pytest.mark.slow
 def test_hostile_names_of_all_kinds_in_a_run(sqlite_terminal: Terminal) -> None:
     terminal = sqlite_terminal
     report = '<testsuite name="s"><testcase name="t&#x9b;2J"><failure message="m&#x9d;0;x&#x9c;"/></testcase></testsuite>'

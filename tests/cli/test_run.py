@@ -249,6 +249,7 @@ def test_term_and_hup_detach_and_the_next_run_goes_on(sqlite_terminal: Terminal,
     assert sqlite_terminal.happened("ran") == ["ran", "ran"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.5, 1.0])
 def test_kill_9_loses_nothing_and_repeats_nothing(terminal: Terminal, delay):
     terminal.write(SLOW)

@@ -86,6 +86,7 @@ def test_one_that_fails_goes_back(shop: ServedShop) -> None:
     shop.push("mended")
 
 
+@pytest.mark.slow
 def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
     held = shop.call("deploy", "production", "--json")
     assert held.code == 4, held

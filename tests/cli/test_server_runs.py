@@ -44,6 +44,7 @@ def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop)
     assert len(built) == 1 and built[0] in answer.text
 
 
+@pytest.mark.slow
 def test_a_commit_that_was_run_before_is_run_anew_unless_its_run_is_to_be_repeated(shop: ServedShop) -> None:
     first = shop.json("run")["run"]
     anew = shop.json("run")["run"]

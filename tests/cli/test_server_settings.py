@@ -33,6 +33,7 @@ def test_a_repository_that_headway_hosts(shop: ServedShop) -> None:
     assert shop.call("repository", "show", "team/docs").code == 2
 
 
+@pytest.mark.slow
 def test_a_repository_at_a_forge_tells_what_to_set_there(shop: ServedShop) -> None:
     added = shop.call("repository", "add", "https://github.com/acme/web.git", "--poll", "0")
     assert added.code == 0, added

@@ -58,6 +58,7 @@ def job_of(client: HeadwayClient, run: str) -> str:
     return str(client.get(f"/api/runs/{run}")["jobs"][0]["id"])
 
 
+@pytest.mark.slow
 def test_a_log_over_a_line_that_breaks_every_few_kilobytes(
     server: RunningServer, pusher: Pusher, token: str
 ) -> None:

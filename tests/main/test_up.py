@@ -57,6 +57,7 @@ def test_a_second_server_on_the_folder_is_told_who_has_it(tmp_path: Path) -> Non
         assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_database_is_refused_and_takes_over_when_the_first_is_gone(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_second_server_on_the_same_database_is_refused_and_takes_over_when_the
             second.close()
 
 
+@pytest.mark.slow
 def test_a_taken_address_is_told_and_the_folder_is_free_again(tmp_path: Path) -> None:
     with running_server(tmp_path / "one") as one:
         other = RunningServer(tmp_path / "other")
@@ -194,6 +196,7 @@ run = "echo began >> {notes}; n=0; while [ ! -e {go} ]; do n=$((n+1)); echo line
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_running_job_outlives_the_server_and_is_picked_up_by_the_next(tmp_path: Path, end: str) -> None:
     notes, go = tmp_path / "notes", tmp_path / "go"

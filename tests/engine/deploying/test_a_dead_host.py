@@ -107,6 +107,7 @@ async def test_a_rollback_takes_back_the_hosts_that_answer_and_says_what_is_left
     assert shop.serving() == ["one", "one", "two"]
 
 
+@pytest.mark.slow
 async def test_what_was_rolled_back_from_without_a_dead_host_is_never_gone_back_to(shop: Shop) -> None:
     one, two = await put(shop, "one", "two")
     async with without_web3(shop, 1) as deployments:
@@ -130,6 +131,7 @@ async def test_what_was_rolled_back_from_without_a_dead_host_is_never_gone_back_
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_what_most_hosts_went_back_to_is_live_for_the_next_deployment(shop: Shop) -> None:
     one = shop.release("one")
     await put(shop, "one", "two")
@@ -142,6 +144,7 @@ async def test_what_most_hosts_went_back_to_is_live_for_the_next_deployment(shop
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_what_was_left_is_taken_back_although_a_host_is_gone_meanwhile(shop: Shop) -> None:
     """The deployment was left half-way, its host web3 with it."""
     await put(shop, "one")
@@ -322,6 +325,7 @@ async def test_whom_to_leave_out_has_to_be_a_host_and_not_all(shop: Shop) -> Non
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_status_and_dry_run_tell_what_each_host_has_after_a_rollback_with_one_down(shop: Shop) -> None:
     one, two = await put(shop, "one", "two")
     async with without_web3(shop, 1) as deployments:
@@ -363,6 +367,7 @@ async def reach_all(service: str, hosts: Sequence[HostSpec]) -> None:
     assert service == "shop"
 
 
+@pytest.mark.slow
 async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop) -> None:
     [one] = await put(shop, "one")
     two = shop.release("two")
@@ -390,6 +395,7 @@ async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop
     assert shop.serving() == ["three"] * 3
 
 
+@pytest.mark.slow
 async def test_a_host_that_is_gone_for_good_is_forgotten(shop: Shop) -> None:
     [one] = await put(shop, "one")
     two = shop.release("two")

@@ -115,6 +115,7 @@ def serves(shop: Shop, release: Release, version: str) -> None:
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_what_a_rollback_by_ssh_took_back_is_not_told_to_be_live(shop: Shop) -> None:
     """Asked for again it begins anew, and really serves everywhere."""
     first, second = shop.release("one"), shop.release("two")
@@ -132,6 +133,7 @@ async def test_what_a_rollback_by_ssh_took_back_is_not_told_to_be_live(shop: Sho
     serves(shop, second, "two")
 
 
+@pytest.mark.slow
 async def test_by_itself_nothing_more_is_switched_after_a_rollback_by_ssh(shop: Shop) -> None:
     """As a server does that comes up again after the emergency."""
     first, second = shop.release("one"), shop.release("two")
@@ -148,6 +150,7 @@ async def test_by_itself_nothing_more_is_switched_after_a_rollback_by_ssh(shop: 
     assert (live.release, live.kind) == (first.id, DeploymentKind.ROLLBACK)
 
 
+@pytest.mark.slow
 async def test_the_next_deployment_sees_what_was_done_by_hand_meanwhile(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first)
@@ -193,6 +196,7 @@ async def test_a_switch_that_was_undone_by_hand_is_not_believed(shop: Shop) -> N
     serves(shop, first, "one")
 
 
+@pytest.mark.slow
 async def test_a_rollback_after_a_rollback_by_ssh_goes_one_further_back(shop: Shop) -> None:
     """And does not drive what was left before it."""
     first, second, third = (shop.release(version) for version in ("one", "two", "three"))
@@ -208,6 +212,7 @@ async def test_a_rollback_after_a_rollback_by_ssh_goes_one_further_back(shop: Sh
     serves(shop, first, "one")
 
 
+@pytest.mark.slow
 async def test_a_rollback_of_what_was_changed_by_hand_goes_to_what_was_live_before(shop: Shop) -> None:
     """And not one further: somebody put a third release on a host, and nothing was finished there."""
     first, second, third = (shop.release(version) for version in ("one", "two", "three"))
@@ -240,6 +245,7 @@ async def test_no_record_is_written_of_what_somebody_changed_meanwhile(shop: Sho
     assert shop.serving() == ["one", "two", "two"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "step"), [("web1", "drain"), ("web1", "back-activate")])
 async def test_by_ssh_what_was_left_goes_to_what_was_live_before_it_and_not_further(
     shop: Shop, host: str, step: str
@@ -255,6 +261,7 @@ async def test_by_ssh_what_was_left_goes_to_what_was_live_before_it_and_not_furt
     assert not (shop.place("web1") / "draining").exists()
 
 
+@pytest.mark.slow
 async def test_by_ssh_other_settings_that_were_left_half_way_are_taken_back(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -266,6 +273,7 @@ async def test_by_ssh_other_settings_that_were_left_half_way_are_taken_back(shop
     assert greetings == {"hello world\n"}
 
 
+@pytest.mark.slow
 async def test_by_ssh_what_went_back_to_its_end_is_not_half_way(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -276,6 +284,7 @@ async def test_by_ssh_what_went_back_to_its_end_is_not_half_way(shop: Shop) -> N
     assert serves_there == (["one"] * 3, [first.id] * 3)
 
 
+@pytest.mark.slow
 async def test_a_host_whose_record_could_not_be_written_goes_back_no_further_than_the_others(
     shop: Shop,
 ) -> None:
@@ -298,6 +307,7 @@ async def test_a_host_whose_record_could_not_be_written_goes_back_no_further_tha
     assert [row.previous_release for row in bad.hosts] == [second.id] * 3
 
 
+@pytest.mark.slow
 async def test_the_readme_takes_back_by_hand_what_was_left_half_way(shop: Shop) -> None:
     """It was written when the one before was finished, and does not go one further than that."""
     first, second = shop.release("one"), shop.release("two")

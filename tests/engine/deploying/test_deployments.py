@@ -135,6 +135,7 @@ async def test_what_fails_shows_the_releases_own_log_masked(shop: Shop, failing:
     assert not [step for step in steps if step.step == "logs" and step.host != "web1"]
 
 
+@pytest.mark.slow
 async def test_the_log_of_what_is_gone_back_to_is_read_with_its_own_settings(shop: Shop) -> None:
     shop.extra_deploy, shop.within = 'logs = "echo $GREETING from $HEADWAY_RELEASE"', "200ms"
     one = shop.release("one", {"bin/health": '[ ! -e "$HEADWAY_ROOT/ill" ]'})
@@ -212,6 +213,7 @@ async def test_failing_prepare_switches_nothing(shop: Shop) -> None:
     assert result.deployment.first_switched_at is None
 
 
+@pytest.mark.slow
 async def test_half_done_prepare_is_not_built_upon(shop: Shop) -> None:
     release = shop.release(
         "one", {"bin/prepare": 'echo run >> prepare.log; [ -e "$HEADWAY_ROOT/shared/allowed" ]'}
@@ -223,6 +225,7 @@ async def test_half_done_prepare_is_not_built_upon(shop: Shop) -> None:
     assert (shop.place("web1") / "current" / "prepare.log").read_text() == "run\n"
 
 
+@pytest.mark.slow
 async def test_failed_rollback_is_shouted(shop: Shop) -> None:
     first = shop.release(
         "one", {"bin/activate": 'cp VERSION "$HEADWAY_ROOT/serving"; [ ! -e "$HEADWAY_ROOT/stuck" ]'}
@@ -353,6 +356,7 @@ async def test_a_rollback_to_a_release_that_does_not_come_up_leaves_a_host_servi
     assert shop.serving() == ["two"] * 3
 
 
+@pytest.mark.slow
 async def test_readme_goes_back_by_hand_and_the_next_deployment_knows(shop: Shop) -> None:
     first = shop.release("one")
     await deploy(shop, first)
@@ -447,6 +451,7 @@ async def test_a_release_that_its_disk_could_not_hold_is_never_taken_for_whole(s
             assert not list((shop.place("web2") / "uploads").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direct", [False, True], ids=["deploy", "direct"])
 async def test_a_current_made_by_hand_is_refused_before_anything_is_drained(shop: Shop, direct: bool) -> None:
     for version in ("one", "two"):
@@ -548,6 +553,7 @@ async def test_release_that_is_gone_here_is_told_before_anything(shop: Shop) -> 
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_host_that_is_down_before_leaves_everything_as_it_was(shop: Shop, servers: list[Sshd]) -> None:
     await deploy(shop, shop.release("one"))
     contract = shop.text().replace(f"port = {servers[2].port}", "port = 1")

@@ -107,6 +107,7 @@ async def test_from_a_green_run_to_production_by_itself_exactly_once(line: Line)
     assert "activate" in steps
 
 
+@pytest.mark.slow
 async def test_going_back_takes_hosts_along_that_the_older_file_does_not_know(quick: Line) -> None:
     line = quick
     line.green("one")
@@ -355,6 +356,7 @@ async def test_a_deployment_leaves_out_whom_its_request_names_and_the_next_one_c
     assert serving(places) == ["two", "two"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [False, True])
 async def test_what_goes_on_is_taken_back_without_a_host_that_hangs(quick: Line, left: bool) -> None:
     """While the server drives it, and when nobody does: its server was ended."""
@@ -394,6 +396,7 @@ async def test_what_goes_on_is_taken_back_without_a_host_that_hangs(quick: Line,
         gate.unlink()
 
 
+@pytest.mark.slow
 async def test_what_was_left_on_a_host_of_another_team_by_now_goes_neither_on_nor_back(quick: Line) -> None:
     line, places = quick, on_both(quick)
     line.green("one", files=SLOW)
@@ -418,6 +421,7 @@ async def test_what_was_left_on_a_host_of_another_team_by_now_goes_neither_on_no
     assert not line.database.read(lambda tx: rows.unfinished(tx, "shop"))
 
 
+@pytest.mark.slow
 async def test_a_rollback_that_goes_on_leaves_out_a_host_that_it_has_not_begun(quick: Line) -> None:
     line, places = quick, on_both(quick)
     line.green("one", files=SLOW)
@@ -471,6 +475,7 @@ async def test_a_killed_server_is_gone_on_with_and_no_step_is_repeated(line: Lin
     assert sum('"activate"' in entry and '"begin"' in entry for entry in journal) == 2
 
 
+@pytest.mark.slow
 async def test_killed_anywhere_a_release_reaches_production_once(line: Line, database_url: str) -> None:
     line.production = AUTOMATIC
     line.green("one")

@@ -229,6 +229,7 @@ async def test_terminated_leaves_it_like_a_kill(headway: Headway) -> None:
     assert_nothing_twice(shop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", ["another", "the same"])
 async def test_stopped_owner_that_wakes_up_changes_nothing(
     headway: Headway, monkeypatch: pytest.MonkeyPatch, machine: str

@@ -74,6 +74,7 @@ async def by_direct(shop: Shop) -> Result:
 BAD = {**TWO, "bin/healthy-since-two": '[ "$HEADWAY_HOST" != web2 ]'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [by_command, by_direct])
 async def test_going_back_uses_the_file_of_the_release_gone_back_to(shop: Shop, way: object) -> None:
     await two_versions(shop)
@@ -98,6 +99,7 @@ async def test_a_deployment_that_goes_back_by_itself_uses_the_file_of_the_releas
     assert working(shop) == [None] * 3
 
 
+@pytest.mark.slow
 async def test_a_database_that_does_not_know_what_runs_asks_the_hosts(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     shop.edits = EDITS
@@ -133,6 +135,7 @@ async def test_the_readme_on_a_host_uses_the_file_of_the_release_before(shop: Sh
     assert working(shop) == [None] * 3
 
 
+@pytest.mark.slow
 async def test_hosts_that_keep_no_file_are_named_and_the_one_at_hand_is_used(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     await deploy(shop, shop.release("two"))

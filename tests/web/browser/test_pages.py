@@ -138,6 +138,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("paths", "look"), LOOKS)
 def test_no_page_keeps_anybody_out(
     typical: Gallery, tab: Open, paths: list[str], look: dict[str, Any]
