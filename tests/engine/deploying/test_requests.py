@@ -582,4 +582,4 @@ async def test_nothing_begins_once_the_server_stops(line: Line, monkeypatch: pyt
     await duty.tick(line.clock.now())
     assert duty.active == 0
     assert [one.state for one in line.asked()] == [S.WAITING]
-    assert line.database.read(lambda tx: deployments.unfinished_anywhere(tx)) == []
+    assert line.database.read(deployments.unfinished_anywhere) == []
