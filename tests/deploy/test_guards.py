@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.deploy.gate import Frozen, GateFacts, Verdict, may_deploy
-from headway.deploy.guards import Who, Word, applying, stricter
+from headway.deploy.guards import Guards, Who, Word, applying, stricter, why_not_counted
 from headway.domain.contract import ApprovalSpec
 from headway.domain.org import ApprovalFloor, Floor
 from headway.domain.people import Role
@@ -146,6 +146,32 @@ def test_floors_apply_by_globs() -> None:
     floors = [Floor("a", ("shop*",), ("prod*",)), Floor("b"), Floor("c", ("cart",))]
     assert [floor.name for floor in applying(floors, "shop-api", "production")] == ["a", "b"]
     assert [floor.name for floor in applying(floors, "cart", "staging")] == ["b", "c"]
+
+
+def test_each_word_of_a_floor_stands_before_the_environment() -> None:
+    hour = timedelta(hours=1)
+    floor = Floor(
+        "whole",
+        approvals=ApprovalFloor(2, ("team:web", "bo"), hour, not_own=True, comment=True),
+        branches=("main",),
+        deployers=("role:operator",),
+        objective=True,
+        ask=True,
+        built_here=True,
+    )
+    assert stricter(environment(), [floor, Floor("nothing")]) == Guards(
+        approvals=(ApprovalSpec(2, ("team:web", "bo"), hour, not_own=True, comment=True),),
+        branches=(("main",),),
+        deployers=(("role:operator",),),
+        objective=True,
+        ask=True,
+        built_here=True,
+        pusher=True,
+    )
+    assert stricter(environment(), [Floor("nothing")]) == Guards()
+    assert stricter(environment(), [replace(floor, approvals=ApprovalFloor(1))]).pusher is False
+    rule = stricter(environment(), [floor]).approvals[0]
+    assert why_not_counted(yes(EVE), rule, frozenset(), NOW) == "eve is none of team:web, bo"
 
 
 handles = st.sampled_from(["ana", "bo", "eve", "lou", "team:web", "team:security", "role:operator"])

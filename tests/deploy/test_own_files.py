@@ -77,6 +77,41 @@ def test_the_file_at_hand_stands_for_one_that_nobody_knows() -> None:
     assert (old.deploy, [process.name for process in old.processes]) == (today.deploy, ["main"])
 
 
+def test_what_runs_and_what_was_before_each_have_their_own_file_and_each_file_is_kept_once() -> None:
+    today = deploy_spec()
+    then, left = (deploy_spec(prepare=f"./bin/{word}") for word in ("then", "left"))
+    half = replace(BEFORE, release="rel-x", deployment="dep-x")
+    found = {
+        "web1": Found(BEFORE, half, OwnFile(then, ("main",)), OwnFile(left, ("worker",))),
+        # Its file is the one at hand, with the same processes here: it needs no place.
+        "web2": Found(BEFORE, half, OwnFile(today, ("main", "worker")), OwnFile(then, ("main",))),
+        # The same file, but other processes ran here.
+        "web3": Found(BEFORE, None, OwnFile(today, ("main",))),
+    }
+    whole = with_own_files(plan(*(host(f"web{n}") for n in range(1, 5))), found, {})
+    assert whole.files == (then, left, today)
+    one, two, three, unknown = whole.hosts
+    assert (one.predecessor, one.running) == (
+        replace(BEFORE, file=0, processes=("main",)),
+        replace(half, file=1, processes=("worker",)),
+    )
+    assert (two.predecessor, two.running) == (BEFORE, replace(half, file=0, processes=("main",)))
+    assert (three.predecessor, three.running) == (replace(BEFORE, file=2, processes=("main",)), None)
+    assert unknown == host("web4"), "one of which nothing was asked stays as it was"
+
+
+def test_the_release_gone_back_to_runs_by_its_own_file_and_leaves_by_the_one_at_hand() -> None:
+    then = OwnFile(deploy_spec(prepare="./bin/then"), ("main",))
+    at_hand = OwnFile(deploy_spec(), ("main", "worker"))
+    whole = with_own_files(plan(), {"web1": Found(BEFORE, None, at_hand, None, then)}, {})
+    (on,) = whole.hosts
+    assert (on.file, on.processes) == (0, ("main",))
+    new, old = whole.new(on), whole.old(on)
+    assert old is not None
+    assert (new.deploy, old.deploy) == (then.deploy, at_hand.deploy)
+    assert [process.name for process in old.processes] == ["main", "worker"]
+
+
 def test_whatever_a_file_can_say_a_host_can_keep() -> None:
     """The example says all there is."""
     text = (Path(__file__).parents[2] / "docs" / "headway.example.toml").read_text()
