@@ -17,6 +17,8 @@ ROLLING, CANARY = StrategyKind.ROLLING, StrategyKind.CANARY
         (Amount(1, percent=True), 5, 1),
         (Amount(100, percent=True), 5, 5),
         (Amount(34, percent=True), 3, 2),
+        (Amount(100, percent=True), 200, 200),
+        (Amount(1), 0, 1),
     ],
 )
 def test_count(amount: Amount, total: int, expected: int) -> None:

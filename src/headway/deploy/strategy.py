@@ -18,7 +18,7 @@ def batches(hosts: Sequence[str], strategy: Strategy) -> tuple[tuple[str, ...], 
         first = count(strategy.first, len(hosts))
         cut.append(tuple(remaining[:first]))
         remaining = remaining[first:]
-    size = count(strategy.batch, len(hosts)) if hosts else 1
+    size = count(strategy.batch, len(hosts))
     cut.extend(tuple(remaining[start : start + size]) for start in range(0, len(remaining), size))
     return tuple(cut)
 
