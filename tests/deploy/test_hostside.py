@@ -15,8 +15,10 @@ from headway.deploy.hostside import (
     beat_script,
     close_script,
     framed_script,
+    holds_script,
     journal_key,
     journal_more,
+    journal_script,
     look_script,
     take_script,
 )
@@ -127,6 +129,28 @@ def test_a_dead_owners_epoch_is_closed_by_its_successor(root: str, shell: list[s
     assert (code, record.open, record.closed) == (0, (2,), (1,))
 
 
+def test_all_that_were_judged_dead_are_closed(root: str) -> None:
+    """Each died in the moment before it had written its name; so two numbers are open."""
+    for number in (1, 2):
+        (Path(root) / "epochs" / str(number)).mkdir(parents=True)
+    code, record = take(root, 3, [1, 2])
+    assert (code, record.open, record.closed) == (0, (3,), (1, 2))
+
+
+def test_whether_a_host_is_still_ours_is_asked_without_a_change(root: str, shell: list[str]) -> None:
+    take(root, 1, shell=shell)
+    assert call(holds_script(root, 1), shell).returncode == 0
+    assert call(holds_script(root, 2), shell).returncode == LOST
+    assert read_record(call(look_script(root), shell).stdout).open == (1,)
+
+
+def test_the_end_of_the_journal_is_read_and_no_journal_is_an_empty_one(root: str, shell: list[str]) -> None:
+    assert call(journal_script(root, 2), shell).stdout == b""
+    Path(root).mkdir(parents=True)
+    (Path(root) / "journal").write_text("one\ntwo\nthree\n")
+    assert call(journal_script(root, 2), shell).stdout == b"two\nthree\n"
+
+
 def test_of_many_who_take_the_same_number_one_gets_it(root: str) -> None:
     for round_ in range(1, 6):
         with ThreadPoolExecutor(6) as pool:
@@ -161,6 +185,19 @@ def test_a_step_is_framed_by_the_journal_and_not_done_twice(root: str, shell: li
         ("undrain", "end", 0, 2),
     ]
     assert {e["host"] for e in entries} == {'web"1'}
+
+
+def test_a_line_of_the_journal_is_written_as_it_always_was(root: str) -> None:
+    """By its beginning a later version knows what was done before."""
+    take(root, 1)
+    framed(root, 1, "undrain", "exit 3")
+    lines = (Path(root) / "journal").read_text().splitlines()
+    known = '{"deployment":"dep-2","host":"web\\"1","step":"undrain",'
+    carried = ',"release":"rel-b","epoch":1,"attempt":1,"at":"'
+    assert [line.rpartition('"at":"')[0] + '"at":"' for line in lines] == [
+        f'{known}"event":"begin"{carried}',
+        f'{known}"event":"end","exit":3{carried}',
+    ]
 
 
 def test_a_late_owner_is_refused_at_the_step_and_at_the_rename(root: str, shell: list[str]) -> None:

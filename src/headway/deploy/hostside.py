@@ -177,14 +177,10 @@ def close_script(root: str, token: int) -> str:
     )
 
 
-def framed_script(
-    root: str, token: int, key: str, more: str, script: str, *, then_close: bool = False
-) -> str:
+def framed_script(root: str, token: int, key: str, more: str, script: str) -> str:
     """A step of Headway's own outside of a job: short, harmless when done twice, framed like every step."""
-    close = '\n[ $code = 0 ] && mv -T "$epoch" "$epoch.closed"' if then_close else ""
     words = " ".join(shlex.quote(word) for word in (key, more))
     return (
         f"{go_to(root)}epoch=$root/epochs/{token}\n"
         f'sh "$root/{STEP_SCRIPT_PATH}" "$root" "$epoch" "" {words} -c {shlex.quote(script)}\n'
-        f"code=$?{close}\nexit $code\n"
     )
