@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.deploy.host_states import MOVES, HostState
-from headway.deploy.standing import Before, put_back, stand, what_runs, without
+from headway.deploy.standing import Before, put_back, seen, stand, what_runs, without
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.standing import Standing, StandingState
 from tests.support.clocks import NOON
@@ -211,6 +211,7 @@ def test_a_host_serves_since_it_was_verified_and_the_same_deployment_changes_not
         number=6,
         since=LATER,
         state=StandingState.SERVES,
+        asked_at=NOON,
     )
     assert stand(found, SIX, row(S.FINISHED), None, "", NOON) == found
     assert stand(found, FIVE, row(S.WATCHING), None, "", NOON).since == NOON
@@ -261,3 +262,45 @@ def test_what_was_put_back_has_stood_there_since_it_came_back() -> None:
 def test_only_members_that_the_file_names_no_more_leave() -> None:
     standing = [serving("web1"), serving("web2"), replace(serving("web3"), member=False)]
     assert without(standing, ["web1"]) == [replace(serving("web2"), member=False)]
+
+
+FOUND = Before("rel-5", FIVE.commit, FIVE.id, 5)
+
+
+def test_what_a_host_says_wins_and_is_told_with_its_time() -> None:
+    later = NOON + timedelta(hours=1)
+    found = seen(serving("web1", SIX), FOUND, later, half_way=False)
+    assert (found.release, found.number, found.state) == ("rel-5", 5, StandingState.SERVES)
+    assert (found.since, found.asked_at) == (later, later)
+    again = seen(found, FOUND, later + timedelta(hours=1), half_way=False)
+    assert (again.since, again.asked_at) == (later, later + timedelta(hours=1))
+    empty = seen(found, None, later, half_way=False)
+    assert (empty.release, empty.deployment) == (None, None)
+
+
+def test_what_others_left_half_way_is_told_until_they_have_finished() -> None:
+    half = seen(serving("web1", SIX), FOUND, NOON, half_way=True)
+    assert (half.release, half.state) == ("rel-6", StandingState.MOVING)
+    assert what_runs([half]).sentence == (
+        "rel-6 on 0 of 1; web1 is half-way: it has something else than what was finished there last"
+    )
+    assert not what_runs([half]).is_whole
+    for found in (FOUND, Before("rel-6", SIX.commit, SIX.id, 6)):
+        assert what_runs([seen(half, found, NOON, half_way=False)]).is_whole
+
+
+def test_a_look_does_not_say_that_what_failed_there_is_well() -> None:
+    broken = after(serving("web1"), [S.SWITCHING, S.BROKEN])
+    assert seen(broken, FOUND, NOON, half_way=True).state is StandingState.UNCLEAR
+    assert seen(broken, FOUND, NOON, half_way=False).state is StandingState.UNCLEAR
+    finished = Before("rel-5", FIVE.commit, "dep-direct", 7)
+    assert seen(broken, finished, NOON, half_way=False).state is StandingState.SERVES
+
+
+def test_an_environment_was_asked_when_the_host_was_that_was_asked_longest_ago() -> None:
+    early, late = serving("web1"), replace(serving("web2"), asked_at=NOON + timedelta(hours=1))
+    assert what_runs([late, early]).asked_at == NOON
+    assert what_runs([late, nothing("web3")]).asked_at is None
+    assert what_runs([]).asked_at is None
+    away = stand(early, SIX, row(S.LEFT_OUT), None, "not reached", NOON + timedelta(days=1))
+    assert away.asked_at == NOON

@@ -21,6 +21,8 @@ class RunsThere(TypedDict):
     state: str
     reason: str
     at: datetime
+    #: When the host last said itself what it has; null: not since this is kept.
+    asked_at: datetime | None
 
 
 class HostDocument(TypedDict):
@@ -73,6 +75,7 @@ def _host(line: HostLine) -> HostDocument:
                 "state": one.state,
                 "reason": one.reason,
                 "at": one.at,
+                "asked_at": one.asked_at,
             }
             for one in line.runs
         ],

@@ -1,5 +1,6 @@
 """`headway status`: what runs where, since when, by whom, and what goes on."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from headway.wire.shapes_delivery import DeploymentDocument, EnvironmentDocument
 
 if TYPE_CHECKING:
     from headway.engine.deployment_hosts import HostStatus
+    from headway.store.database import Database
 
 
 @click.command()
 @click.argument("environment", required=False)
-@click.option("--from-hosts", is_flag=True, help="Ask the hosts instead of the database; changes nothing.")
+@click.option("--from-hosts", is_flag=True, help="Ask the hosts themselves; changes nothing there.")
 @local_option
 @json_option
 @click.pass_obj
@@ -26,7 +28,7 @@ def command(
 ) -> int:
     """What runs where, from the database or from the hosts themselves."""
     if from_hosts:
-        return _from_hosts(settings, environment, as_json=as_json)
+        return _from_hosts(settings, environment, local=local, as_json=as_json)
     from headway.engine.projects import service_name
 
     status = status_of(settings, service_name(Path.cwd()), environment, local=local)
@@ -66,8 +68,9 @@ def _read(settings: Settings, service: str, environment: str | None) -> StatusDo
         return status_document(read_status(database, service, environment))
 
 
-def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -> int:
+def _from_hosts(settings: Settings, environment: str | None, *, local: bool, as_json: bool) -> int:
     import asyncio
+    from contextlib import nullcontext
 
     from headway.base.clock import SystemClock
     from headway.drivers.ssh.connections import Connections
@@ -77,19 +80,39 @@ def _from_hosts(settings: Settings, environment: str | None, *, as_json: bool) -
 
     project = find_project(Path.cwd())
 
-    async def read() -> "list[HostStatus]":
-        async with Connections(settings.ssh) as connections:
-            return await read_hosts(World(settings, SystemClock(), connections), project, environment)
+    database = _database_here(settings, local=local)
 
-    hosts = asyncio.run(read())
+    async def read() -> "tuple[list[HostStatus], list[str]]":
+        async with Connections(settings.ssh) as connections:
+            world = World(settings, SystemClock(), connections)
+            return await read_hosts(world, project, environment, database)
+
+    with database or nullcontext():
+        hosts, news = asyncio.run(read())
+    service = project.contract.service.name
     if as_json:
-        emit_json(
-            {"service": project.contract.service.name, "hosts": [_host_document(host) for host in hosts]}
-        )
+        emit_json({"service": service, "hosts": [_host_document(host) for host in hosts], "news": news})
     else:
-        _show_hosts(project.contract.service.name, hosts)
+        _show_hosts(service, hosts)
+        if news:
+            echo(f"  the database here did not know that of {', '.join(news)}, and has it now")
     # A picture with holes is not the picture that was asked for.
     return 3 if any(host.error for host in hosts) else 0
+
+
+def _database_here(settings: Settings, *, local: bool) -> "Database | None":
+    """None where there is none, where it cannot be used, and where a server has it: that one asks the hosts itself."""
+    from headway.base.errors import HeadwayError
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
+
+    try:
+        if server_for(settings, local=local) is not None:
+            return None
+        return open_database(settings.database_url, before=copy_first(settings), create=False)
+    except HeadwayError:
+        # The hosts are asked because of that.
+        return None
 
 
 def _is_blank(status: StatusDocument) -> bool:
@@ -129,6 +152,8 @@ def _show_environment(environment: EnvironmentDocument) -> None:
         echo(f"  {name}: {click.style(environment['runs'], fg='yellow')}")
         echo(f"    {live['release']} is commit {live['commit'][:12]}{told}, deployment {live['number']}")
         _show_gone(environment)
+    if environment["hosts"]:
+        echo(f"    {_asked(environment['asked_at'])}")
     for deployment in environment["unfinished"]:
         echo(f"    {_line(deployment)}")
         print_table(
@@ -162,6 +187,10 @@ def _since(environment: EnvironmentDocument) -> str:
         stands = [one["since"] for one in environment["hosts"] if live and one["release"] == live["release"]]
         at = max((one for one in stands if one is not None), default=None)
     return f"since {at:%Y-%m-%d %H:%M} UTC" if at else ""
+
+
+def _asked(at: datetime | None) -> str:
+    return f"as its hosts said on {at:%Y-%m-%d at %H:%M} UTC" if at else "not all of its hosts were asked yet"
 
 
 def _show_gone(environment: EnvironmentDocument) -> None:

@@ -232,6 +232,15 @@ def running(record: HostRecord) -> Predecessor | None:
     return Predecessor(str(record.live_release), "", deployment) if _is_id(deployment) else None
 
 
+def standing_there(record: HostRecord) -> Predecessor | None:
+    """What stands on the host now: by its links, and by deployed.json as far as that tells of it. None: nothing."""
+    facts, now = live_facts(record), running(record)
+    if now is None:
+        return _predecessor(facts)
+    same = facts.get("deployment") == now.deployment
+    return replace(now, commit=str(facts.get("commit") or "")) if same else now
+
+
 def _predecessor(value: Mapping[str, Any]) -> Predecessor | None:
     release, commit, deployment = (value.get(key) for key in ("release", "commit", "deployment"))
     if not (isinstance(release, str) and isinstance(deployment, str)):

@@ -46,6 +46,7 @@ def stand(  # noqa: PLR0917  (before, by what, as it is now)
             since=since or row.verified_at or now,
             state=StandingState.SERVES,
             reason="",
+            asked_at=now,
             missed_since=None,
             missed_why="",
         )
@@ -70,7 +71,22 @@ def put_back(standing: Standing, before: Before | None, now: datetime) -> Standi
         since=since,
         state=StandingState.SERVES,
         reason="",
+        asked_at=now,
     )
+
+
+_HALF_WAY = "is half-way: it has something else than what was finished there last"
+
+
+def seen(standing: Standing, found: Before | None, now: datetime, *, half_way: bool) -> Standing:
+    """A look at the host, between deployments, found this. A look tells what is there, and not whether it is well: what
+    was unclear stays so until something else is finished there."""
+    unclear = standing.state is StandingState.UNCLEAR
+    if unclear and (half_way or standing.deployment == (found.deployment if found else None)):
+        return replace(standing, asked_at=now)
+    if half_way:
+        return replace(standing, state=StandingState.MOVING, reason=_HALF_WAY, asked_at=now)
+    return put_back(standing, found, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,12 @@ class WhatRuns:
             return None
         count = Counter(one.release for one in standing)
         return max(standing, key=lambda one: (count[one.release], one.since or _NEVER, one.host))
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """Since then at least one host was not asked; None where one never was."""
+        asked = [one.asked_at for one in self.hosts]
+        return None if None in asked else min((one for one in asked if one), default=None)
 
     @property
     def is_whole(self) -> bool:
@@ -137,7 +159,7 @@ def without(standings: Sequence[Standing], members: Iterable[str]) -> list[Stand
 
 
 def _is_well(one: Standing) -> bool:
-    return one.missed_since is None and one.state is not StandingState.UNCLEAR
+    return one.missed_since is None and one.state is not StandingState.UNCLEAR and not one.reason
 
 
 def _trouble(one: Standing, main: Standing | None) -> str:
@@ -146,5 +168,7 @@ def _trouble(one: Standing, main: Standing | None) -> str:
         parts.append(f"{one.missed_why or 'not reached'} since {one.missed_since:%Y-%m-%d %H:%M} UTC")
     if one.state is StandingState.UNCLEAR:
         parts.append(f"unclear: {one.reason}")
+    elif one.reason:
+        parts.append(one.reason)
     had = "" if main is not None and one.release == main.release else f" (had {one.release or 'nothing'})"
     return f"{one.host} {', '.join(parts)}{had}"

@@ -26,8 +26,10 @@ class Standing:
     number: int | None = None
     since: datetime | None = None
     state: StandingState = StandingState.SERVES
-    #: Of what is unclear: why.
+    #: Of what is unclear: why. Of what moves by nothing that is known here: what the host said.
     reason: str = ""
+    #: When the host itself last said what it has; None: it was never asked.
+    asked_at: datetime | None = None
     #: Since when deployments have gone on without it, and why: until one brings it to what the others have.
     missed_since: datetime | None = None
     missed_why: str = ""

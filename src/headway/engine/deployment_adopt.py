@@ -8,6 +8,7 @@ from typing import Any
 from headway.deploy.host_states import HostState
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
+from headway.engine.deployment_news import tell_deployment
 from headway.engine.deployment_standing import note_hosts
 from headway.engine.host_link import HostLink
 from headway.store import deployments as rows
@@ -26,6 +27,25 @@ async def adopt(
 ) -> Deployment | None:
     """The deployment that more than half of the hosts tell of becomes a row, unless it is one; what is live is what
     the hosts say. It is dated by the hosts, and asked for `now`: the order of this database is its own."""
+
+    def work(tx: Transaction) -> Deployment | None:
+        return adopt_told(
+            tx, now, service=service, environment=environment, repository=repository, links=links
+        )
+
+    return await database.perform(work)
+
+
+def adopt_told(
+    tx: Transaction,
+    now: datetime,
+    *,
+    service: str,
+    environment: EnvironmentSpec,
+    repository: str,
+    links: Sequence[HostLink],
+) -> Deployment | None:
+    """As `adopt`, within a transaction."""
     told: dict[str, list[Mapping[str, Any]]] = {}
     for link in links:
         if link.record.deployed is not None:
@@ -47,16 +67,13 @@ async def adopt(
         for link in links
         if link.record.deployed is not None and link.record.deployed.get("deployment") == found.id
     ]
-
-    def work(tx: Transaction) -> Deployment | None:
-        if rows.get_deployment(tx, found.id) is not None:
-            return None
-        numbered = replace(found, number=next_number(tx, service, "deployment"))
-        rows.insert_deployment(tx, numbered, hosts, token=0)
-        note_hosts(tx, numbered, hosts, now)
-        return numbered
-
-    return await database.perform(work)
+    if rows.get_deployment(tx, found.id) is not None:
+        return None
+    numbered = replace(found, number=next_number(tx, service, "deployment"))
+    rows.insert_deployment(tx, numbered, hosts, token=0)
+    note_hosts(tx, numbered, hosts, now)
+    tell_deployment(tx, numbered, now)
+    return numbered
 
 
 def _deployment(

@@ -1,4 +1,4 @@
-"""What runs where, from the hosts themselves: read-only, without a database."""
+"""What runs where, from the hosts themselves: nothing is changed on them, and no database is needed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from headway.deploy.lock import holders, told
 from headway.deploy.record import finished_on, is_half_way, live_facts, predecessor
 from headway.engine.deployment_hold import World
+from headway.engine.deployment_look import Known, keep_look, what_is_known
 from headway.engine.deployment_plan import environment_of, host_plans
 from headway.engine.host_link import in_the_way, look_at_all
+from headway.store.database import Database
 
 if TYPE_CHECKING:
     from headway.engine.projects import Project
@@ -35,14 +37,33 @@ class HostStatus:
     in_the_way: tuple[str, ...] = ()
 
 
-async def read_hosts(world: World, project: "Project", environment: str | None = None) -> list[HostStatus]:
-    """Every host of the environment, or of all. One that cannot be reached says why in its row."""
+async def read_hosts(
+    world: World, project: "Project", environment: str | None = None, database: Database | None = None
+) -> tuple[list[HostStatus], list[str]]:
+    """Every host of the environment, or of all. One that cannot be reached says why in its row.
+
+    With a database what they say is written there; the second answer names the environments in which that was news.
+    """
     contract = project.contract
+    news: list[str] = []
     names = [environment_of(contract, environment).name] if environment else list(contract.environments)
     found: list[HostStatus] = []
     for name in names:
         links = await world.links(contract.service.name, host_plans(contract, contract.environments[name]))
+        known = await _known(database, world, contract.service.name, name)
         unreachable = await look_at_all(links)
+        if database is not None and known is not None:
+            reached = [link for link in links if link.name not in unreachable]
+            is_news = await keep_look(
+                database,
+                known,
+                environment=contract.environments[name],
+                repository=str(project.root),
+                links=reached,
+                now=world.clock.now(),
+            )
+            if is_news:
+                news.append(name)
         finished = finished_on(link.record for link in links if link.name not in unreachable)
         for link in links:
             if link.name in unreachable:
@@ -64,4 +85,11 @@ async def read_hosts(world: World, project: "Project", environment: str | None =
                     in_the_way=tuple(in_the_way(link.root, name) for name in record.in_the_way),
                 )
             )
-    return found
+    return found, news
+
+
+async def _known(database: Database | None, world: World, service: str, environment: str) -> Known | None:
+    if database is None:
+        return None
+    now = world.clock.now()
+    return await database.fetch(lambda tx: what_is_known(tx, service, environment, now))

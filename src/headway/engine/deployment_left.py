@@ -6,7 +6,7 @@ from datetime import datetime
 
 from headway.base.errors import Held
 from headway.deploy.plan import Plan
-from headway.deploy.record import predecessor, running
+from headway.deploy.record import standing_there
 from headway.deploy.since import Since, since
 from headway.domain.deployment import Deployment, DeploymentState, HostRow
 from headway.engine.deployment_adopt import adopt
@@ -73,7 +73,7 @@ async def require_as_left(
             for row in found.corrected:
                 rows.save_host(tx, row, hold.token)
             for link in links:
-                there = running(link.record) or predecessor(link.record)
+                there = standing_there(link.record)
                 note_standing(tx, plan.service, plan.environment.name, link.name, there, now)
             tell_hosts(tx, plan.service, found.corrected, [], now)
             tell_deployment(tx, over, now)

@@ -1,13 +1,15 @@
 """Keeps what stands on which host, in the transaction that changes the hosts' rows; and asks for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from headway.deploy.host_states import HostState
 from headway.deploy.plan import Plan, Predecessor, from_json
-from headway.deploy.standing import Before, WhatRuns, put_back, stand, what_runs, without
+from headway.deploy.record import HostRecord, finished_on, is_half_way, predecessor, standing_there
+from headway.deploy.standing import Before, WhatRuns, put_back, seen, stand, what_runs, without
 from headway.domain.deployment import Deployment, HostRow
-from headway.domain.standing import Standing, StandingState
+from headway.domain.standing import Standing
 from headway.store import deployments as rows
 from headway.store.database import Transaction
 from headway.store.standings import get_standing, put_standing, standings_of
@@ -35,9 +37,25 @@ def note_standing(  # noqa: PLR0917  (where, what, when)
     known = get_standing(tx, service, environment, host)
     if known is None and before is None:
         return
-    known = known or Standing(service, environment, host)
-    if known.state is not StandingState.SERVES or known.deployment != (before.deployment if before else None):
-        put_standing(tx, put_back(known, before, now))
+    put_standing(tx, put_back(known or Standing(service, environment, host), before, now))
+
+
+def note_seen(
+    tx: Transaction, service: str, environment: str, records: Mapping[str, HostRecord], now: datetime
+) -> bool:
+    """A look between deployments; whether it found something else than was known. A host that is not known here yet
+    is none of the environment's before a deployment goes there."""
+    finished = finished_on(records.values())
+    changed = False
+    for name, record in records.items():
+        known = get_standing(tx, service, environment, name)
+        if known is None:
+            continue
+        found = _brought(tx, standing_there(record))
+        after = seen(known, found, now, half_way=is_half_way(record, predecessor(record, finished)))
+        put_standing(tx, after)
+        changed = changed or after != replace(known, since=after.since, asked_at=now)
+    return changed
 
 
 def note_hosts(tx: Transaction, deployment: Deployment, hosts: Sequence[HostRow], now: datetime) -> None:

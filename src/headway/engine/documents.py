@@ -58,6 +58,7 @@ def _environment(environment: "EnvironmentStatus") -> EnvironmentDocument:
         "name": environment.name,
         "runs": environment.runs.sentence,
         "is_whole": environment.runs.is_whole,
+        "asked_at": environment.runs.asked_at,
         "hosts": [standing_json(one) for one in (*environment.runs.hosts, *environment.runs.gone)],
         "live": deployment_json(environment.live) if environment.live else None,
         "unfinished": [with_hosts_json(found, hosts) for found, hosts in environment.unfinished],

@@ -117,14 +117,20 @@ def refuse_in_the_way(links: Sequence[HostLink]) -> None:
         raise HostRefused("; ".join(found), hint=MOVE_AWAY)
 
 
+def whose_root(record: HostRecord) -> tuple[str, str] | None:
+    """The service and environment that the host says its root is of; None: it says nothing."""
+    told = record.deployed or {}
+    service, environment = told.get("service"), told.get("environment")
+    return (service, environment) if isinstance(service, str) and isinstance(environment, str) else None
+
+
 def refuse_anothers(links: Sequence[HostLink], service: str, environment: str) -> None:
     """What a host says of its root holds also where files call the host or the folder by another name. Raises HostRefused."""
     found = []
     for link in links:
-        told = link.record.deployed or {}
-        whose = tuple(told.get(key) for key in ("service", "environment"))
-        if all(isinstance(one, str) for one in whose) and whose != (service, environment):
-            found.append(f"{link.root} on {link.name} is the root of {whose[0]}/{whose[1]}")
+        whose = whose_root(link.record)
+        if whose is not None and whose != (service, environment):
+            found.append(f"{link.root} on {link.name} is the root of {'/'.join(whose)}")
     if found:
         raise HostRefused(
             f"{'; '.join(found)}, not of {service}/{environment}",

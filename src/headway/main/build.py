@@ -21,6 +21,7 @@ from headway.engine.deployment_stalled import StalledWatch
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.disk import DiskWatch
 from headway.engine.duties import Duties, Tick
+from headway.engine.hosts_duty import HostsDuty
 from headway.engine.hub import Hub
 from headway.engine.idempotency import Calls
 from headway.engine.intake import IntakeDuty
@@ -122,20 +123,20 @@ class Parts:
         self.slots = Slots(options.slots, clock)
         self.runs = RunsDuty(tools, _runner(tools, options), self.hub, self.slots, self.news)
         self.people = People(database, clock, lambda: self.org.current)
-        self.deployments = DeploymentsDuty(
-            RequestTools(
-                database,
-                settings,
-                clock,
-                tools.git,
-                ReleaseProjects(
-                    settings.environment,
-                    lambda service: database.read(lambda tx: team_of(tx, service)),
-                    lambda: self.org.current,
-                ),
+        request_tools = RequestTools(
+            database,
+            settings,
+            clock,
+            tools.git,
+            ReleaseProjects(
+                settings.environment,
+                lambda service: database.read(lambda tx: team_of(tx, service)),
                 lambda: self.org.current,
-            )
+            ),
+            lambda: self.org.current,
         )
+        self.deployments = DeploymentsDuty(request_tools)
+        self.hosts = HostsDuty(request_tools)
         self.stalled = StalledWatch(database)
         self.sending = Sending(database, vault, self.repositories, url)
         self.news.followers.append(self.sending.follow_run)
@@ -185,6 +186,7 @@ class Parts:
             "triggers": ("intake", self._triggers, 10.0),
             "runs": ("runs", self.runs.tick, 2.0),
             "deployments": ("deployments", self.deployments.tick, 5.0),
+            "hosts": ("deployments", self.hosts.tick, 30.0),
             "stalled": ("web", self.stalled.tick, 15.0),
             "statuses": ("outbox", self.sending.statuses.tick, 5.0),
             "webhooks": ("outbox", self.sending.webhooks.tick, 5.0),
@@ -255,7 +257,11 @@ class Parts:
         self.janitor.stop()
         # Side by side: each may take some seconds, and who stops us waits for 30.
         await asyncio.gather(
-            self.looking.stop(), self.intake.stop(), self.runs.stop(), self.deployments.stop()
+            self.looking.stop(),
+            self.intake.stop(),
+            self.runs.stop(),
+            self.deployments.stop(),
+            self.hosts.stop(),
         )
         self.hub.close()
 

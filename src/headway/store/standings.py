@@ -30,6 +30,19 @@ def standings_of(tx: Transaction, service: str, environment: str) -> list[Standi
     return [_standing(row) for row in rows]
 
 
+def asked_before(tx: Transaction, at: datetime) -> list[tuple[str, str]]:
+    """Service and environment where a host has not said since `at` what it has; the longest ago first."""
+    rows = tx.all(
+        """
+        SELECT service, environment FROM standings
+        WHERE member = 1 AND (asked_at IS NULL OR asked_at < :at)
+        GROUP BY service, environment ORDER BY MIN(COALESCE(asked_at, 0)), service, environment
+        """,
+        at=to_milliseconds(at),
+    )
+    return [(row["service"], row["environment"]) for row in rows]
+
+
 def get_standing(tx: Transaction, service: str, environment: str, host: str) -> Standing | None:
     row = tx.one(
         "SELECT * FROM standings WHERE service = :service AND environment = :environment AND host = :host",
@@ -77,6 +90,7 @@ def _standing(row: Row) -> Standing:
         since=_instant(row["since"]),
         state=StandingState(row["state"]),
         reason=row["reason"],
+        asked_at=_instant(row["asked_at"]),
         missed_since=_instant(row["missed_since"]),
         missed_why=row["missed_why"],
         member=bool(row["member"]),

@@ -110,6 +110,8 @@ class StandingDocument(TypedDict):
     #: serves, moving (a deployment is at work there), unclear (one failed there: `reason` says how).
     state: str
     reason: str
+    #: When the host last said so itself; null: it was not asked since this is kept.
+    asked_at: datetime | None
     #: Deployments have gone on without it since then, and why: not reached, or left out by a person.
     missed_since: datetime | None
     missed_why: str
@@ -123,6 +125,8 @@ class EnvironmentDocument(TypedDict):
     runs: str
     #: Every host serves the same, and none was missed.
     is_whole: bool
+    #: Since then at least one of its hosts was not asked; null where one never was.
+    asked_at: datetime | None
     hosts: list[StandingDocument]
     live: DeploymentDocument | None
     unfinished: list[DeploymentWithHosts]
@@ -332,6 +336,7 @@ def standing_json(standing: Standing) -> StandingDocument:
         "since": standing.since,
         "state": standing.state,
         "reason": standing.reason,
+        "asked_at": standing.asked_at,
         "missed_since": standing.missed_since,
         "missed_why": standing.missed_why,
         "member": standing.member,

@@ -186,6 +186,8 @@ class OnHost:
     reason: str
     whole: str
     at: datetime
+    #: When the host last said itself what it has; None: not since this is kept.
+    asked_at: datetime | None
     #: How many services and environments this host has, and how many of them are in trouble.
     count: int
     troubled: int
@@ -240,6 +242,7 @@ def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int)
         )
         SELECT h.host, d.service, d.environment, d.number, d.release_id, h.state, h.reason, d.state AS whole,
             CASE WHEN known.host IS NULL THEN h.previous_release ELSE known.release_id END AS stands,
+            known.host AS known, known.asked_at,
             COALESCE(d.finished_at, d.requested_at) AS at, numbered.count, numbered.troubled
         FROM numbered
         JOIN deployments d ON d.id = numbered.deployment
@@ -259,17 +262,25 @@ def on_hosts(tx: Transaction, *, host: str | None = None, most: int, limit: int)
             service=row["service"],
             environment=row["environment"],
             number=row["number"],
-            # What is being switched is told by where it goes; all else by what stands there.
-            release=row["release_id"] if row["state"] not in _AS_BEFORE else row["stands"] or "",
+            release=_release_there(row),
             state=row["state"],
             reason=row["reason"],
             whole=row["whole"],
             at=from_milliseconds(row["at"]),
+            asked_at=None if row["asked_at"] is None else from_milliseconds(row["asked_at"]),
             count=row["count"],
             troubled=row["troubled"],
         )
         for row in rows
     ]
+
+
+def _release_there(row: Row) -> str:
+    """What is being switched is told by where it goes; all else by what stands there, which others may have changed."""
+    goes_on = row["whole"] in ("running", "rolling_back")
+    is_told = row["known"] is not None and not goes_on
+    stands: str = row["stands"] or ""
+    return stands if is_told or row["state"] in _AS_BEFORE else row["release_id"]
 
 
 def _line(row: Row) -> DeploymentLine:

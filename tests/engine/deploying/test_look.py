@@ -1,0 +1,143 @@
+"""What others did on the hosts without this database becomes known by a look; no look overwrites what is newer."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from headway.base.clock import SystemClock
+from headway.domain.deployment import DeploymentKind
+from headway.drivers.git import Git
+from headway.engine.deployment_direct import rollback_direct
+from headway.engine.deployment_hosts import read_hosts
+from headway.engine.deployment_look import keep_look, what_is_known
+from headway.engine.deployment_plan import host_plans
+from headway.engine.deployment_standing import live_deployment, read_what_runs
+from headway.engine.host_link import look_at_all
+from headway.engine.hosts_duty import LOOK_EVERY, HostsDuty
+from headway.engine.release_projects import ReleaseProjects
+from headway.engine.request_tools import RequestTools
+from headway.store import deployments as rows
+from headway.store.database import Database, Transaction
+from headway.store.events import events_after
+from headway.store.standings import put_standing, standings_of
+from tests.engine.deploying.test_acted_since import by_hand, deploy, put, settings_of
+from tests.support.deploying import Shop
+from tests.support.sshd import Sshd, needs_sshd
+
+pytestmark = needs_sshd
+
+
+async def direct(shop: Shop) -> None:
+    async with shop.world() as world:
+        await rollback_direct(world, shop.project(), "production", to=None)
+
+
+async def ask(shop: Shop) -> list[str]:
+    async with shop.world() as world:
+        return (await read_hosts(world, shop.project(), None, shop.database))[1]
+
+
+def live(shop: Shop) -> tuple[str, DeploymentKind] | None:
+    found = shop.database.read(lambda tx: live_deployment(tx, "shop", "production"))
+    return (found.release, found.kind) if found is not None else None
+
+
+async def test_the_hosts_that_are_asked_tell_of_a_rollback_by_ssh_once(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    await direct(shop)
+    assert live(shop) == (second.id, DeploymentKind.PLANNED)
+    before = shop.database.read(lambda tx: events_after(tx, 0))[-1].position
+    assert await ask(shop) == ["production"]
+    assert live(shop) == (first.id, DeploymentKind.ROLLBACK)
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert (runs.sentence, runs.is_whole) == (first.id, True)
+    told = shop.database.read(lambda tx: events_after(tx, before))
+    assert [(one.kind, one.data["release"]) for one in told] == [("deployment.changed", first.id)]
+    assert await ask(shop) == []
+    assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 3
+
+
+async def test_what_was_done_by_hand_on_one_host_is_told_of_that_host(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first)
+    settings = settings_of(shop, "web1")
+    await put(shop, second)
+    by_hand(shop, "web1", first, settings)
+    assert await ask(shop) == ["production"]
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert runs.sentence == f"{second.id} on 2 of 3; {first.id} on web1"
+
+
+async def test_a_look_says_when_it_was_and_a_host_that_is_away_was_not_asked(shop: Shop) -> None:
+    await put(shop, shop.release("one"))
+    long_ago = SystemClock().now().replace(microsecond=0) - timedelta(days=3)
+    asked_on(shop, long_ago)
+    shop.edits = {f"port = {shop.servers[2].port}": "port = 1"}
+    assert await ask(shop) == []
+    known = shop.database.read(lambda tx: standings_of(tx, "shop", "production"))
+    assert [one.asked_at == long_ago for one in known] == [False, False, True]
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert runs.asked_at == long_ago
+
+
+async def test_a_look_that_was_overtaken_by_a_deployment_is_not_kept(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first)
+    contract, now = shop.contract(), SystemClock().now()
+    spec = contract.environments["production"]
+    known = shop.database.read(lambda tx: what_is_known(tx, "shop", "production", now))
+    assert known is not None
+    async with shop.world() as world:
+        links = await world.links("shop", host_plans(contract, spec))
+        assert await look_at_all(links) == {}
+        await deploy(shop, second)
+        is_news = await keep_look(
+            shop.database, known, environment=spec, repository="", links=links, now=SystemClock().now()
+        )
+    assert not is_news
+    found = shop.database.read(lambda tx: standings_of(tx, "shop", "production"))
+    assert {one.release for one in found} == {second.id}
+
+
+async def test_a_host_that_is_left_half_way_without_this_database_is_told_to_be(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    link = shop.place("web2") / "settings/current.env"
+    link.unlink()
+    link.symlink_to("dep-of-somebody.env")
+    await ask(shop)
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert not runs.is_whole
+    assert runs.sentence == (
+        f"{second.id} on 2 of 3; web2 is half-way: it has something else than what was finished there last"
+    )
+
+
+async def test_a_server_asks_its_hosts_from_time_to_time(
+    servers: list[Sshd], database: Database, tmp_path: Path
+) -> None:
+    """The server is dead, somebody goes back by SSH, the server comes up again."""
+    shop = Shop(tmp_path, servers, database, "apps/asked")
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    await direct(shop)
+    clock, git = SystemClock(), Git(shop.settings.environment, shop.settings.mirrors)
+    projects = ReleaseProjects(shop.settings.environment, lambda _: None)
+    duty = HostsDuty(RequestTools(database, shop.settings, clock, git, projects))
+    # Their last deployment asked them just now.
+    await duty.tick(clock.now())
+    await duty.settle()
+    assert live(shop) == (second.id, DeploymentKind.PLANNED)
+    await duty.tick(clock.now() + LOOK_EVERY)
+    await duty.settle()
+    await duty.stop()
+    assert live(shop) == (first.id, DeploymentKind.ROLLBACK)
+
+
+def asked_on(shop: Shop, at: datetime) -> None:
+    def work(tx: Transaction) -> None:
+        for one in standings_of(tx, "shop", "production"):
+            put_standing(tx, replace(one, asked_at=at))
+
+    shop.database.transact(work)
