@@ -446,7 +446,17 @@ def test_hosts_left_out_and_hosts_broken_are_both_missing() -> None:
 def test_the_first_release_of_all_has_nothing_to_go_back_to() -> None:
     found = [replace(row, previous_release=None) for row in rows([S.LIVE, S.STUCK])]
     decision = next_actions(deployment(state=D.ROLLING_BACK, reason="why"), found, Facts())
-    assert "stopped: nothing does not come up, and web1 serves on" in decision.reason
+    assert (
+        "stopped: nothing ran there before, and taking it away failed; web1 serves on; "
+        "rel-b on web1; rel-b, not wholly taken away, on web2; "
+    ) in decision.reason
+
+
+def test_a_way_back_to_a_release_on_some_hosts_and_to_none_on_others_names_the_release() -> None:
+    found = rows([S.LIVE, S.STUCK, S.STUCK])
+    found[1] = replace(found[1], previous_release=None)
+    decision = next_actions(deployment(state=D.ROLLING_BACK, reason="why"), found, Facts())
+    assert "stopped: rel-a does not come up, and web1 serves on" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -458,11 +468,11 @@ def test_the_first_release_of_all_has_nothing_to_go_back_to() -> None:
         (S.FINISHED, "rel-a", True, "rel-b on web1"),
         (S.SWITCHING, "rel-a", False, "rel-a, drained, on web1"),
         (S.CHECKING, "rel-a", True, "rel-b, not verified, on web1"),
-        (S.BROKEN, None, False, "nothing, drained, on web1"),
+        (S.BROKEN, None, False, "nothing yet on web1"),
         (S.LEFT_OUT, "rel-a", False, "rel-a on web1"),
         (S.LEFT_OUT, None, False, "unknown on web1"),
         (S.REVERTING, "rel-a", True, "half-way between rel-b and rel-a on web1"),
-        (S.STUCK, None, True, "half-way between rel-b and nothing on web1"),
+        (S.STUCK, None, True, "rel-b, not wholly taken away, on web1"),
         (S.REVERTED, "rel-a", True, "rel-a on web1"),
     ],
 )

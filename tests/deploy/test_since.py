@@ -85,7 +85,7 @@ def test_a_host_that_has_something_else_is_not_what_its_row_says(
         (("rel-x", "dep-7.env"), "web1 has rel-x, which was not put there by this deployment"),
         (("rel-b", "dep-7.env"), "web1 has rel-b with dep-7.env, which was not put there by this deployment"),
         (("rel-a", None), "web1 has rel-a, which was not put there by this deployment"),
-        ((None, "dep-7.env"), "web1 has nothing, which was not put there by this deployment"),
+        ((None, "dep-7.env"), "web1 has no `current`: this deployment did not remove it"),
     ],
 )
 def test_what_stands_there_instead_is_told(links: tuple[str | None, str | None], told: str) -> None:

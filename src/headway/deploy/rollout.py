@@ -104,8 +104,19 @@ def _spared(failed: Sequence[HostRow], hosts: Sequence[HostRow]) -> list[HostRow
 
 
 def _does_not_come_up(release: str, spared: Sequence[HostRow]) -> str:
-    names = ", ".join(row.host for row in spared)
-    return f"{release} does not come up, and {names} {'serves' if len(spared) == 1 else 'serve'} on"
+    return f"{release} does not come up, and {_serves_on(spared)}"
+
+
+def _cannot_be_put_back(stuck: Sequence[HostRow], serving: Sequence[HostRow]) -> str:
+    """Hosts that nothing stood on before are to be emptied: there is no release that could come up on them."""
+    before = sorted({row.previous_release for row in stuck if row.previous_release})
+    if before:
+        return _does_not_come_up(" and ".join(before), serving)
+    return f"nothing ran there before, and taking it away failed; {_serves_on(serving)}"
+
+
+def _serves_on(hosts: Sequence[HostRow]) -> str:
+    return f"{', '.join(row.host for row in hosts)} {'serves' if len(hosts) == 1 else 'serve'} on"
 
 
 def _go_forward(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> Decision:
@@ -215,8 +226,7 @@ def _go_back(deployment: Deployment, hosts: Sequence[HostRow], facts: Facts) -> 
     if stuck := [row for row in hosts if row.state == S.STUCK]:
         told = [deployment.reason, f"GOING BACK FAILED: {_failures(stuck)}"]
         if serving := [row for row in hosts if row.state == S.LIVE]:
-            before = stuck[0].previous_release or "nothing"
-            told.append(f"stopped: {_does_not_come_up(before, serving)}")
+            told.append(f"stopped: {_cannot_be_put_back(stuck, serving)}")
         told += [what_stands(deployment, hosts), what_to_do(deployment, hosts)]
         return Decision(DeploymentState.FAILED, "; ".join(told))
     return Decision(DeploymentState.ROLLED_BACK, deployment.reason)
@@ -287,7 +297,9 @@ def _standing(deployment: Deployment, row: HostRow) -> str:
     if row.state == S.LEFT_OUT and row.previous_release is None:
         return "unknown"
     if row.state in TOUCHED:
-        return f"{deployment.release}, not verified," if row.switched_at else f"{before}, drained,"
+        drained = f"{before}, drained," if row.previous_release else "nothing yet"
+        return f"{deployment.release}, not verified," if row.switched_at else drained
     if row.state == S.STUCK or row.state in GOING_BACK:
-        return f"half-way between {deployment.release} and {before}"
+        half_way = f"half-way between {deployment.release} and {before}"
+        return half_way if row.previous_release else f"{deployment.release}, not wholly taken away,"
     return before

@@ -94,11 +94,15 @@ def _corrected(plan: Plan, row: HostRow, record: HostRecord, *, going_back: bool
         expected = record.live_release in (old or {None}) | {plan.release}
     if expected:
         return None
-    what = record.live_release or "nothing"
-    if record.current_settings and record.live_release == plan.release:
-        what += f" with {record.current_settings}"
-    reason = f"has {what}, which was not put there by this deployment"
-    return correct(row, S.REVERTED if on_old else S.LEFT_OUT, reason)
+    return correct(row, S.REVERTED if on_old else S.LEFT_OUT, _instead(plan, record))
+
+
+def _instead(plan: Plan, record: HostRecord) -> str:
+    if record.live_release is None:
+        return "has no `current`: this deployment did not remove it"
+    settings = record.live_release == plan.release and record.current_settings
+    what = record.live_release + (f" with {settings}" if settings else "")
+    return f"has {what}, which was not put there by this deployment"
 
 
 def _on_new(plan: Plan, record: HostRecord) -> bool:

@@ -194,7 +194,9 @@ class HostWork:
         record, plan = await self.link.look(), self.plan
         if stands(record, Predecessor(plan.release, plan.commit, plan.deployment)):
             return ""
-        what = f"{record.live_release or 'nothing'} with {record.current_settings or 'no settings'}"
+        if record.live_release is None:
+            return "somebody removed `current` there since it was switched"
+        what = f"{record.live_release} with {record.current_settings or 'no settings'}"
         return f"somebody put {what} there since it was switched"
 
     async def _revert(self) -> Outcome:
