@@ -64,6 +64,14 @@ def test_only_what_may_become_a_secret_is_kept_back() -> None:
     assert masker.pending == 0
 
 
+def test_a_whole_secret_waits_for_nothing() -> None:
+    masker = Masker([Secret("A", "hunter!")])
+    assert (masker.feed(b"my hunter!"), masker.pending) == (b"my " + MASK, 0)
+    assert (masker.feed(b" hunt"), masker.finish(), masker.pending) == (b" ", b"hunt", 0)
+    # The stream begins anew: what was kept back is no beginning of what comes.
+    assert (masker.feed(b"er!"), masker.finish()) == (b"er!", b"")
+
+
 def test_what_is_kept_back_is_bounded() -> None:
     masker = Masker([Secret("A", "aaaa")])
     out = b""
@@ -148,6 +156,35 @@ def test_a_log_that_is_shorter_than_told_begins_anew(tmp_path: Path) -> None:
         assert (keeper.taken, keeper.kept) == (0, 0)
         keeper.keep(Piece((b"whole",), 5))
     assert (tmp_path / "log").read_bytes() == b"whole"
+
+
+def test_a_log_that_is_as_long_as_told_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"stored")
+    with LogKeeper(tmp_path / "log", [], taken=9, kept=6) as keeper:
+        assert (keeper.taken, keeper.kept) == (9, 6)
+        keeper.keep(Piece((b" more",), 14))
+    assert (tmp_path / "log").read_bytes() == b"stored more"
+
+
+def test_what_is_kept_back_is_not_taken_yet(tmp_path: Path) -> None:
+    with LogKeeper(tmp_path / "log", [Secret("A", "hunter2")]) as keeper:
+        keeper.keep(Piece((b"my hunt",), 7))
+        assert (keeper.taken, keeper.kept) == (3, 3)
+        # The end of the job is the end of all waiting.
+        keeper.keep(Piece((), 7, JobResult(State.SUCCEEDED, "", (), None)))
+        assert (keeper.taken, keeper.kept) == (7, 7)
+    assert (tmp_path / "log").read_bytes() == b"my hunt"
+
+
+def test_a_line_of_ours_stands_before_all_output_and_once(tmp_path: Path) -> None:
+    with LogKeeper(tmp_path / "log", []) as keeper:
+        keeper.begin_with(b"on web1\n")
+        keeper.keep(Piece((b"hello\n",), 6))
+        taken, kept = keeper.taken, keeper.kept
+    assert (taken, kept) == (6, 14)
+    with LogKeeper(tmp_path / "log", [], taken=taken, kept=kept) as keeper:
+        keeper.begin_with(b"on web1\n")
+    assert (tmp_path / "log").read_bytes() == b"on web1\nhello\n"
 
 
 def test_what_was_appended_but_not_stored_is_cut(tmp_path: Path) -> None:
