@@ -3,6 +3,7 @@
 import asyncio
 import io
 import tarfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -125,6 +126,19 @@ async def test_the_server_itself(api: CalledApi) -> None:
     assert (await api.owner.document("/api/system/sizes"))["database"] > 0
     for path in ("/healthz", "/readyz"):
         assert (await api.nobody().get(path)).status_code == 200
+
+
+async def test_the_server_names_the_variables_that_it_hands_to_jobs_and_no_value(api: CalledApi) -> None:
+    """Of those listed the ones that are set: a job gets no other."""
+    settings = api.server.settings
+    assert (await api.owner.document("/api/system"))["job_variables"] == []
+    api.server.settings = replace(
+        settings,
+        environment={**settings.environment, "JAVA_HOME": "/opt/java", "NPM_TOKEN": "x"},
+        job_variables=frozenset({"JAVA_HOME", "NOT_SET"}),
+    )
+    looker = await api.caller(Role.DEVELOPER)
+    assert (await looker.document("/api/system"))["job_variables"] == ["JAVA_HOME"]
 
 
 async def test_a_backup_holds_everything_but_the_key(api: CalledApi) -> None:

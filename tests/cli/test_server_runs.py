@@ -58,6 +58,34 @@ def test_a_commit_that_was_run_before_is_run_anew_unless_its_run_is_to_be_repeat
     assert "were never run on" in shop.call("run", "--rerun").complaint
 
 
+def test_check_names_what_the_server_does_not_hand_to_jobs(shop: ServedShop) -> None:
+    file = shop.work.folder / "headway.toml"
+    file.write_text(file.read_text() + '[jobs.native]\nrun = "true"\npass_env = ["GOPROXY", "JAVA_HOME"]\n')
+    answer = shop.call("check")
+    assert answer.code == 0, answer
+    assert (
+        f"named in pass_env, but not handed out by {shop.server.url} (its HEADWAY_JOB_VARIABLES names what is):\n"
+        "  GOPROXY    jobs: native\n"
+        "  JAVA_HOME  jobs: native\n"
+    ) in answer.text
+    assert shop.json("check")["withheld"] == {
+        "server": shop.server.url,
+        "variables": {"GOPROXY": ["native"], "JAVA_HOME": ["native"]},
+    }
+    # On this machine a job gets what is set here.
+    local = shop.call("check", "--local", "--json")
+    assert (local.document["withheld"], local.complaint) == (None, "")
+    # The file is right whether the server can be asked or not.
+    for more, said in (
+        ({"HEADWAY_TOKEN": "hw_wrong"}, "token"),
+        ({"HEADWAY_SERVER": "http://127.0.0.1:1"}, "reach"),
+    ):
+        unanswered = shop.call("check", "--json", **more)
+        assert (unanswered.code, unanswered.document["withheld"]) == (0, None)
+        assert "pass_env: the server could not be asked what it hands out: " in unanswered.complaint
+        assert said in unanswered.complaint
+
+
 def test_what_nobody_declares_is_wrong_use_there_too(shop: ServedShop) -> None:
     """A clean commit and a try alike; no run is made of it."""
     last = shop.json("logs", "last")["run"]["number"]

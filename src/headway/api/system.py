@@ -97,6 +97,8 @@ class SystemDocument(TypedDict):
     disk_free: int
     disk_total: int
     database: str
+    #: Names of its own variables that it hands to a job whose `pass_env` asks for them.
+    job_variables: list[str]
 
 
 class SizesDocument(TypedDict):
@@ -141,6 +143,9 @@ async def system(request: ApiRequest) -> SystemDocument:
         "disk_free": server.disk.state.free,
         "disk_total": server.disk.state.total,
         "database": server.settings.database_url.partition(":")[0],
+        "job_variables": sorted(
+            (server.settings.job_variables or set()) & server.settings.environment.keys()
+        ),
     }
 
 

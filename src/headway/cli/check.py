@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headway.cli.check_server import Withheld, ask_withheld
 from headway.cli.output import echo, emit_json, json_option, print_table
+from headway.cli.server_choice import local_option
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--upgrade", is_flag=True, help="Rewrite the file for the newest contract, and show the difference."
 )
+@local_option
 @json_option
 @click.pass_obj
-def command(settings: Settings, *, with_hosts: bool, upgrade: bool, as_json: bool) -> int:
+def command(settings: Settings, *, with_hosts: bool, upgrade: bool, local: bool, as_json: bool) -> int:
     """Check headway.toml: file, line, column, key, what was found, what is allowed, the near word.
+
+    Where jobs name variables in pass_env, the server is asked which of them it hands out.
 
     Exit code: 0 if all is right, 1 if a host lacks something, 2 if the file has faults.
     """
@@ -36,10 +41,16 @@ def command(settings: Settings, *, with_hosts: bool, upgrade: bool, as_json: boo
         return _tell_faults(error, as_json)
     findings = _ask_hosts(project.contract, settings) if with_hosts else None
     good = all(finding.ok for finding in findings or ())
+    withheld = ask_withheld(project.contract.jobs, settings, local=local)
     if as_json:
-        emit_json(_document(project, findings, upgrade=upgrade))
+        emit_json(_document(project, findings, withheld, upgrade=upgrade))
         return 0 if good else 1
     _tell_summary(project)
+    if withheld is not None:
+        _tell_parts(
+            f"named in pass_env, but not handed out by {withheld.server} (its HEADWAY_JOB_VARIABLES names what is):",
+            {name: f"jobs: {', '.join(jobs)}" for name, jobs in withheld.jobs.items()},
+        )
     if upgrade:
         echo(f"contract {project.contract.version} is the newest; there is nothing to upgrade")
     if findings is not None:
@@ -120,7 +131,9 @@ def _summary(contract: "Contract") -> dict[str, Any]:
     }
 
 
-def _document(project: "Project", findings: "list[HostFinding] | None", *, upgrade: bool) -> dict[str, Any]:
+def _document(
+    project: "Project", findings: "list[HostFinding] | None", withheld: Withheld | None, *, upgrade: bool
+) -> dict[str, Any]:
     from headway.wire.contract.notes import needs_server, not_acted_on
 
     document = {
@@ -130,6 +143,7 @@ def _document(project: "Project", findings: "list[HostFinding] | None", *, upgra
         **_summary(project.contract),
         "needs_server": needs_server(project.contract),
         "not_acted_on": not_acted_on(project.contract),
+        "withheld": None if withheld is None else {"server": withheld.server, "variables": withheld.jobs},
     }
     if upgrade:
         version = project.contract.version

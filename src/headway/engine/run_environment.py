@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from headway.base.secret import Secret
@@ -52,20 +52,25 @@ def job_environment(
 def passed_variables(definition: JobDefinition, settings: Settings) -> dict[str, str]:
     """What the job's `pass_env` names, as far as it is set and may be handed out here."""
     allowed = settings.job_variables
-    names = [name for name in definition.pass_env if allowed is None or name in allowed]
+    kept = () if allowed is None else withheld(definition, allowed)
+    names = [name for name in definition.pass_env if name not in kept]
     return {name: settings.environment[name] for name in names if name in settings.environment}
 
 
 def withheld_note(definition: JobDefinition, settings: Settings) -> str:
     """One line for the job's log about what its `pass_env` names in vain here; empty: nothing."""
     allowed = settings.job_variables
-    names = [name for name in definition.pass_env if allowed is not None and name not in allowed]
-    if not names:
+    if allowed is None or not (names := withheld(definition, allowed)):
         return ""
     return (
         f"headway: pass_env: this server does not hand out {', '.join(names)}; "
         "its HEADWAY_JOB_VARIABLES names what it does\n"
     )
+
+
+def withheld(definition: JobDefinition, allowed: Set[str]) -> list[str]:
+    """What its `pass_env` names beside what may be handed out."""
+    return [name for name in definition.pass_env if name not in allowed]
 
 
 def variable(text: str) -> str:
