@@ -132,11 +132,12 @@ async def test_the_server_names_the_variables_that_it_hands_to_jobs_and_no_value
     """Of those listed the ones that are set: a job gets no other."""
     settings = api.server.settings
     assert (await api.owner.document("/api/system"))["job_variables"] == []
-    api.server.settings = replace(
+    handing = replace(
         settings,
         environment={**settings.environment, "JAVA_HOME": "/opt/java", "NPM_TOKEN": "x"},
         job_variables=frozenset({"JAVA_HOME", "NOT_SET"}),
     )
+    api.server.tools = replace(api.server.tools, settings=handing)
     looker = await api.caller(Role.DEVELOPER)
     assert (await looker.document("/api/system"))["job_variables"] == ["JAVA_HOME"]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -230,7 +230,7 @@ class Attempt:
             reason=self._masked(found.reason),
             taken=taken,
             kept=kept,
-            outputs={key: self._masked(value) for key, value in result.outputs.items()},
+            outputs=await asyncio.to_thread(self._masked_values, result.outputs),
             steps=self._ledger.changed(),
             artifacts=found.artifacts,
             tests=found.tests,
@@ -263,6 +263,10 @@ class Attempt:
             raise
         except HeadwayError as error:
             return Yield(State.ERRORED, error.message)
+
+    def _masked_values(self, values: Mapping[str, str]) -> dict[str, str]:
+        """In a thread: 64 KiB of outputs may be ten thousand values, which take a tenth of a second."""
+        return {key: self._masked(value) for key, value in values.items()}
 
     def _masked(self, text: str) -> str:
         return mask_text(text, self._all_secrets) if self._all_secrets else text

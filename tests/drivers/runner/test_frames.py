@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from headway.domain.job import StepMark
 from headway.domain.states import State
 from headway.drivers.runner.frames import (
+    OUTPUTS_LIMIT,
     describe_exit,
     parse_answer,
     parse_log,
@@ -85,6 +86,7 @@ def test_half_a_record_is_none() -> None:
     assert (owner.boot_id, owner.pid, owner.start_time, owner.mark) == ("boot", 12, 345, MARK)
     assert parse_owner(text[:-5]) is None
     assert parse_owner(b"") is None
+    assert parse_owner(text.replace(b" 12 345 ", b" me 345 ")) is None
     assert parse_result(b"steps 1\nbegan 1.00\nended 2.00\n", b"") is None
     assert parse_result(b"", b"") is None
 
@@ -98,6 +100,23 @@ def test_a_result_is_read() -> None:
     assert result.duration is not None and result.duration.total_seconds() == 2.5
     assert result.outputs == {"A": "1"}
     assert result.output_truncated
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "step x 0 1.00 1.00",
+        "step 1 0 1.00 nan",
+        "ended inf",
+        "steps 99999999999",
+        "stopped perhaps because",
+        "stopped running because",
+        "stopped failed",
+    ],
+)
+def test_a_result_that_makes_no_sense_is_none(nonsense: str) -> None:
+    """A job can write the file itself: that must not keep whoever follows it from its end, nor take its memory."""
+    assert parse_result(f"steps 1\nbegan 1.00\n{nonsense}\nend\n".encode(), b"") is None
 
 
 def test_a_log_that_could_not_be_written_is_the_platforms_fault() -> None:
@@ -146,3 +165,17 @@ def test_what_is_no_answer_is_none() -> None:
     answer = parse_answer(b"state lost\nowner \nfree tmpfs 100 96 4 96% /tmp\n\nlog")
     assert answer is not None
     assert (answer.state, answer.owner, answer.free, answer.log) == ("lost", None, 4096, b"log")
+
+
+def test_a_line_that_is_quoted_is_quoted_whole_or_not_at_all() -> None:
+    """The half of a secret would pass the mask."""
+    assert parse_outputs(b"token")[1] == "line 1 of $HEADWAY_OUTPUT is not KEY=value: 'token'"
+    assert parse_outputs(b"t" * 60)[1] == "line 1 of $HEADWAY_OUTPUT is not KEY=value"
+
+
+def test_outputs_are_read_up_to_their_limit_and_no_further() -> None:
+    assert parse_outputs(b"A=" + b"1" * (OUTPUTS_LIMIT - 2))[1] is None
+    assert parse_outputs(b"A=" + b"1" * (OUTPUTS_LIMIT - 1)) == (
+        {},
+        "$HEADWAY_OUTPUT holds more than 64.0 KiB",
+    )

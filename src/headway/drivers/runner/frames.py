@@ -16,6 +16,10 @@ from headway.domain.states import State
 #: A mark with its newline is never longer.
 LONGEST_MARK = 128
 OUTPUTS_LIMIT = 64 * 2**10
+#: Of the result file, and what a step takes of it at most.
+RESULT_LIMIT, _STEP = 2**20, 96
+#: Characters of a line that a reason quotes. A longer one is not cut: half of a secret would not be masked.
+_QUOTED = 40
 _CANNOT_EXECUTE, _NOT_FOUND, _SIGNALLED = 126, 127, 128
 _UNKNOWN_SIGNALS = 64
 _LOST = {"disk": "its disk was full", "cut": "its writer was killed"}
@@ -34,7 +38,7 @@ class Owner:
 def parse_owner(text: bytes) -> Owner | None:
     """The runner's record of itself; None as long as it is not whole."""
     words = text.decode("ascii", "replace").split()
-    if len(words) != 11 or words[-1] != "end":
+    if len(words) != 11 or words[-1] != "end" or not (words[1].isdigit() and words[2].isdigit()):
         return None
     return Owner(words[0], int(words[1]), int(words[2]), words[7].encode())
 
@@ -135,23 +139,31 @@ class _Record:
 
 
 def parse_result(text: bytes, outputs: bytes) -> JobResult | None:
-    """What came of a job, from its result file and its outputs file; None if that is no whole result."""
+    """What came of a job, from its result file and its outputs file; None if that is no whole result.
+
+    The job could have written it as well as its runner: what makes no sense is none, and never an error of ours.
+    """
     # Behind its end stands what is left of the room that was kept for it.
     lines = text.decode("utf-8", "replace").rstrip(" ").splitlines()
     if not lines or lines[-1] != "end":
         return None
     record = _Record()
-    for line in lines[:-1]:
-        _read_line(record, line)
-    state, reason = _verdict(record)
+    try:
+        for line in lines[:-1]:
+            _read_line(record, line)
+        state, reason = _verdict(record)
+        steps = _steps(record, state)
+        duration = timedelta(seconds=max(0.0, record.ended - record.began))
+    except (ValueError, IndexError, OverflowError):
+        return None
     values, fault = parse_outputs(outputs)
     if state is State.SUCCEEDED and fault:
         state, reason = State.FAILED, fault
     return JobResult(
         state=state,
         reason=reason,
-        steps=_steps(record, state),
-        duration=timedelta(seconds=max(0.0, record.ended - record.began)),
+        steps=steps,
+        duration=duration,
         outputs=values,
         output_truncated=record.lost != "nothing",
     )
@@ -163,12 +175,16 @@ def _read_line(record: _Record, line: str) -> None:
             record.finished.append((int(step), int(code), float(began), float(ended)))
         case ["steps", number]:
             record.steps = int(number)
+            if record.steps > RESULT_LIMIT // _STEP:
+                raise ValueError(number)
         case ["began", uptime]:
             record.began = float(uptime)
         case ["ended", uptime]:
             record.ended = float(uptime)
         case ["stopped", state, *_]:
             record.stopped = (State(state), line.split(" ", 2)[2])
+            if not record.stopped[0].is_final:
+                raise ValueError(state)
         case ["problem", *_]:
             record.problem = line.split(" ", 1)[1]
         case ["lost", what]:
@@ -230,6 +246,7 @@ def parse_outputs(data: bytes) -> tuple[dict[str, str], str | None]:
         if not line.strip():
             continue
         if not equals or not key.isidentifier() or not key.isascii():
-            return values, f"line {number} of $HEADWAY_OUTPUT is not KEY=value: '{line[:40]}'"
+            quoted = f": '{line}'" if len(line) <= _QUOTED else ""
+            return values, f"line {number} of $HEADWAY_OUTPUT is not KEY=value{quoted}"
         values[key] = value
     return values, None

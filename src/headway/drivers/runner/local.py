@@ -17,7 +17,14 @@ from headway.domain.job import JobResult, JobSpec, Piece
 from headway.domain.states import State
 from headway.drivers.processes import ProcessIdentity, identity, is_alive
 from headway.drivers.runner.ceiling import Ceiling
-from headway.drivers.runner.frames import OUTPUTS_LIMIT, Owner, parse_log, parse_owner, parse_result
+from headway.drivers.runner.frames import (
+    OUTPUTS_LIMIT,
+    RESULT_LIMIT,
+    Owner,
+    parse_log,
+    parse_owner,
+    parse_result,
+)
 from headway.drivers.runner.payload import payload
 from headway.drivers.runner.spawner import (
     ADOPTS,
@@ -275,7 +282,7 @@ def _read_owner(directory: str) -> Owner | None:
 
 
 def _read_result(directory: str) -> JobResult | None:
-    text = _read(f"{directory}/result", 0, 2**24)
+    text = _read(f"{directory}/result", 0, RESULT_LIMIT)
     return parse_result(text, _read(f"{directory}/outputs", 0, OUTPUTS_LIMIT + 1)) if text else None
 
 
