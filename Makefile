@@ -32,7 +32,7 @@ $(VENV)/development: $(VENV)/runtime requirements/development.txt
 demo: $(VENV)/runtime ## start a server and show the whole road on real parts, in about a minute
 	@$(BIN)/headway demo
 
-TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile
+TESTS := $(BIN)/python -m pytest -n 4 --dist loadfile
 
 test: lint ## lint, then the tests, on SQLite and PostgreSQL (all but what is slow and rare)
 	@tools/outside

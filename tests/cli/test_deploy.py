@@ -154,6 +154,7 @@ def test_an_unknown_host_key_stops_before_anything(headway: Headway, server: Ssh
     assert (status["environments"][0]["last"], status["environments"][0]["lock"]) == (None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code", "said"), [("y\n", 0, "succeeded"), ("n\n", 4, "not approved")])
 def test_the_person_at_the_terminal_is_asked(headway: Headway, answer: str, code: int, said: str) -> None:
     headway.shop.extra_environment = 'approval = { from = "team:storefront" }'
@@ -286,7 +287,12 @@ class Terminal:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "state"), [("s", 130, "cancelled"), ("b", 1, "rolled_back"), ("o", 0, "succeeded")]
+    ("answer", "code", "state"),
+    [
+        pytest.param("s", 130, "cancelled", marks=pytest.mark.slow),
+        ("b", 1, "rolled_back"),
+        pytest.param("o", 0, "succeeded", marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state: str) -> None:
     shop = headway.shop
@@ -406,6 +412,7 @@ def test_a_stop_from_another_terminal_says_what_stands_where(headway: Headway) -
     assert code == 4 and "no deployment of shop to production goes on" in err_text
 
 
+@pytest.mark.slow
 def test_what_waits_at_the_gate_is_known_to_a_deployment_on_the_same_data(headway: Headway) -> None:
     shop = headway.shop
     shop.extra_environment = 'approval = { from = "team:web" }'

@@ -233,6 +233,7 @@ SLOW = "[jobs.a]\nrun = 'echo ran >> $OUTSIDE/ran; for n in 1 2 3 4 5 6 7 8; do 
 LINES = [f"line {n}" for n in range(1, 9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_term_and_hup_detach_and_the_next_run_goes_on(sqlite_terminal: Terminal, number):
     sqlite_terminal.write(SLOW)
@@ -308,6 +309,7 @@ def test_who_looks_on_takes_the_place_of_a_process_that_was_killed(sqlite_termin
     assert sqlite_terminal.happened("ran") == ["ran", "ran"]
 
 
+@pytest.mark.slow
 def test_an_orphan_of_another_tree_is_mentioned_and_can_be_cancelled(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.a]\nrun = 'echo $$ > $OUTSIDE/pid; sleep 1000'\n")
     process = sqlite_terminal.start("run")

@@ -37,6 +37,7 @@ def something_live(shop: ServedShop) -> str:
     return serving(shop)
 
 
+@pytest.mark.slow
 def test_from_a_dry_run_to_a_rollback(shop: ServedShop) -> None:
     shop.push("one")
     plan = shop.json("deploy", "staging", "--dry-run")

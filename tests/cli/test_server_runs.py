@@ -86,6 +86,7 @@ def test_check_names_what_the_server_does_not_hand_to_jobs(shop: ServedShop) -> 
         assert said in unanswered.complaint
 
 
+@pytest.mark.slow
 def test_what_nobody_declares_is_wrong_use_there_too(shop: ServedShop) -> None:
     """A clean commit and a try alike; no run is made of it."""
     last = shop.json("logs", "last")["run"]["number"]
@@ -187,6 +188,7 @@ def test_releases(shop: ServedShop) -> None:
     assert shop.call("release", "show", "nothing").code == 2
 
 
+@pytest.mark.slow
 def test_status_and_metrics(shop: ServedShop) -> None:
     assert "nothing was deployed yet" in shop.call("status").text
     document = shop.json("status")

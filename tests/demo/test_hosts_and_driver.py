@@ -44,6 +44,7 @@ async def test_a_large_file_is_uploaded_once(session: HostSession, tmp_path: Pat
     assert reply.output.split()[0].decode() == sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pty", [False, True])
 async def test_a_command_that_takes_too_long_is_ended_with_its_children(
     session: HostSession, pty: bool

@@ -46,6 +46,7 @@ def test_it_is_ready_on_an_empty_folder(tmp_path: Path) -> None:
         assert server.sign_in and server.sign_in.startswith(f"{server.url}/sign-in/")
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_folder_is_told_who_has_it(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         second = headway(server, "up", "--listen", "127.0.0.1:0")

@@ -46,6 +46,7 @@ def around(zone: str, month: int, day: int) -> list[datetime]:
     return [start + timedelta(minutes=minute) for minute in range(0, 5 * 24 * 60, 5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "month", "day"), CHANGES)
 @pytest.mark.parametrize(
     "at", ["0 0 * * *", "30 1 * * *", "0 2 * * *", "30 2 * * *", "59 2 * * *", "0 3 * * *"]

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -26,6 +27,8 @@ _TERMINAL = (
     "TZ",
     "EDITOR",
     "PAGER",
+    # A caller who wants no bytecode has every `headway` that a test starts compile itself anew.
+    "PYTHONDONTWRITEBYTECODE",
 )
 
 
@@ -43,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         signal.signal(number, signal.SIG_DFL)
     os.umask(0o022)
+    sys.dont_write_bytecode = False
     for name in list(os.environ):
         if name in _TERMINAL or (name.startswith(_SET_BY_CALLERS) and not name.startswith(_KEPT)):
             del os.environ[name]

@@ -25,7 +25,16 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return needed(request.param)
 
 
-@pytest.fixture(params=[f"{place}-{shell}" for place in ("here", "host") for shell in SHELLS])
+#: The other pairs are among the slow tests.
+_QUICK = ("here-dash", "here-bash", "host-busybox")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(pair, marks=() if pair in _QUICK else pytest.mark.slow)
+        for pair in (f"{place}-{shell}" for place in ("here", "host") for shell in SHELLS)
+    ]
+)
 async def runner(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Runner]:

@@ -180,6 +180,7 @@ async def test_a_host_that_was_taken_back_by_hand_is_as_a_rollback_wants_it(shop
     serves(shop, first, "one")
 
 
+@pytest.mark.slow
 async def test_a_switch_that_was_undone_by_hand_is_not_believed(shop: Shop) -> None:
     """The job on the host ended well, and then somebody linked it back: what is asked for its health is another one."""
     first, second = shop.release("one"), shop.release("two", {"bin/health": "true"})

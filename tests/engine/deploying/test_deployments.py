@@ -87,6 +87,7 @@ async def test_rolling_reaches_every_host_and_the_next_one_knows_what_was_before
     ] * 3  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 async def test_bad_second_host_takes_all_back(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     shop.within = "200ms"
@@ -398,6 +399,7 @@ async def test_direct_rollback_needs_no_database_and_is_taken_over_by_it(shop: S
     assert (await deploy(shop, first)).deployment is not None  # with which settings it stands is not known
 
 
+@pytest.mark.slow
 async def test_a_rollback_looks_at_its_target_on_every_host_before_it_switches_the_first(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await deploy(shop, first)

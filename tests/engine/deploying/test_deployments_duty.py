@@ -125,6 +125,7 @@ async def test_going_back_takes_hosts_along_that_the_older_file_does_not_know(qu
     assert serving(places) == ["one", "one"]
 
 
+@pytest.mark.slow
 async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
     line.production = 'approval = { from = "team:storefront", not_own = true }'
     release = line.green("one")
@@ -287,6 +288,7 @@ async def test_a_newer_one_waits_until_the_one_under_way_has_ended(quick: Line) 
         assert line.serving("staging") == "three"
 
 
+@pytest.mark.slow
 async def test_paused_gone_on_with_and_taken_back_by_people(quick: Line) -> None:
     line = quick
     gate = slowly(line, "one")
@@ -452,6 +454,7 @@ def server(line: Line, url: str) -> "subprocess.Popen[bytes]":
     )
 
 
+@pytest.mark.slow
 async def test_a_killed_server_is_gone_on_with_and_no_step_is_repeated(line: Line, database_url: str) -> None:
     line.production = AUTOMATIC
     gate = slowly(line, "one")

@@ -94,10 +94,10 @@ def kill_at(headway: Headway, release: Release, host: str, step: str, event: str
 @pytest.mark.parametrize(
     ("host", "step", "event"),
     [
-        ("web3", "prepare", "end"),
+        pytest.param("web3", "prepare", "end", marks=pytest.mark.slow),
         ("web1", "switch", "end"),
-        ("web2", "activate", "begin"),
-        ("web1", "finish", "begin"),
+        pytest.param("web2", "activate", "begin", marks=pytest.mark.slow),
+        pytest.param("web1", "finish", "begin", marks=pytest.mark.slow),
     ],
 )
 async def test_killed_anywhere_goes_on_without_repeating(
@@ -331,6 +331,7 @@ async def test_host_that_dies_in_the_middle_is_shouted_and_the_others_go_back(
     assert shop.serving()[:2] == ["one", "one"]
 
 
+@pytest.mark.slow
 async def test_lost_connection_neither_ends_nor_repeats_a_step(shop: Shop, servers: list[Sshd]) -> None:
     release = shop.release("one", SLOW)
     async with shop.deployments() as deployments:

@@ -85,6 +85,7 @@ async def test_a_green_release_of_another_service_begins_a_run_once(serving: Ser
     assert run.requested_by == "release of library"
 
 
+@pytest.mark.slow
 async def test_a_green_release_reads_the_files_of_those_alone_that_may_wait_for_it(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

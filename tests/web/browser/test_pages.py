@@ -160,7 +160,7 @@ def test_the_pages_before_the_door_keep_nobody_out(chromium: Any, typical: Galle
     page.close()
 
 
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, pytest.param(1440, marks=pytest.mark.slow)])
 def test_no_page_is_wider_than_the_window(typical: Gallery, overfull: Gallery, tab: Open, width: int) -> None:
     wide = {}
     for gallery, paths in ((typical, PATHS if width == 360 else SOME), (overfull, OVERFULL)):

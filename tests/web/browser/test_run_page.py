@@ -226,6 +226,7 @@ def test_long_lines_wrap_and_nothing_jumps(stored, visit):
     assert seen == sorted(set(seen))
 
 
+@pytest.mark.slow
 def test_a_broken_connection_loses_and_doubles_no_line(pages, running, visit):
     path, job = running()
     page = ready(visit(path))
@@ -365,7 +366,9 @@ def test_the_page_is_whole_without_javascript(stored, chromium, pages):
     context.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "dark"), pytest.param(1440, "light", marks=pytest.mark.slow)]
+)
 def test_nothing_to_say_for_axe_and_nothing_wider_than_the_screen(stored, visit, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
