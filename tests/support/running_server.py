@@ -32,6 +32,7 @@ class RunningServer:
             **{name: value for name, value in ENVIRONMENT.items() if not name.startswith("HEADWAY_")},
             "HEADWAY_DATA": str(self.data),
             "NO_COLOR": "1",
+            "PYTHONFAULTHANDLER": "1",
             "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
         }
         if database_url:
@@ -57,13 +58,20 @@ class RunningServer:
         told, end = b"", time.monotonic() + within
         while not told.rstrip().endswith(b"}"):
             assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < end, self.log.read_text()[-3000:]
+            assert time.monotonic() < end, self._where_it_stands()
             told += self.process.stdout.read() or b""
             time.sleep(0.005)
         document = json.loads(told)
         self.url, self.sign_in = document["url"], document["sign_in"]
         self.port = int(self.url.rpartition(":")[2])
         return self
+
+    def _where_it_stands(self) -> str:
+        """The end of its log, with what each of its threads does. It has ended then."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait()
+        return self.log.read_text()[-12000:]
 
     def kill(self) -> None:
         assert self.process is not None
