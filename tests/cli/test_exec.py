@@ -144,6 +144,38 @@ def test_secrets_are_masked_in_every_form(project: HostedProject, capsys: pytest
     assert out.count("[secret]") == 3
 
 
+def test_what_is_stored_here_is_masked_though_the_file_names_it_no_more(
+    project: HostedProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not (project.settings.data / "headway.db").exists()
+    assert call(project, "-H", "web-1", "--", "true") == 0
+    assert not (project.settings.data / "headway.db").exists(), "looking makes no database"
+    for name, value in (("OLD", "swordfish-1"), ("OLD_OF_PRODUCTION", "swordfish-2")):
+        of = ["--environment", "production"] if "_" in name else []
+        subprocess.run(
+            [sys.executable, "-m", "headway", "secret", "set", name, *of],
+            input=value.encode(),
+            cwd=project.folder,
+            env=project.environment(),
+            check=True,
+            capture_output=True,
+        )
+    capsys.readouterr()
+    assert call(project, "-H", "web-1", "--", "echo", "swordfish-1", "swordfish-2", "hunter2-hunter2") == 0
+    assert capsys.readouterr().out == "web-1 │ [secret] [secret] [secret]\n"
+
+
+def test_a_database_that_cannot_be_read_is_said_and_keeps_nobody_from_the_hosts(
+    project: HostedProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.settings.data.mkdir(parents=True, exist_ok=True)
+    (project.settings.data / "headway.db").write_text("no database at all " * 100)
+    assert call(project, "-H", "web-1", "--", "echo", "hunter2-hunter2") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "web-1 │ [secret]\n"
+    assert ": only the secrets that headway.toml names and those in files are masked" in captured.err
+
+
 def test_control_sequences_do_not_reach_the_terminal(
     project: HostedProject, capsys: pytest.CaptureFixture[str]
 ) -> None:

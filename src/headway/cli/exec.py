@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.cli.host_lines import HostLines, as_text, run_interruptibly, seconds
+from headway.cli.known_here import known_here
 from headway.cli.output import echo, emit_json, json_option, styled
 from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
@@ -16,6 +17,7 @@ from headway.engine.settings import Settings
 if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
     from headway.engine.remote_commands import Outcome, Task
+    from headway.store.database import Transaction
 
 #: Somebody waits at a terminal: a host that does not answer is given up sooner than in a deployment.
 _CONNECT_WITHIN = 8.0
@@ -115,6 +117,10 @@ def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outc
     from headway.engine.remote_commands import Task, known_secrets
 
     book = read_host_book(Path.cwd())
+    without = "only the secrets that headway.toml names and those in files are masked"
+    stored: Sequence[tuple[str | None, str]] = known_here(
+        settings, lambda tx: _named(tx, book.service), (), without=without
+    )
     selected = [part for text in asked.selectors for part in text.split(",") if part.strip()]
     hosts = select_hosts(book, selected)
     if asked.user is not None:
@@ -135,7 +141,7 @@ def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outc
         async with Connections(patience) as connections:
             stage = Stage(
                 connections,
-                known_secrets(book, settings),
+                known_secrets(book, settings, stored=stored),
                 SystemClock(),
                 on_line,
                 pty=asked.pty,
@@ -144,6 +150,12 @@ def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outc
             return await run_tasks(stage, tasks, parallel=asked.parallel)
 
     return run_interruptibly(work(), "cancelled: the command was ended on the hosts"), lines
+
+
+def _named(tx: "Transaction", service: str) -> Sequence[tuple[str | None, str]]:
+    from headway.engine.named_secrets import named_secrets
+
+    return named_secrets(tx, service)
 
 
 def _there(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.base.errors import Cancelled, HeadwayError
+from headway.base.errors import Cancelled
 from headway.cli.host_lines import HostLines, run_interruptibly, seconds
+from headway.cli.known_here import known_here
 from headway.cli.output import echo, emit_json, json_option, styled
 from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
     from headway.deploy.plan import Plan
     from headway.engine.remote_commands import Outcome, Task
+    from headway.store.database import Transaction
 
 _DEFAULT_LINES = 100
 _DEFAULT_SINCE = "24h"
@@ -118,24 +120,18 @@ def _here(  # noqa: PLR0917  (what was asked for)
 def _known(
     settings: Settings, service: str, environment: str
 ) -> "tuple[Plan | None, Sequence[tuple[str | None, str]]]":
-    """The live plan, and what `named_secrets` says. Reading a log makes no database, and needs none."""
+    """The live plan, and what `named_secrets` says."""
     from headway.engine.deployment_files import live_plan
     from headway.engine.named_secrets import named_secrets
-    from headway.engine.upgrade import copy_first
-    from headway.store.database import open_database
-    from headway.store.sqlite import sqlite_path
 
-    url = settings.database_url
-    if url.startswith("sqlite:") and not sqlite_path(url).exists():
-        return None, ()
-    try:
-        with open_database(url, before=copy_first(settings)) as database:
-            return database.read(
-                lambda tx: (live_plan(tx, service, environment), named_secrets(tx, service, environment))
-            )
-    except HeadwayError as error:
-        echo(f"{error.message}: the commands of the headway.toml here are used", err=True)
-        return None, ()
+    def read(tx: "Transaction") -> "tuple[Plan | None, Sequence[tuple[str | None, str]]]":
+        return live_plan(tx, service, environment), named_secrets(tx, service, environment)
+
+    without = (
+        "the commands of the headway.toml here are used, and only what it names and the files hold is masked"
+    )
+    nothing: tuple[Plan | None, Sequence[tuple[str | None, str]]] = (None, ())
+    return known_here(settings, read, nothing, without=without)
 
 
 def _there(
