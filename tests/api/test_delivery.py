@@ -217,3 +217,13 @@ async def test_a_host_that_the_file_does_not_name_any_more_is_emptied_or_forgott
         assert (answer.status_code, answer.json()) == (200, {"host": name, "release": release["id"]})
     left = api.server.database.read(lambda tx: standings_of(tx, "shop", "production"))
     assert [one.host for one in left] == ["web-1"]
+
+
+async def test_who_may_not_deploy_to_both_names_does_not_rename_an_environment(api: CalledApi) -> None:
+    path, new = "/api/services/shop/environments/production/rename", {"to": "live"}
+    viewer = await api.caller(Role.VIEWER)
+    operator = await api.caller(Role.OPERATOR)
+    assert (await viewer.post(path, new)).status_code == 403
+    assert (await operator.post(path, {**new, "hosts": ["web1"]})).status_code == 400
+    answer = await operator.post(path.replace("shop", "nowhere"), new)
+    assert (answer.status_code, "no repository here declares nowhere" in answer.text) == (404, True)

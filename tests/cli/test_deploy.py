@@ -471,3 +471,17 @@ def test_a_host_that_left_the_file_is_forgotten_by_its_command_and_left_as_it_is
     assert entry.action == "deployment.forget_host"
     code, _, said = headway.call("deployment", "forget", "production", "web1")
     assert (code, "nothing is known of web1" in said) == (2, True)
+
+
+def test_an_environment_is_renamed_only_by_who_says_so(headway: Headway) -> None:
+    shop = headway.shop
+    assert headway.call("deploy", "production", "--release", shop.release("one").id)[0] == 0
+    shop.edits = {"[environments.production": "[environments.live"}
+    headway.write()
+    code, _, err = headway.call("deployment", "rename", "production", "live")
+    assert (code, "nothing was done" in err, "--yes" in err) == (2, True, True), err
+    code, answer = headway.json("deployment", "rename", "production", "live", "--yes")
+    assert (code, answer) == (0, {"environment": "live", "before": "production", "hosts": ["web1"]})
+    code, status = headway.json("status", "live")
+    assert (code, status["environments"][0]["is_whole"]) == (0, True)
+    assert headway.call("rollback", "production")[0] == 2

@@ -21,4 +21,20 @@ def test_a_root_that_a_host_says_is_anothers_is_refused_by_its_name() -> None:
         refuse_anothers([link(None), link(told)], "alpha", "prod2")
     with pytest.raises(HostRefused, match="not of beta/production"):
         refuse_anothers([link(told)], "beta", "production")
+
+
+def test_the_refusal_names_the_command_that_renames_an_environment_of_the_same_service() -> None:
+    def hint(environment: str, service: str = "alpha", told: str = "production") -> str:
+        with pytest.raises(HostRefused) as refused:
+            refuse_anothers([link({"service": "alpha", "environment": told})], service, environment)
+        return refused.value.hint or ""
+
+    assert "if production was renamed: headway deployment rename production prod2" in hint("prod2")
+    assert "rename" not in hint("production", service="beta")
+    # What a host says is not put into a command that a person copies, unless it is a name.
+    assert "rename" not in hint("prod2", told="x; rm -rf /")
+
+
+def test_a_root_of_its_own_or_of_nobody_is_not_refused() -> None:
+    told: dict[str, object] = {"service": "alpha", "environment": "production"}
     refuse_anothers([link(told), link(None), link({"release": "rel-a"})], "alpha", "production")

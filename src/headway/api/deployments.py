@@ -1,5 +1,6 @@
 """Deployments: the list, one of them, what can be asked of it, and those that something else did."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal, TypedDict
@@ -28,8 +29,10 @@ from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_gone import empty_host, forget_host
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_records import Record, record_deployment
+from headway.engine.deployment_rename import rename_environment
 from headway.engine.permissions import Action
 from headway.engine.request_gate import require_in
+from headway.engine.request_roots import declared_today
 from headway.engine.requests import Requests
 from headway.engine.server import Server
 from headway.store import deployments as rows
@@ -240,6 +243,41 @@ async def end_gone(
     return {"host": known.host, "release": known.release}
 
 
+class Renaming(Body):
+    #: The environment's new name, as the default branch's headway.toml has it.
+    to: Word
+
+
+class RenamedDocument(TypedDict):
+    environment: str
+    hosts: list[str]
+
+
+@posts(
+    "/api/services/{service:str}/environments/{environment:str}/rename",
+    id="renameEnvironment",
+    does="Give an environment's roots, hosts and history to the name that the default branch has for it now.",
+    of="deployments",
+    status_code=200,
+)
+async def rename(
+    request: ApiRequest, service: Name, environment: Name, data: JSONBody[Renaming]
+) -> RenamedDocument:
+    """Every host has to answer; its secrets stay under the old name."""
+    server, actor = server_of(request), await actor_of(request)
+    tools = requests_here(server).tools
+    for name in (environment, data.to):
+        await require_in(tools, actor, Action.DEPLOYMENT_REQUEST, service, name)
+    contract = await asyncio.to_thread(declared_today, tools, service)
+    settings = replace(tools.settings, user=actor.name)
+    async with Connections(settings.ssh) as connections:
+        world = World(settings, tools.clock, connections, require_reach=tools.require_reach)
+        hosts = await rename_environment(
+            world, server.database, actor, contract, old=environment, new=data.to
+        )
+    return {"environment": data.to, "hosts": list(hosts)}
+
+
 async def _found(server: Server, id: str) -> Deployment:
     found = await server.database.fetch(lambda tx: rows.get_deployment(tx, id))
     if found is None:
@@ -262,4 +300,4 @@ async def _whole(server: Server, deployment: Deployment) -> WholeDeployment:
     return await server.database.fetch(read)
 
 
-ROUTES = (list_deployments, record, get_deployment, get_by_number, ask, end_gone)
+ROUTES = (list_deployments, record, get_deployment, get_by_number, ask, end_gone, rename)

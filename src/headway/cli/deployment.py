@@ -7,6 +7,7 @@ import click
 
 from headway.base.errors import WrongUse
 from headway.cli.deployment_gone import command_for
+from headway.cli.deployment_rename import command as rename
 from headway.cli.deployment_steer import steering
 from headway.cli.output import echo, emit_json, json_option
 from headway.cli.server_choice import local_option, server_for
@@ -36,6 +37,8 @@ for _word, _help in (
     ("forget", "Tell no more of a HOST that ENVIRONMENT does not name any more; nothing is done there."),
 ):
     command.add_command(command_for(_word, _help))
+
+command.add_command(rename)
 
 
 @command.command("record")

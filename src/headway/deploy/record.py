@@ -308,6 +308,22 @@ mv -T "$HEADWAY_EPOCH/readme.done" README.txt
 {_throw_away(plan, host)}"""
 
 
+def renamed_script(root: str, token: int, deployed: Mapping[str, Any], old: str, new: str) -> str:
+    """Says in deployed.json and README.txt that the root is of `new`, in place of `old`. Done within the owner's number,
+    as all that changes a host: one that was taken over meanwhile fails in `mv`. `root` is absolute."""
+    text = json.dumps({**deployed, "environment": new}, separators=(",", ":"))
+    own = f"epochs/{token}"
+    edits = (
+        f"1s| in {old} on | in {new} on |; s|headway rollback {old} --direct|headway rollback {new} --direct|"
+    )
+    return f"""\
+set -eu
+cd {shlex.quote(root)}
+printf '%s\\n' {shlex.quote(text)} >{own}/deployed
+if [ -f README.txt ]; then sed {shlex.quote(edits)} README.txt >{own}/readme; mv -T {own}/readme README.txt; fi
+mv -T {own}/deployed deployed.json"""
+
+
 def _throw_away(plan: Plan, host: HostPlan) -> str:
     """Keeps the live release, the one before, and the last `keep` others; settings as long; a few closed epochs."""
     before = host.predecessor

@@ -77,7 +77,9 @@ def plan_of(found: Deployment | None, service: str, environment: str) -> Plan | 
     if found is None or not found.has_plan or (found.service, found.environment) != (service, environment):
         return None
     try:
-        return from_json(found.plan)
+        plan = from_json(found.plan)
+        # It may have been renamed since.
+        return replace(plan, environment=replace(plan.environment, name=environment))
     except (ValueError, TypeError, KeyError, AttributeError):
         # Of a version of Headway that wrote other plans.
         return None

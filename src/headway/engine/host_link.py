@@ -1,6 +1,7 @@
 """One host of an environment as a deployment reaches it: its session, its root, the last look at it."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,6 +22,10 @@ _TRIES = 4
 CALL_TIMEOUT = 60.0
 #: Seconds after which it is said which hosts have not answered yet; how many more they get once others are enough.
 _SAY_AFTER, _GRACE = 1.0, 4.0
+
+
+#: Of an environment, where a host tells it.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class HostRefused(Errored):
@@ -126,16 +131,16 @@ def whose_root(record: HostRecord) -> tuple[str, str] | None:
 
 def refuse_anothers(links: Sequence[HostLink], service: str, environment: str) -> None:
     """What a host says of its root holds also where files call the host or the folder by another name. Raises HostRefused."""
-    found = []
-    for link in links:
-        whose = whose_root(link.record)
-        if whose is not None and whose != (service, environment):
-            found.append(f"{link.root} on {link.name} is the root of {'/'.join(whose)}")
-    if found:
-        raise HostRefused(
-            f"{'; '.join(found)}, not of {service}/{environment}",
-            hint=f"give {environment} a `root` of its own; if it was renamed, write its new name into deployed.json there",
-        )
+    owners = [(link, whose) for link in links if (whose := whose_root(link.record))]
+    others = [(link, whose) for link, whose in owners if whose != (service, environment)]
+    if not others:
+        return
+    told = "; ".join(f"{link.root} on {link.name} is the root of {'/'.join(whose)}" for link, whose in others)
+    hint = f"give {environment} a `root` of its own"
+    before = {whose for _, whose in others}
+    if len(before) == 1 and (old := before.pop())[0] == service and _NAME.fullmatch(old[1]):
+        hint += f"; if {old[1]} was renamed: headway deployment rename {old[1]} {environment}"
+    raise HostRefused(f"{told}, not of {service}/{environment}", hint=hint)
 
 
 async def look_at_all(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from headway.base.errors import HeadwayError
+from headway.base.errors import HeadwayError, WrongUse
 from headway.deploy.plan import from_json
 from headway.deploy.roots import Claim, claims_of, why_taken
 from headway.domain.contract import Contract, EnvironmentSpec
@@ -15,6 +15,12 @@ from headway.engine.request_tools import RequestTools
 from headway.store.database import Transaction
 from headway.store.deployments import latest_of_each
 from headway.store.repositories import repository_of_service
+
+
+class NotDeclared(WrongUse):
+    """No default branch says what the service is."""
+
+    http_status = 404
 
 
 def roots_on_record(tx: Transaction) -> tuple[Claim, ...]:
@@ -51,15 +57,29 @@ def root_taken(
 def _of_default_branch(tools: RequestTools, request: Request) -> Iterator[Claim]:
     """Nothing where it cannot be read: then only the records count."""
     try:
-        bare = bare_of(Path(request.repository), tools.settings.environment)
-        head = bare.refs().get(f"refs/heads/{bare.default_branch}")
-        if head is None:
-            return
-        contract = tools.projects.of(request.repository, head, request.service).contract
+        contract = _of_today(tools, request.repository, request.service)
     except HeadwayError:
+        return
+    if contract is None:
         return
     for environment in contract.environments.values():
         yield from _of_file(contract, environment, declared=True)
+
+
+def declared_today(tools: RequestTools, service: str) -> Contract:
+    """The headway.toml of the service's default branch. Blocks. Raises NotDeclared, and what reading it raises."""
+    owner = tools.database.read(lambda tx: repository_of_service(tx, service))
+    folder = tools.settings.data / "repositories" / f"{owner.id}.git" if owner is not None else None
+    contract = _of_today(tools, str(folder), service) if folder is not None else None
+    if contract is None:
+        raise NotDeclared(f"no repository here declares {service}", hint="headway repository list shows them")
+    return contract
+
+
+def _of_today(tools: RequestTools, repository: str, service: str) -> Contract | None:
+    bare = bare_of(Path(repository), tools.settings.environment)
+    head = bare.refs().get(f"refs/heads/{bare.default_branch}")
+    return tools.projects.of(repository, head, service).contract if head is not None else None
 
 
 def _of_file(contract: Contract, environment: EnvironmentSpec, *, declared: bool) -> tuple[Claim, ...]:

@@ -335,6 +335,16 @@ def latest_of_each(tx: Transaction) -> list[tuple[str, str, str]]:
     return [(row["service"], row["environment"], row["plan"]) for row in rows]
 
 
+def rename_environment(tx: Transaction, service: str, environment: str, to: str) -> None:
+    """All its deployments are of the new name; what was asked of the old one stands as it was asked."""
+    tx.execute(
+        "UPDATE deployments SET environment = :to WHERE service = :service AND environment = :environment",
+        service=service,
+        environment=environment,
+        to=to,
+    )
+
+
 def environments_of(tx: Transaction, service: str) -> list[str]:
     """Where this service was ever deployed to, by name."""
     # Walks the index from one environment to the next; DISTINCT would read every deployment.

@@ -65,6 +65,15 @@ def forget_standing(tx: Transaction, service: str, environment: str, host: str) 
     )
 
 
+def rename_standings(tx: Transaction, service: str, environment: str, to: str) -> None:
+    tx.execute(
+        "UPDATE standings SET environment = :to WHERE service = :service AND environment = :environment",
+        service=service,
+        environment=environment,
+        to=to,
+    )
+
+
 _KEY = ("service", "environment", "host")
 #: `release` and `commit` are key words of SQL.
 _COLUMNS = {"release": "release_id", "commit": "commit_sha"}

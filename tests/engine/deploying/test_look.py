@@ -118,7 +118,7 @@ async def test_a_server_asks_its_hosts_from_time_to_time(
     servers: list[Sshd], database: Database, tmp_path: Path
 ) -> None:
     """The server is dead, somebody goes back by SSH, the server comes up again."""
-    shop = Shop(tmp_path, servers, database, "apps/asked")
+    shop = Shop(tmp_path, servers, database, f"apps/{tmp_path.name}")
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
     await direct(shop)
