@@ -3,7 +3,7 @@
 import pytest
 
 from headway.deploy.plan import HostPlan
-from headway.deploy.roots import Claim, claims_of, why_taken
+from headway.deploy.roots import Claim, claims_of, why_moved, why_taken
 from headway.domain.contract import HostSpec
 
 A1 = HostSpec("a1", "10.0.0.1")
@@ -102,3 +102,14 @@ def test_a_plan_claims_the_root_of_each_of_its_hosts() -> None:
 
 def test_its_own_root_is_never_taken() -> None:
     assert why_taken(wanted(environment="production"), [PRODUCTION, *wanted(environment="production")]) == ""
+
+
+def test_a_root_that_moved_is_told_with_both_places_and_its_hosts() -> None:
+    def stood(root: str, *names: str) -> list[HostPlan]:
+        return [HostPlan(HostSpec(name, "10.0.0.1"), 0, ("main",), root) for name in names]
+
+    assert why_moved(stood("/srv/old", "a1", "a2"), stood("/srv/new", "a1", "a2", "a3")) == (
+        "/srv/old on a1, a2, where the root is /srv/new now"
+    )
+    assert why_moved(stood("/srv/shop/", "a1", "gone"), stood("/srv//shop", "a1", "a2")) == ""
+    assert why_moved([], stood("/srv/new", "a1")) == ""

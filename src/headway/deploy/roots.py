@@ -47,6 +47,20 @@ def why_taken(wanted: Iterable[Claim], others: Iterable[Claim]) -> str:
     return ""
 
 
+def why_moved(before: Iterable[HostPlan], now: Iterable[HostPlan]) -> str:
+    """Which roots are others than when a release stood there, in one clause; empty: none is. A host that it never met
+    has no other one."""
+    had = {host.spec.name: host.root for host in before}
+    moved: dict[tuple[str, str], list[str]] = {}
+    for host in now:
+        root = had.get(host.spec.name, host.root)
+        if posixpath.normpath(root) != posixpath.normpath(host.root):
+            moved.setdefault((root, host.root), []).append(host.spec.name)
+    return "; ".join(
+        f"{old} on {', '.join(names)}, where the root is {new} now" for (old, new), names in moved.items()
+    )
+
+
 def _meet(one: Claim, other: Claim) -> bool:
     """Whether both are one folder or one lies in the other; where that cannot be known, they do."""
     return _is_one_host(one.host, other.host) and _is_one_folder(one, other)

@@ -60,8 +60,10 @@ def contract_for(project: Project, git: Git, release: Release, environment: str)
     merged = replace(ours, env=its.env, secrets=its.secrets, processes={**its.processes, **ours.processes})
     environments = {**contract.environments, environment: merged}
     said = f"{release.id} is run by the headway.toml of its own commit {release.commit[:12]}"
+    # The root is where on its hosts it is.
+    deploy = replace(own.contract.deploy, root=deploy_of(contract).root)
     return (
-        replace(contract, deploy=own.contract.deploy, environments=environments),
+        replace(contract, deploy=deploy, environments=environments),
         said if own.text != project.text else "",
     )
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from headway.base.errors import WrongUse
 from headway.base.ids import new_id
 from headway.deploy.own_files import Found, with_own_files
 from headway.deploy.plan import Plan, Predecessor, differences, fingerprint, from_json
 from headway.deploy.rollout import Asked
+from headway.deploy.roots import why_moved
 from headway.domain.contract import Contract
 from headway.domain.deployment import Deployment, DeploymentKind, HostRow, Wishes
 from headway.domain.people import Actor, Role
@@ -62,6 +64,10 @@ class Result:
     already_live: Deployment | None = None
     #: What differs from the deployment that is live, when the release is the same.
     differences: tuple[str, ...] = ()
+
+
+class RootMoved(WrongUse):
+    """What is gone back to stood in another root: the new one would be left current, and the old one not be known."""
 
 
 @dataclass
@@ -154,6 +160,12 @@ class Deployments:
                 contract_for, self.project, self.git, wish.release, wish.environment
             )
         plan = _compose(contract, wish, deployment, self.world.settings.user, own)
+        if own is not None and (moved := why_moved(own.hosts, plan.hosts)):
+            raise RootMoved(
+                f"{wish.release.id} stood in {moved}: it is not gone back to across a root that moved",
+                hint="go back with `root` in headway.toml as it was then; or bring it to the root of now as a new "
+                f"deployment: headway deploy {wish.environment} --release {wish.release.id}",
+            )
         settings = await asyncio.to_thread(self._settings, plan)
         return await asyncio.to_thread(fingerprint, plan, settings), settings, said
 

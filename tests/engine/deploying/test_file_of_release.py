@@ -23,6 +23,7 @@ name = "shop"
 
 [deploy]
 kind = "files"
+root = "/srv/{script}"
 artifact = "app.tar.gz"
 activate = "./bin/{script}"
 logs = "tail {script}.log"
@@ -66,6 +67,7 @@ def test_how_it_is_run_says_its_own_file_and_where_the_one_at_hand(
         found = contract_of(folder, old, notes, tmp_path)
         assert found.deploy is not None
         assert found.deploy.processes[0].activate == "./bin/start"
+        assert found.deploy.root == "/srv/begin"
         assert found.environments["production"].env == {"LEVEL": "start"}
         assert (found.environments["production"].hosts, list(found.hosts)) == (("web2",), ["web2"])
     assert notes == [f"rel-a is run by the headway.toml of its own commit {old[:12]}"] * 2

@@ -8,7 +8,7 @@ import pytest
 from headway.domain.deployment import DeploymentState
 from headway.engine.deployment_direct import rollback_direct
 from headway.engine.deployment_rollback import rollback
-from headway.engine.deployments import Result, Wish
+from headway.engine.deployments import Result, RootMoved, Wish
 from headway.store.database import open_database
 from tests.support.deploying import Noting, Shop
 from tests.support.sshd import needs_sshd
@@ -150,3 +150,23 @@ async def test_hosts_that_keep_no_file_are_named_and_the_one_at_hand_is_used(sho
     assert result.deployment is not None
     assert result.deployment.state is DeploymentState.SUCCEEDED
     assert shop.serving() == ["one"] * 3
+
+
+async def test_a_way_back_across_a_root_that_moved_is_refused_before_anything_is_done(shop: Shop) -> None:
+    """The new root would be left current, and what stands in the old one be known to nobody."""
+    shop.strategy = '{ kind = "rolling", batch = "100%" }'
+    old, new = shop.root, f"{shop.root} moved"
+    first, second = shop.release("one"), shop.release("two")
+    await deploy(shop, first)
+    shop.root = new
+    await deploy(shop, second)
+    with pytest.raises(RootMoved) as refused:
+        await by_command(shop)
+    assert (
+        f"{first.id} stood in {old} on web1, web2, web3, where the root is {new} now" in refused.value.message
+    )
+    assert f"headway deploy production --release {first.id}" in (refused.value.hint or "")
+    assert (shop.serving(), shop.is_free()) == (["two"] * 3, True)
+    # As the hint says.
+    await deploy(shop, first)
+    assert (shop.serving(), shop.current()) == (["one"] * 3, [first.id] * 3)
