@@ -241,6 +241,19 @@ def _number(epoch: str) -> int:
     return int(epoch.removesuffix(".closed"))
 
 
+async def test_one_who_took_the_number_and_has_no_name_yet_was_faster(world: World) -> None:
+    """Should it have died in that moment, it is taken from after its silence."""
+    web3, web1, web2 = world.links
+    web2.meanwhile.append(Path(web2.configured_root, "epochs", "1").mkdir)
+    Path(web2.configured_root, "epochs").mkdir(parents=True)
+    await world.lock.acquire(majority=False, wait=False)
+    assert [link.epochs for link in (web1, web2, web3)] == [["1.closed", "2"], ["1.closed", "2"], ["2"]]
+    assert world.clock.monotonic() == pytest.approx(30, abs=1)
+    assert [told.partition(";")[0] for told in world.told] == [
+        "held by somebody (epoch 1 on web2, no name yet)"
+    ]
+
+
 async def test_a_host_whose_answer_was_lost_is_ours_all_the_same(world: World) -> None:
     world.links[0].loses_an_answer = True
     await world.lock.acquire(majority=False, wait=False)
@@ -317,6 +330,14 @@ async def test_a_host_that_is_away_at_the_end_holds_up_no_other_and_is_told(worl
     web1.broken = SshError("web1", "no route")
     await world.lock.release()
     assert world.told == ["web1 could not be let go: no route; the next one takes it over"]
+    assert [web1.epochs, web2.epochs, web3.epochs] == [["1"], ["1.closed"], ["1.closed"]]
+
+
+async def test_a_fault_with_one_host_lets_the_others_go_all_the_same(world: World) -> None:
+    await world.lock.acquire(majority=False, wait=False)
+    web3, web1, web2 = world.links
+    web1.broken = RuntimeError("a fault of ours")
+    await world.lock.release()
     assert [web1.epochs, web2.epochs, web3.epochs] == [["1"], ["1.closed"], ["1.closed"]]
 
 
