@@ -284,12 +284,23 @@ async def test_a_host_on_which_nothing_can_be_made_says_why_and_the_others_are_g
     assert [web1.epochs, web3.epochs] == [["1.closed"], []]
 
 
-async def test_a_host_that_says_nothing_of_why_is_told_by_its_exit(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 20", "exit 20"),
+        ("echo no; echo because; exit 20", "because"),
+        ("printf 'no \\377'; exit 20", "no \ufffd"),
+        (f"echo {'a' * 400}z; exit 20", "a" * 299 + "z"),
+    ],
+)
+async def test_what_a_host_says_last_is_why(
+    world: World, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
-    monkeypatch.setattr(host_lock, "take_script", lambda *_: "\nn=\nexit 20")
-    with pytest.raises(HostRefused, match=r"web1 cannot be prepared in .*: exit 20$"):
+    monkeypatch.setattr(host_lock, "take_script", lambda *_: f"\nn=\n{script}")
+    with pytest.raises(HostRefused) as refused:
         await world.lock.acquire(majority=False, wait=False)
+    root = world.links[1].configured_root
+    assert refused.value.message == f"web1 cannot be prepared in {root}: {said}"
 
 
 async def test_going_forward_needs_every_host(world: World) -> None:
@@ -310,6 +321,25 @@ async def test_going_back_goes_on_without_the_lesser_part(world: World) -> None:
     assert web3.calls == 1, "who was given up is not waited for anew with each look"
     assert world.told[0] == "goes on without web3: no route"
     assert len(world.told) == 2 and world.told[1].startswith("held by eve")
+
+
+@pytest.mark.parametrize("majority", [False, True])
+async def test_whom_it_waits_for_is_told_while_it_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, majority: bool
+) -> None:
+    """Going back more than half of the hosts are enough; going forward nothing less than all."""
+    asked = []
+    look_at_all = host_lock.look_at_all
+
+    async def looking(links, tell, *, enough=None):  # type: ignore[no-untyped-def]
+        tell("trying to reach web3")
+        asked.append(enough and [enough(answered) for answered in range(4)])
+        return await look_at_all(links, tell)
+
+    monkeypatch.setattr(host_lock, "look_at_all", looking)
+    await world.lock.acquire(majority=majority, wait=False)
+    assert asked == [[False, False, True, True] if majority else None]
+    assert world.told == ["trying to reach web3"]
 
 
 async def test_going_back_needs_more_than_half(world: World) -> None:
