@@ -189,6 +189,23 @@ def test_tail_reads_the_services_own_log(shop: ServedShop) -> None:
     assert line["line"] == live
 
 
+@pytest.mark.slow
+def test_a_log_that_is_followed_goes_on_when_the_server_is_killed_and_comes_again(shop: ServedShop) -> None:
+    live = something_live(shop)
+    log = shop.host.home / "apps/shop-staging/serving"
+    with shop.start("tail", "staging", "--follow", "--json") as process:
+        assert process.stdout is not None
+        lines = [json.loads(process.stdout.readline())["line"]]
+        shop.server.kill()
+        with log.open("a") as file:
+            file.write("\nmeanwhile\n")
+        shop.server.start()
+        lines.append(json.loads(process.stdout.readline())["line"])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert lines == [live, "meanwhile"]
+
+
 def test_what_jenkins_deployed_is_recorded(shop: ServedShop) -> None:
     words = ("deployment", "record", "legacy", "--commit", "HEAD", "--by", "jenkins", "--key", "7")
     recorded = shop.json(*words)

@@ -59,6 +59,57 @@ def test_a_log_that_grows_is_shown_exactly_once(lines: list[bytes], growth: list
     assert shown(*runs) == lines
 
 
+LOG = [b"line %d\n" % number for number in range(60)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 20), st.lists(st.tuples(st.integers(0, 20), st.integers(0, 10)), max_size=6))
+def test_a_log_that_is_followed_loses_and_doubles_no_line_where_it_is_broken_off(
+    count: int, turns: list[tuple[int, int]]
+) -> None:
+    """Each time its command shows the last `count` lines and goes on with what comes; while it is cut off at most as
+    many come as it shows."""
+    seen, found, there = Seen(), [], count
+    for meanwhile, followed in turns:
+        there = min(len(LOG), there + min(meanwhile, count if seen.count else 0))
+        fresh = Fresh(seen, found.append)
+        end = min(len(LOG), there + followed)
+        for line in LOG[there - count : end]:
+            fresh.take(line)
+        seen, there = fresh.broken_off(), end
+    assert found == LOG[: len(found)]
+    assert len(found) == (there if turns else 0)
+
+
+def test_what_is_new_is_passed_on_at_once_while_the_command_goes_on() -> None:
+    found: list[bytes] = []
+    first = Fresh(Seen(), found.append)
+    for line in LOG[:20]:
+        first.take(line)
+    second = Fresh(first.broken_off(), found.append)
+    for line in LOG[12:25]:
+        second.take(line)
+    assert found == LOG[:25]
+    third = Fresh(second.broken_off(), found.append)
+    for line in LOG[40:42]:
+        third.take(line)
+    assert found[25:] == LOG[40:42]
+
+
+def test_a_command_that_is_cut_off_while_it_repeats_itself_adds_nothing() -> None:
+    found: list[bytes] = []
+    first = Fresh(Seen(), found.append)
+    for line in LOG[:20]:
+        first.take(line)
+    cut = Fresh(first.broken_off(), found.append)
+    for line in LOG[10:15]:
+        cut.take(line)
+    again = Fresh(cut.broken_off(), found.append)
+    for line in LOG[10:22]:
+        again.take(line)
+    assert found == LOG[:22]
+
+
 def test_a_log_longer_than_what_is_remembered_still_grows_line_by_line() -> None:
     log = [b"%d\n" % number for number in range(20_000)]
     assert shown(log[:12_000], log[:12_500], log) == log

@@ -1,18 +1,26 @@
 """`headway exec` and `headway tail` on a server: lines and outcomes of its stream, given to the code that draws them here."""
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from headway.base.clock import Clock
 from headway.base.errors import Cancelled, HeadwayError
 from headway.client.decode import outcome_of
-from headway.client.errors import ServerUnreachable
+from headway.client.errors import ServerFailed, ServerUnreachable
 from headway.client.http import HeadwayClient, segment
 from headway.domain.contract import HostSpec
 from headway.engine.remote_commands import Outcome, Task
+from headway.engine.service_logs import Fresh, Seen
 from headway.wire.shapes_hosts import as_bytes
 
 OnLine = Callable[[Task, bytes], None]
 OnTrouble = Callable[[Task, str], None]
+#: Seconds before a server that broke off is asked anew.
+_PAUSE = 0.5
 
 
 class HostStream:
@@ -59,6 +67,59 @@ def exec_stream(server: HeadwayClient, body: dict[str, Any]) -> HostStream:
 def tail_stream(server: HeadwayClient, service: str, environment: str, **query: Any) -> HostStream:
     path = f"/api/services/{segment(service)}/environments/{segment(environment)}/logs"
     return HostStream(server, server.lines("GET", path, **query))
+
+
+@dataclass
+class FollowedTail:
+    """`tail --follow` that outlives its server: it asks again, and shows what had not been shown.
+
+    The log's command has no offset. It is run again with the same `since` and as many lines, and what it printed before
+    is left out: so a line is lost only where more came meanwhile than the command shows again.
+    """
+
+    clock: Clock
+    #: A stream that begins this long ago. Raises ServerUnreachable, ServerFailed.
+    ask: Callable[[timedelta], HostStream]
+    on_line: OnLine
+    on_trouble: OnTrouble
+    #: The line broke; told once, until it holds again.
+    on_break: Callable[[HeadwayError], None]
+    #: Seconds without any answer after which it ends.
+    patience: float
+    sleep: Callable[[float], None] = time.sleep
+    _seen: dict[tuple[str, str | None], Seen] = field(default_factory=dict)
+
+    def follow(self, age: timedelta) -> None:
+        """Until its reader leaves. Raises what the server refuses, and ServerUnreachable when it is away for too long."""
+        began, has_begun = self.clock.monotonic(), False
+        broke_at: float | None = None
+        while True:
+            try:
+                stream = self.ask(age + timedelta(seconds=self.clock.monotonic() - began))
+                broke_at, has_begun = None, True
+                self._play(stream)
+            except (ServerUnreachable, ServerFailed) as error:
+                now = self.clock.monotonic()
+                if not has_begun or now - (now if broke_at is None else broke_at) > self.patience:
+                    raise
+                if broke_at is None:
+                    broke_at = now
+                    self.on_break(error)
+            self.sleep(_PAUSE)
+
+    def _play(self, stream: HostStream) -> None:
+        fresh: dict[tuple[str, str | None], Fresh] = {}
+
+        def take(task: Task, line: bytes) -> None:
+            place = (task.host.name, task.process)
+            if place not in fresh:
+                fresh[place] = Fresh(self._seen.get(place, Seen()), partial(self.on_line, task))
+            fresh[place].take(line)
+
+        try:
+            stream.play(take, self.on_trouble)
+        finally:
+            self._seen |= {place: one.broken_off() for place, one in fresh.items()}
 
 
 def _error(told: Any) -> HeadwayError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.base.errors import Cancelled
+from headway.base.errors import Cancelled, HeadwayError
 from headway.cli.host_lines import HostLines, run_interruptibly, seconds
 from headway.cli.known_here import known_here
 from headway.cli.output import echo, emit_json, json_option, styled
@@ -75,8 +75,8 @@ def command(
             server,
             environment,
             filtered,
+            age,
             as_json=as_json,
-            since=f"{max(1, round(age.total_seconds()))}s",
             lines=asked,
             follow=follow,
             timeout=limit.total_seconds(),
@@ -135,20 +135,45 @@ def _known(
 
 
 def _there(
-    server: "HeadwayClient", environment: str, wanted: bytes, *, as_json: bool, follow: bool, **asked: Any
+    server: "HeadwayClient",
+    environment: str,
+    wanted: bytes,
+    age: timedelta,
+    *,
+    as_json: bool,
+    follow: bool,
+    **asked: Any,
 ) -> int:
     """By the server, from where it stands."""
-    from headway.cli.server_hosts import tail_stream
+    from headway.base.clock import SystemClock
+    from headway.cli.server_hosts import FollowedTail, HostStream, tail_stream
     from headway.engine.projects import service_name
 
-    stream = tail_stream(server, service_name(Path.cwd()), environment, follow=follow, **asked)
-    tail = _Tail(stream.tasks, wanted, asked["lines"], as_json)
-    if follow:
-        try:
-            stream.play(tail.live, tail.trouble)
-        except Cancelled:
-            return 0
-    return tail.finish(environment, stream.play(tail.keep))
+    service = service_name(Path.cwd())
+
+    def ask(since: timedelta) -> HostStream:
+        young = f"{max(1, round(since.total_seconds()))}s"
+        return tail_stream(server, service, environment, follow=follow, since=young, **asked)
+
+    if not follow:
+        stream = ask(age)
+        tail = _Tail(stream.tasks, wanted, asked["lines"], as_json)
+        return tail.finish(environment, stream.play(tail.keep))
+    tail = _Tail((), wanted, asked["lines"], as_json)
+
+    def asked_anew(since: timedelta) -> HostStream:
+        stream = ask(since)
+        tail.name(stream.tasks)
+        return stream
+
+    following = FollowedTail(
+        SystemClock(), asked_anew, tail.live, tail.trouble, tail.broke, patience=server.patience
+    )
+    try:
+        following.follow(age)
+    except (Cancelled, KeyboardInterrupt):
+        pass  # following ends when its reader has seen enough
+    return 0
 
 
 async def _follow(
@@ -179,10 +204,14 @@ class _Tail:
     """The lines of all hosts, on their way to the terminal or into one document."""
 
     def __init__(self, tasks: "Sequence[Task]", wanted: bytes, count: int, as_json: bool) -> None:
-        self._tasks = tasks
         self._wanted = wanted
         self._as_json = as_json
         self._kept: dict[int, deque[bytes]] = {id(task): deque(maxlen=count) for task in tasks}
+        self.name(tasks)
+
+    def name(self, tasks: "Sequence[Task]") -> None:
+        """What is shown from now on is of these."""
+        self._tasks = tasks
         # A host with several processes needs them told apart.
         several = len({task.process for task in tasks}) > 1
         self._names = {
@@ -205,6 +234,9 @@ class _Tail:
 
     def trouble(self, task: "Task", reason: str) -> None:
         echo(f"{self._names[id(task)]}: {reason}; trying again", err=True)
+
+    def broke(self, error: HeadwayError) -> None:
+        echo(f"{error.message}; asking again", err=True)
 
     def finish(self, environment: str, outcomes: "Sequence[Outcome]") -> int:
         """Shows what was kept, host by host; the exit code."""

@@ -149,7 +149,8 @@ async def _follow(stage: Stage, task: Task, on_trouble: Callable[[Task, str], No
     while True:
         fresh = Fresh(seen, partial(stage.on_line, task))
         outcome = await run_task(replace(stage, on_line=partial(_take, fresh)), task)
-        seen = fresh.end()
+        # A command that was cut off may have printed only half of what was seen before.
+        seen = fresh.broken_off() if outcome.state is State.ERRORED else fresh.end()
         found = "" if outcome.state is State.SUCCEEDED else outcome.reason
         if found and found != trouble:
             on_trouble(task, found)
@@ -163,9 +164,10 @@ def _take(fresh: "Fresh", _task: Task, line: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a log's command printed: how many lines, and the last of them."""
+    """What a log's command printed: how many lines, the first, and the last of them."""
 
     count: int = 0
+    first: bytes = b""
     tail: tuple[bytes, ...] = ()
 
 
@@ -173,42 +175,69 @@ class Fresh:
     """Passes on the lines of a log that were not there when it was printed the last time.
 
     A log that grew begins with all that was seen; of one that shows its last lines only, the end of what was seen
-    stands at the beginning. Lines wait until it is clear which ones are new.
+    stands at the beginning. Lines wait until it is clear which ones are new: no longer, for the command may go on.
     """
 
     def __init__(self, seen: Seen, pass_on: Callable[[bytes], None]) -> None:
         self._seen = seen
         self._pass_on = pass_on
         self._count = 0
+        self._first = b""
         self._tail: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._waiting: list[bytes] = []
         #: Nothing to compare with (any more): lines pass at once.
         self._direct = not seen.count
+        #: From where on in what was seen these lines may be the same; None before the first line.
+        self._from: list[int] | None = None
+        #: How many of them are the end of what was seen, as far as that is known.
+        self._overlap = 0
 
     def take(self, line: bytes) -> None:
         self._count += 1
+        self._first = self._first or line
         self._tail.append(line)
         if self._direct:
             self._pass_on(line)
             return
         if len(self._waiting) < _REMEMBERED:
             self._waiting.append(line)
+        self._compare(line)
         if self._count == self._seen.count and tuple(self._tail) == self._seen.tail:
             self._direct = True
+        elif not self._from and not self._may_be_all():
+            self._decide()
 
     def end(self) -> Seen:
         """What is now seen; a command that printed nothing changes nothing (a log that is being rotated)."""
         if not self._count:
             return self._seen
         if not self._direct:
-            for line in self._waiting[_overlap(self._seen.tail, self._waiting) :]:
-                self._pass_on(line)
-        return Seen(self._count, tuple(self._tail))
+            self._decide()
+        return self.broken_off()
 
+    def broken_off(self) -> Seen:
+        """The command did not come to its end: what it printed before it was clear what is new, was not new."""
+        return (
+            Seen(self._count, self._first, tuple(self._tail)) if self._direct and self._count else self._seen
+        )
 
-def _overlap(seen: Sequence[bytes], lines: Sequence[bytes]) -> int:
-    """How many lines at the beginning were the end of what was seen."""
-    for count in range(min(len(seen), len(lines)), 0, -1):
-        if list(seen[-count:]) == list(lines[:count]):
-            return count
-    return 0
+    def _compare(self, line: bytes) -> None:
+        seen = self._seen.tail
+        place = self._count - 1
+        if self._from is None:
+            self._from = list(range(len(seen)))
+        same = [start for start in self._from if seen[start + place] == line]
+        # What ends with what was seen is an overlap; the longest one counts.
+        if any(start + self._count == len(seen) for start in same):
+            self._overlap = self._count
+        self._from = [start for start in same if start + self._count < len(seen)]
+
+    def _may_be_all(self) -> bool:
+        """More was printed than is remembered of it, and this may be all of that again."""
+        seen = self._seen
+        return self._first == seen.first and len(seen.tail) < seen.count and self._count < seen.count
+
+    def _decide(self) -> None:
+        for line in self._waiting[self._overlap :]:
+            self._pass_on(line)
+        self._waiting, self._direct = [], True
