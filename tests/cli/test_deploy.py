@@ -16,6 +16,7 @@ import pytest
 
 from headway.cli.root import run_command_line
 from headway.domain.request import Approval, RequestOrigin, RequestState
+from headway.engine.org import read_org_file
 from headway.engine.request_place import new_request
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
@@ -207,6 +208,19 @@ def test_a_host_that_is_down_is_named(
     assert "web1" in said
     assert "cannot be reached" in said
     assert json.loads(call("status", "--json")[1])["environments"] == []
+
+
+def test_org_toml_binds_a_server_and_not_who_has_the_hosts_keys(headway: Headway, tmp_path: Path) -> None:
+    """As docs/org.md says, so that a server that is down keeps nobody from his hosts."""
+    (tmp_path / "data" / "org.toml").write_text(
+        '[people.bo]\n[hosts.web1]\nteams = ["others"]\n[teams.others]\nmembers = { bo = "operator" }\n'
+        '[[floors]]\nname = "careful"\napprovals = { from = "role:operator", count = 2 }\n'
+        '[[freezes]]\nname = "for-good"\nreason = "nobody is at work"\nstart = "2020-01-01T00:00:00Z"\n'
+    )
+    read_org_file(tmp_path / "data" / "org.toml")
+    release = headway.shop.release("one")
+    assert headway.call("deploy", "production", "--release", release.id)[0] == 0
+    assert headway.shop.serving() == ["one"]
 
 
 def test_a_missing_secret_stops_before_anything(headway: Headway, server: Sshd) -> None:

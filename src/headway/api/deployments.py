@@ -26,7 +26,7 @@ from headway.api.routes import (
 from headway.base.errors import WrongUse
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.drivers.ssh.connections import Connections
-from headway.engine.deployment_gone import empty_host, forget_host
+from headway.engine.deployment_gone import end_gone
 from headway.engine.deployment_hold import World
 from headway.engine.deployment_records import Record, record_deployment
 from headway.engine.deployment_rename import rename_environment
@@ -218,7 +218,7 @@ async def ask(
     of="deployments",
     status_code=200,
 )
-async def end_gone(
+async def end_gone_host(
     request: ApiRequest,
     service: Name,
     environment: Name,
@@ -230,16 +230,10 @@ async def end_gone(
     server, actor = server_of(request), await actor_of(request)
     tools = requests_here(server).tools
     await require_in(tools, actor, Action.DEPLOYMENT_REQUEST, service, environment)
-    if what == "forget":
-        now = server.now()
-        known = await server.database.perform(
-            lambda tx: forget_host(tx, actor, service, environment, host, now)
-        )
-    else:
-        settings = replace(tools.settings, user=actor.name)
-        async with Connections(settings.ssh) as connections:
-            world = World(settings, tools.clock, connections, require_reach=tools.require_reach)
-            known = await empty_host(world, server.database, actor, service, environment, host)
+    settings = replace(tools.settings, user=actor.name)
+    async with Connections(settings.ssh) as connections:
+        world = World(settings, tools.clock, connections, require_reach=tools.require_reach)
+        known = await end_gone(world, server.database, actor, service, environment, host, what)
     return {"host": known.host, "release": known.release}
 
 
@@ -300,4 +294,4 @@ async def _whole(server: Server, deployment: Deployment) -> WholeDeployment:
     return await server.database.fetch(read)
 
 
-ROUTES = (list_deployments, record, get_deployment, get_by_number, ask, end_gone, rename)
+ROUTES = (list_deployments, record, get_deployment, get_by_number, ask, end_gone_host, rename)

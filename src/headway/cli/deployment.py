@@ -32,11 +32,16 @@ for _word, _help in (
 ):
     command.add_command(steering(_word, _help))
 
-for _word, _help in (
-    ("empty", "End what a HOST still has that ENVIRONMENT does not name any more, as its release says."),
-    ("forget", "Tell no more of a HOST that ENVIRONMENT does not name any more; nothing is done there."),
-):
-    command.add_command(command_for(_word, _help))
+command.add_command(
+    command_for(
+        "empty", "End what a HOST still has that ENVIRONMENT does not name any more, as its release says."
+    )
+)
+command.add_command(
+    command_for(
+        "forget", "Tell no more of a HOST that ENVIRONMENT does not name any more; nothing is done there."
+    )
+)
 
 command.add_command(rename)
 

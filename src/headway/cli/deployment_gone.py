@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -9,13 +10,14 @@ from headway.cli.output import echo, emit_json, json_option
 from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
+_What = Literal["empty", "forget"]
 _SAID = {
     "empty": "{host} is empty: {release} was ended and is no longer current there",
     "forget": "{host} is forgotten; what runs there ({release}) was left as it is",
 }
 
 
-def command_for(what: str, told: str) -> click.Command:
+def command_for(what: _What, told: str) -> click.Command:
     @click.command(what, help=told, short_help=told)
     @click.argument("environment")
     @click.argument("host")
@@ -44,27 +46,20 @@ def command_for(what: str, told: str) -> click.Command:
     return gone
 
 
-def _here(settings: Settings, what: str, service: str, environment: str, host: str) -> str | None:
+def _here(settings: Settings, what: _What, service: str, environment: str, host: str) -> str | None:
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
-    from headway.engine.deployment_gone import empty_host, forget_host
+    from headway.drivers.ssh.connections import Connections
+    from headway.engine.deployment_gone import end_gone
+    from headway.engine.deployment_hold import World
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
-    actor, clock = owner(settings), SystemClock()
+    async def end() -> str | None:
+        async with Connections(settings.ssh) as connections:
+            world = World(settings, SystemClock(), connections)
+            known = await end_gone(world, database, owner(settings), service, environment, host, what)
+            return known.release
+
     with open_database(settings.database_url, before=copy_first(settings)) as database:
-        if what == "forget":
-            now = clock.now()
-            return database.transact(
-                lambda tx: forget_host(tx, actor, service, environment, host, now)
-            ).release
-
-        async def empty() -> str | None:
-            from headway.drivers.ssh.connections import Connections
-            from headway.engine.deployment_hold import World
-
-            async with Connections(settings.ssh) as connections:
-                world = World(settings, clock, connections)
-                return (await empty_host(world, database, actor, service, environment, host)).release
-
-        return asyncio.run(empty())
+        return asyncio.run(end())

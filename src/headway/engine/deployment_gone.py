@@ -5,6 +5,7 @@ NotGone       2    the environment still names it, or nothing is known of it
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from headway.base.errors import Errored, WrongUse
 from headway.base.ids import new_id
@@ -29,6 +30,22 @@ class NotGone(WrongUse):
 
 class NotEmptied(Errored):
     """What ends the release there failed; it is told as before."""
+
+
+async def end_gone(  # noqa: PLR0917  (where, by whom, what)
+    world: World,
+    database: Database,
+    actor: Actor,
+    service: str,
+    environment: str,
+    host: str,
+    what: Literal["empty", "forget"],
+) -> Standing:
+    """What was known of it. Raises what `forget_host` and `empty_host` raise."""
+    if what == "empty":
+        return await empty_host(world, database, actor, service, environment, host)
+    now = world.clock.now()
+    return await database.perform(lambda tx: forget_host(tx, actor, service, environment, host, now))
 
 
 def forget_host(  # noqa: PLR0917  (who, what, where, when)

@@ -132,27 +132,12 @@ async def _planned_late(server: Server, run: Run) -> Prepared | None:
     )
 
     def work() -> Prepared:
-        file = _file_at(server, repository, bare, run.commit)
-        contract, changed = file.contract, None
-        if contract is not None and trigger.fork:
-            contract = as_stranger(contract, repository, trigger.pull_request)
-        if contract is not None and stored is not None:
-            changed = reader.changed(repository, stored.arrival, contract)
-        order = Order(
-            service=run.service,
-            repository=file.folder,
-            commit=file.commit,
-            sha=run.commit,
-            branch=run.branch,
-            tag=run.tag,
-            trigger=replace(trigger, held_for="", faults=file.faults),
-            requested_by=run.requested_by,
-            contract=contract,
-            only=run.selection,
-            parameters=run.parameters,
-            changed=changed,
-        )
-        return prepare(order)
+        file = _own_file(server, repository, bare, run)
+        changed = None
+        if file.contract is not None and stored is not None:
+            changed = reader.changed(repository, stored.arrival, file.contract)
+        let_in = replace(trigger, held_for="", faults=file.faults)
+        return prepare(replace(_order_of(run, file, let_in), changed=changed))
 
     return await asyncio.to_thread(work)
 
@@ -188,10 +173,8 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
                 f"no job of run {run.number} of {run.service} failed", hint="repeat all of it instead"
             )
     bare = await _bare(server, repository)
-    file = await asyncio.to_thread(_file_at, server, repository, bare, run.commit)
+    file = await asyncio.to_thread(_own_file, server, repository, bare, run)
     before = run.trigger
-    if file.contract is not None and before is not None and before.fork:
-        file = replace(file, contract=as_stranger(file.contract, repository, before.pull_request))
     # Somebody's working tree stays that, else repeating it would make a release of what was never pushed.
     is_try = before is not None and before.event is TriggerEvent.TRY
     trigger = Trigger(
@@ -207,19 +190,8 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
         rerun_of=run.id,
         faults=file.faults,
     )
-    order = Order(
-        service=run.service,
-        repository=file.folder,
-        commit=file.commit,
-        sha=run.commit,
-        branch=run.branch,
-        tag=run.tag,
-        trigger=_grouped(trigger, file.contract),
-        requested_by=actor.name,
-        contract=file.contract,
-        only=only,
-        parameters=run.parameters,
-        dirty=run.dirty,
+    order = replace(
+        _order_of(run, file, _grouped(trigger, file.contract)), requested_by=actor.name, only=only
     )
     what = {"of": run.number, "jobs": list(only) or "all"}
     return await _store(server, actor, order, "run.rerun", what)
@@ -367,6 +339,32 @@ def _file_at(server: Server, repository: Repository, bare: Bare, sha: str) -> Co
     if file.missing:
         raise UnknownBranch(f"{file.missing}: {sha[:12]}", hint="headway init writes one")
     return file
+
+
+def _own_file(server: Server, repository: Repository, bare: Bare, run: Run) -> CommitFile:
+    """That of the run's commit, and what a stranger wrote as a stranger's. Raises as `_file_at` does."""
+    file, trigger = _file_at(server, repository, bare, run.commit), run.trigger
+    if file.contract is None or trigger is None or not trigger.fork:
+        return file
+    return replace(file, contract=as_stranger(file.contract, repository, trigger.pull_request))
+
+
+def _order_of(run: Run, file: CommitFile, trigger: Trigger) -> Order:
+    """What the run was asked for, by this file."""
+    return Order(
+        service=run.service,
+        repository=file.folder,
+        commit=file.commit,
+        sha=run.commit,
+        branch=run.branch,
+        tag=run.tag,
+        trigger=trigger,
+        requested_by=run.requested_by,
+        contract=file.contract,
+        only=run.selection,
+        parameters=run.parameters,
+        dirty=run.dirty,
+    )
 
 
 def _grouped(trigger: Trigger, contract: Contract | None) -> Trigger:

@@ -34,6 +34,12 @@ lies in the server's data folder. Nothing in it must be there; without the file 
 A commented example is [org.example.toml](org.example.toml), a JSON Schema for editors
 [org.schema.json](org.schema.json). The kinds of value are those of [headway.toml](configuration.md).
 
+## What it binds
+What a server does, whoever asks it to. A command that does without one (`--local`, or where no server is) does not read this file: no floor, no freeze
+and no team of a host holds it up, and the hosts are those of headway.toml alone. It signs in to the hosts with the keys of whoever calls it, and who has such a
+key can do there what he likes, by Headway or by `ssh`. So where these rules are to hold, only the server's user has the hosts' keys. A
+deployment that was made past a server is no secret: the hosts say who made it, and the server asks them [every few minutes](deployments.md).
+
 ## When it changes
 A running server looks at the file every few seconds, and at the calendars it names. It is read as strictly as
 headway.toml: everything that is wrong is said at once, with line, key and the word that was probably meant. A file with
