@@ -207,6 +207,25 @@ async def test_who_finds_a_living_owner_leaves_nothing_behind(
     assert {"theirs"} == host_lock._DRIVEN, "whoever comes next finds that we drive nothing"
 
 
+async def test_who_waits_takes_them_once_a_living_owner_lets_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_lock, "_DRIVEN", {"theirs"})
+    web3 = world.links[0]
+    world.takes(replace(world.lock.owner, id="theirs", user="eve"), 1, web3)
+
+    def lets_go_when_it_is_told(text: str) -> None:
+        world.told.append(text)
+        web3.run(close_script(web3.configured_root, 1))
+
+    world.lock.tell = lets_go_when_it_is_told
+    await world.lock.acquire(majority=False, wait=True)
+    assert world.told == [
+        "held by eve, deploys, since now (epoch 1 on web3); watching for 30s whether it lives"
+    ]
+    assert (world.lock.token, web3.epochs) == (2, ["1.closed", "2"])
+
+
 async def test_who_takes_the_hosts_drives_them_until_its_end(world: World) -> None:
     await world.lock.acquire(majority=False, wait=False)
     assert world.lock.owner.id in host_lock._DRIVEN
@@ -321,6 +340,17 @@ async def test_going_back_goes_on_without_the_lesser_part(world: World) -> None:
     assert web3.calls == 1, "who was given up is not waited for anew with each look"
     assert world.told[0] == "goes on without web3: no route"
     assert len(world.told) == 2 and world.told[1].startswith("held by eve")
+
+
+async def test_all_without_whom_it_goes_on_are_told(world: World, tmp_path: Path) -> None:
+    world.lock.links = [
+        ShellLink(name, HostSpec(name, "10.0.0.1"), str(tmp_path / name), cast(Connections, None))
+        for name in ("a", "b", "c", "d", "e")
+    ]
+    for link in world.lock.links[1:3]:
+        cast(ShellLink, link).broken = SshError(link.name, f"{link.name} is away")
+    await world.lock.acquire(majority=True, wait=False)
+    assert world.told == ["goes on without b, c: b is away; c is away"]
 
 
 @pytest.mark.parametrize("majority", [False, True])

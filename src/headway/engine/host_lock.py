@@ -100,7 +100,7 @@ class HostsLock:
 
     async def _acquire(self, *, majority: bool, wait: bool) -> None:
         watched: dict[tuple[Holder, ...], float] = {}
-        for attempt in range(1_000_000):
+        for attempt in itertools.count(1):
             await self._look(majority)
             found = holders({link.name: link.record for link in self._reachable()})
             stale = await self._judge(found, watched, wait=wait)
@@ -109,7 +109,7 @@ class HostsLock:
             if await self._take(stale):
                 return
             # Somebody was faster. Spread by chance, so that two who meet do not meet again.
-            pause = random.uniform(0.05, 0.2) * min(attempt + 1, 10)  # noqa: S311
+            pause = random.uniform(0.05, 0.2) * min(attempt, 10)  # noqa: S311
             await self.clock.sleep(pause)
 
     async def release(self) -> None:

@@ -143,6 +143,7 @@ def test_a_killed_keeper_loses_and_doubles_nothing(
 def test_marks_come_with_their_place_in_the_masked_log(tmp_path: Path) -> None:
     begin, end = StepMark(1, None, 1.0), StepMark(1, 0, 2.0)
     with LogKeeper(tmp_path / "log", [Secret("A", "hunter2")]) as keeper:
+        assert (keeper.taken, keeper.kept) == (0, 0)
         piece = Piece((begin, b"my hunter2 hun", end, b"rest"), 100)
         assert keeper.keep(piece) == [(begin, 0), (end, len(b"my [secret] hun"))]
         assert keeper.taken == 100
