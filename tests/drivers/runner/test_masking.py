@@ -50,6 +50,31 @@ def test_secrets_that_overlap_leave_nothing() -> None:
     assert mask(b"<abcdefabcdef>", secrets) == b"<" + MASK + MASK + b">"
 
 
+def test_secrets_that_overlap_leave_nothing_however_late_they_come() -> None:
+    secrets = [Secret("A", "abcdef"), Secret("B", "defghijk")]
+    before = b"nothing here\n" * 500
+    assert mask(before + b"<abcdefghijk>", secrets) == before + b"<" + MASK + b">"
+
+
+def test_a_short_line_of_a_secret_waits_for_the_next_one() -> None:
+    """A line of two letters is no secret alone, and is part of one that goes on in the next line."""
+    masker = Masker([Secret("A", "?!\nsecond line\n??")])
+    assert masker.feed(b"first ?!\n") == b"first "
+    assert masker.feed(b"second line\n") == b""
+    assert masker.feed(b"??.") == MASK + b"."
+    assert masker.feed(b"first ?!\n") == b"first "
+    assert masker.feed(b"another\n") == b"?!\nanother\n"
+
+
+@pytest.mark.parametrize("value", ["abcé-secret", "é-secret", "日本語-secret", "secret-é"])
+def test_letters_of_several_bytes_are_masked_wherever_they_stand(value: str) -> None:
+    """Also where what is looked for first ends within a letter, and where what stands around is no text."""
+    data = b"\xff\xc3 " + value.encode() + b" \xe9\n"
+    expected = b"\xff\xc3 " + MASK + b" \xe9\n"
+    assert mask(data, [Secret("A", value)]) == expected
+    assert fed(Masker([Secret("A", value)]), data, list(range(len(data)))) == expected
+
+
 def test_text_is_masked_too() -> None:
     assert mask_text("exit 1: é secret é\udcff", [Secret("A", "secret")]) == "exit 1: é [secret] é\udcff"
     assert mask(b"nothing to hide", []) == b"nothing to hide"
