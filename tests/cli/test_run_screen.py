@@ -97,6 +97,13 @@ def test_attempts_and_their_reasons_are_told():
     ]
 
 
+def test_what_a_job_has_to_say_though_it_succeeded_is_told():
+    """Such as that not all of its test cases are kept, or not all of its log."""
+    paper, shown = screen()
+    shown.show(JobEnded(job("a", state=State.SUCCEEDED, reason="the log could not be written to the end")))
+    assert paper.data == b"a      | ==> succeeded: the log could not be written to the end\n"
+
+
 def test_a_single_job_is_shown_as_it_writes():
     paper, shown = screen(prefixed=False)
     shown.show(LogPiece(A, b"no end"))

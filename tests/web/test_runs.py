@@ -44,6 +44,14 @@ async def test_a_failed_run_says_what_failed_and_since_when(server, browser):
     assert "Cancel" not in page
 
 
+async def test_what_a_job_has_to_say_though_it_succeeded_is_told(server, browser):
+    told = "of 9 test cases 3 are counted and not kept"
+    steps = [StoredStep("test", b"all is well\n", State.SUCCEEDED)]
+    store_run(server, 1, [StoredJob("unit", State.SUCCEEDED, told, steps=steps)], state=State.SUCCEEDED)
+    page = await browser.get("/services/shop/runs/1?job=unit")
+    assert "all is well" in page and told in page
+
+
 async def test_markup_in_names_and_logs_stays_text(server, browser):
     evil = "<script>alert(1)</script>"
     step = StoredStep(

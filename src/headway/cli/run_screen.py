@@ -172,7 +172,7 @@ def _short(name: str) -> str:
 
 def _ending(job: Job, *, colour: bool) -> str:
     state = click.style(str(job.state), fg=STATE_STYLE.get(job.state)) if colour else str(job.state)
-    reason = f": {job.reason}" if job.reason and job.state is not State.SUCCEEDED else ""
+    reason = f": {job.reason}" if job.reason else ""
     return f"{state}{reason}{took(job)}"
 
 
