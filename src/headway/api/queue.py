@@ -42,7 +42,12 @@ class QueueDocument(TypedDict):
     requests: list[RequestDocument]
 
 
-@reads("/api/queue", id="getQueue", does="What runs, what waits (in the order of its turns), and for what.", of="system")
+@reads(
+    "/api/queue",
+    id="getQueue",
+    does="What runs, what waits (in the order of its turns), and for what.",
+    of="system",
+)
 async def queue(request: ApiRequest) -> QueueDocument:
     server = await looker(request)
     explained, slots = server.runs.explain(), server.slots
