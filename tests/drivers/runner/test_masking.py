@@ -66,6 +66,17 @@ def test_a_short_line_of_a_secret_waits_for_the_next_one() -> None:
     assert masker.feed(b"another\n") == b"?!\nanother\n"
 
 
+@pytest.mark.parametrize("value", ["?!\nab\ncd\nlong line", "a'b$\n\nc d"])
+def test_each_form_is_masked_wherever_it_is_cut_in_two(value: str) -> None:
+    secrets = [Secret("A", value)]
+    for form in sorted(secrets[0].forms()):
+        data = b"< " + form + b" >\n"
+        whole = mask(data, secrets)
+        assert MASK in whole
+        for cut in range(len(data)):
+            assert fed(Masker(secrets), data, [cut]) == whole, (form, cut)
+
+
 @pytest.mark.parametrize("value", ["abcé-secret", "é-secret", "日本語-secret", "secret-é"])
 def test_letters_of_several_bytes_are_masked_wherever_they_stand(value: str) -> None:
     """Also where what is looked for first ends within a letter, and where what stands around is no text."""
