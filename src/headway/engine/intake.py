@@ -42,7 +42,7 @@ _A_FLOOD, _LONGEST_REST = 20, 0.5
 #: How often a server may die while it works on one.
 MOST_DEATHS = 3
 #: Seconds that a server has to be up before it works on one at which two have died.
-_SETTLED = 10.0
+_SETTLED = 60.0
 #: Seconds of judging and planning after which a server that is stopped counts as one that died of it.
 _SUSPICIOUS = 60.0
 SET_ASIDE = f"set aside: the server died {MOST_DEATHS} times while it worked on this; push again, or begin a run by hand"
@@ -181,11 +181,14 @@ class IntakeDuty:
         if not arrivals:
             return
         numbers = [stored.number for stored in arrivals]
-        await self._database.perform(lambda tx: begin_arrivals(tx, numbers))
-        judged_at: float | None = None
+        told = [stored.arrival for stored in arrivals]
+        has_begun, judged_at = False, None
         try:
-            told = [stored.arrival for stored in arrivals]
             await asyncio.to_thread(self._reader.bring, repository, told)
+            # Only from here on strangers' bytes are in this process. A server that is killed while git fetches, which
+            # may take minutes, has not died of what was pushed.
+            has_begun = True
+            await self._database.perform(lambda tx: begin_arrivals(tx, numbers))
             commits = await asyncio.to_thread(self._reader.commits, repository, told)
             for group in groups_of(arrivals):
                 judged_at = self._clock.monotonic()
@@ -194,7 +197,7 @@ class IntakeDuty:
                     return
         except asyncio.CancelledError:
             # We are told to stop, which is no fault of theirs, but where one holds us for so long that it may be why.
-            if judged_at is None or self._clock.monotonic() - judged_at < _SUSPICIOUS:
+            if has_begun and (judged_at is None or self._clock.monotonic() - judged_at < _SUSPICIOUS):
                 await asyncio.shield(self._database.perform(lambda tx: leave_arrivals(tx, numbers)))
             raise
         except HeadwayError as error:

@@ -303,6 +303,23 @@ async def test_what_the_server_died_of_three_times_is_set_aside_and_the_queue_go
     assert len(serving.arrivals(shop)) == 3
 
 
+async def test_a_server_that_is_killed_while_git_fetches_has_not_died_of_what_was_pushed(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = serving.working().commit(contract())
+    shop = await serving.add()
+    await serving.tell(shop, pushed(None, sha))
+
+    def killed(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "bring", killed)
+        await live(serving)
+    [stored] = serving.database.read(lambda tx: due_arrivals(tx, shop.id))
+    assert stored.begun == 0
+
+
 @pytest.mark.parametrize(("held_for", "deaths"), [(1.0, 0), (3600.0, 1)])
 async def test_a_server_that_is_stopped_has_died_of_nothing_but_what_held_it(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, held_for: float, deaths: int
