@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from headway.cli.server_choice import local_option, server_for
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
+    from headway.client.http import HeadwayClient
+    from headway.domain.release import Release
     from headway.drivers.git import Git
     from headway.engine.deployment_gate import Approve, Permission
     from headway.engine.deployments import Wish
@@ -73,80 +76,140 @@ def command(
 
     With a server it is asked for there and stands at its gate: what holds it is said, and --wait stays until it opens.
     """
-    from headway.cli.deploy_standing import at_the_gate
-    from headway.domain.deployment import DeploymentKind
-    from headway.drivers.git import Git
-    from headway.engine.deployment_plan import environment_of
-    from headway.engine.deployments import Deployments, Result, Wish
-    from headway.engine.projects import find_project
-    from headway.engine.releases import Aim, find_for
-    from headway.engine.upgrade import copy_first
-    from headway.store.database import open_database
-
     if approved_by is not None and not approved_by.strip():
         raise WrongUse("--approved-by needs a name")
+    asked = _Asked(
+        environment=environment,
+        wanted=wanted or "HEAD",
+        dry_run=dry_run,
+        hotfix=hotfix,
+        approved_by=approved_by,
+        wait=wait,
+        without=without,
+        force=force,
+        as_json=as_json,
+    )
+    from headway.drivers.git import Git
+    from headway.engine.deployment_plan import environment_of
+    from headway.engine.projects import find_project
+
     project = find_project(Path.cwd())
     environment_of(project.contract, environment)
     git = Git(settings.environment, settings.mirrors)
     if (server := server_for(settings, local=local)) is not None:
-        if approved_by is not None:
-            raise WrongUse(
-                "on a server approvals are given by who is signed in, not stated",
-                hint=f"headway request approve {environment}",
-            )
-        from headway.cli import server_deploy, server_release
+        return _on_server(server, git, project, asked)
+    return _here(settings, git, project, asked)
 
-        service, kind = project.contract.service.name, "hotfix" if hotfix else "planned"
-        chosen = server_release.chosen_for(server, git, service, environment, project.root, wanted or "HEAD")
-        name = chosen["id"]
-        if chosen["chosen"]:
-            echo(chosen["chosen"], err=True)
-        if dry_run:
-            plan = server_deploy.dry_run(
-                server, service=service, environment=environment, release=name, kind=kind, without=without
-            )
-            return _show_plan(plan, as_json=as_json)
-        return server_deploy.deploy(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the command line asks for."""
+
+    environment: str
+    #: A release or a commit, in any of their ways.
+    wanted: str
+    dry_run: bool
+    hotfix: bool
+    approved_by: str | None
+    wait: bool
+    without: tuple[str, ...]
+    force: bool
+    as_json: bool
+
+
+def _on_server(server: "HeadwayClient", git: "Git", project: "Project", asked: _Asked) -> int:
+    if asked.approved_by is not None:
+        raise WrongUse(
+            "on a server approvals are given by who is signed in, not stated",
+            hint=f"headway request approve {asked.environment}",
+        )
+    from headway.cli import server_deploy, server_release
+
+    service, environment = project.contract.service.name, asked.environment
+    kind = "hotfix" if asked.hotfix else "planned"
+    chosen = server_release.chosen_for(server, git, service, environment, project.root, asked.wanted)
+    if chosen["chosen"]:
+        echo(chosen["chosen"], err=True)
+    if asked.dry_run:
+        plan = server_deploy.dry_run(
             server,
             service=service,
             environment=environment,
-            release=name,
+            release=chosen["id"],
             kind=kind,
-            force=force,
-            without=without,
-            wait=wait,
-            as_json=as_json,
+            without=asked.without,
         )
+        return _show_plan(plan, as_json=asked.as_json)
+    return server_deploy.deploy(
+        server,
+        service=service,
+        environment=environment,
+        release=chosen["id"],
+        kind=kind,
+        force=asked.force,
+        without=asked.without,
+        wait=asked.wait,
+        as_json=asked.as_json,
+    )
+
+
+def _here(settings: Settings, git: "Git", project: "Project", asked: _Asked) -> int:
+    from headway.cli.deploy_standing import at_the_gate
+    from headway.domain.deployment import DeploymentKind
+    from headway.engine.deployments import Wish
+    from headway.engine.upgrade import copy_first
+    from headway.store.database import open_database
+
     with open_database(settings.database_url, before=copy_first(settings)) as database:
-        after = environment_of(project.contract, environment).after
-        found = find_for(
-            database,
-            git,
-            Aim(environment, lambda _: after),
-            service=project.contract.service.name,
-            repository=project.root,
-            text=wanted or "HEAD",
+        release = _release(database, git, project, asked)
+        kind = DeploymentKind.HOTFIX if asked.hotfix else DeploymentKind.PLANNED
+        standing = at_the_gate(database, release, asked.environment)
+        wish = Wish(
+            asked.environment,
+            release,
+            kind,
+            force=asked.force,
+            request=standing.request,
+            without=asked.without,
         )
-        release = found.release
-        if found.said:
-            echo(found.said, err=True)
-        kind_of = DeploymentKind.HOTFIX if hotfix else DeploymentKind.PLANNED
-        standing = at_the_gate(database, release, environment)
-        wish = Wish(environment, release, kind_of, force=force, request=standing.request, without=without)
-        if dry_run:
-            return _dry_run(database, git, project, wish, settings.user, as_json=as_json)
-        standing.tell(wish.release)
+        if asked.dry_run:
+            return _dry_run(database, git, project, wish, settings.user, as_json=asked.as_json)
+        standing.tell(release)
         from headway.cli.deployment_session import play, without_options
         from headway.engine.deployment_hold import World
+        from headway.engine.deployments import Deployments, Result
+
+        approve = _approval(settings, asked.approved_by, standing.permission)
 
         async def work(world: World) -> Result:
-            deployments = Deployments(
-                world, database, git, project, _approval(settings, approved_by, standing.permission)
-            )
-            return await deployments.deploy(wish)
+            return await Deployments(world, database, git, project, approve).deploy(wish)
 
-        again = ["deploy", environment, "--release", release.id, *without_options(without)]
-        return play(settings, work, environment=environment, again=again, wait=wait, as_json=as_json)
+        again = ["deploy", asked.environment, "--release", release.id, *without_options(asked.without)]
+        return play(
+            settings,
+            work,
+            environment=asked.environment,
+            again=again,
+            wait=asked.wait,
+            as_json=asked.as_json,
+        )
+
+
+def _release(database: "Database", git: "Git", project: "Project", asked: _Asked) -> "Release":
+    from headway.engine.releases import Aim, find_for
+
+    after = project.contract.environments[asked.environment].after
+    found = find_for(
+        database,
+        git,
+        Aim(asked.environment, lambda _: after),
+        service=project.contract.service.name,
+        repository=project.root,
+        text=asked.wanted,
+    )
+    if found.said:
+        echo(found.said, err=True)
+    return found.release
 
 
 def _dry_run(

@@ -1,7 +1,8 @@
 """`headway rollback`: the last good release back, by a person's wish."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
+    from headway.engine.deployment_hold import World
+    from headway.engine.deployments import Result
+    from headway.engine.projects import Project
     from headway.store.database import Database
 
 
@@ -57,61 +61,109 @@ def command(
     answer is not waited for and told at the end, one that is left out (--without) is not even tried. With --direct neither Headway's database nor its artifacts are needed: the hosts
     know what they had.
     """
+    asked = _Asked(
+        environment=environment,
+        target=target,
+        direct=direct,
+        without=without,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )
     if not direct:
         with _else_direct(environment):
-            server = server_for(settings, local=local)
-            if server is not None:
-                return _on_server(
-                    server, environment, target, force=force, without=without, wait=wait, as_json=as_json
-                )
-    from headway.cli.deployment_session import play, without_options
-    from headway.engine.deployment_hold import World
-    from headway.engine.deployments import Deployments, Result
+            if (server := server_for(settings, local=local)) is not None:
+                return _on_server(server, asked)
     from headway.engine.projects import find_project
 
     project = find_project(Path.cwd())
-    again = [
-        "rollback",
-        environment,
-        *(["--to", target] if target else []),
-        *(["--direct"] if direct else []),
-        *without_options(without),
-    ]
-    if direct:
-        from headway.engine.deployment_direct import rollback_direct
+    return _direct(settings, project, asked) if direct else _here(settings, project, asked)
 
-        async def work_direct(world: World) -> Result:
-            return await rollback_direct(world, project, environment, to=target, force=force, without=without)
 
-        return play(
-            settings,
-            work_direct,
-            environment=environment,
-            again=again,
-            wait=wait,
-            as_json=as_json,
-            going_back=True,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the command line asks for."""
+
+    environment: str
+    #: A release in any of its ways; None: the last good one before what is live.
+    target: str | None
+    direct: bool
+    without: tuple[str, ...]
+    force: bool
+    wait: bool
+    as_json: bool
+
+
+def _on_server(server: "HeadwayClient", asked: _Asked) -> int:
+    from headway.cli import server_deploy
+    from headway.engine.projects import service_name
+
+    return server_deploy.roll_back(
+        server,
+        service=service_name(Path.cwd()),
+        environment=asked.environment,
+        to=asked.target,
+        force=asked.force,
+        without=asked.without,
+        wait=asked.wait,
+        as_json=asked.as_json,
+    )
+
+
+def _direct(settings: Settings, project: "Project", asked: _Asked) -> int:
+    from headway.engine.deployment_direct import rollback_direct
+
+    async def work(world: "World") -> "Result":
+        return await rollback_direct(
+            world, project, asked.environment, to=asked.target, force=asked.force, without=asked.without
         )
 
+    return _play(settings, work, asked)
+
+
+def _here(settings: Settings, project: "Project", asked: _Asked) -> int:
     from headway.drivers.git import Git
     from headway.engine.deployment_rollback import rollback
+    from headway.engine.deployments import Deployments
     from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     git = Git(settings.environment, settings.mirrors)
     with (
-        _else_direct(environment),
+        _else_direct(asked.environment),
         open_database(settings.database_url, before=copy_first(settings), create=False) as database,
     ):
-        full = _whole(database, project.contract.service.name, target) if target else None
+        service = project.contract.service.name
+        full = _whole(database, service, asked.target) if asked.target else None
 
-        async def work(world: World) -> Result:
+        async def work(world: "World") -> "Result":
             deployments = Deployments(world, database, git, project)
-            return await rollback(deployments, environment, to=full, force=force, without=without)
+            return await rollback(
+                deployments, asked.environment, to=full, force=asked.force, without=asked.without
+            )
 
-        return play(
-            settings, work, environment=environment, again=again, wait=wait, as_json=as_json, going_back=True
-        )
+        return _play(settings, work, asked)
+
+
+def _play(settings: Settings, work: "Callable[[World], Awaitable[Result]]", asked: _Asked) -> int:
+    from headway.cli.deployment_session import play, without_options
+
+    again = [
+        "rollback",
+        asked.environment,
+        *(["--to", asked.target] if asked.target else []),
+        *(["--direct"] if asked.direct else []),
+        *without_options(asked.without),
+    ]
+    return play(
+        settings,
+        work,
+        environment=asked.environment,
+        again=again,
+        wait=asked.wait,
+        as_json=asked.as_json,
+        going_back=True,
+    )
 
 
 @contextmanager
@@ -127,31 +179,6 @@ def _else_direct(environment: str) -> Iterator[None]:
 
         error.hint = f"{go_direct(environment)}{f'; {error.hint}' if error.hint else ''}"
         raise
-
-
-def _on_server(
-    server: "HeadwayClient",
-    environment: str,
-    target: str | None,
-    *,
-    force: bool,
-    without: Sequence[str],
-    wait: bool,
-    as_json: bool,
-) -> int:
-    from headway.cli import server_deploy
-    from headway.engine.projects import service_name
-
-    return server_deploy.roll_back(
-        server,
-        service=service_name(Path.cwd()),
-        environment=environment,
-        to=target,
-        force=force,
-        without=without,
-        wait=wait,
-        as_json=as_json,
-    )
 
 
 def _whole(database: "Database", service: str, text: str) -> str:

@@ -1,8 +1,8 @@
 """The beginning of a deployment under the hosts' lock: what stands there, what it supersedes, its first rows."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,9 @@ from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_standing import live_deployment, note_beginning, note_found
 from headway.engine.deployment_work import make_drive
 from headway.engine.host_jobs import settle_all
-from headway.engine.host_link import look_at_all, refuse_anothers, refuse_in_the_way, require_all
+from headway.engine.host_link import HostLink, look_at_all, refuse_anothers, refuse_in_the_way, require_all
 from headway.engine.releases import hold_release
+from headway.engine.reports import Found as FoundChanges
 from headway.engine.reports import find_changes, record_changes
 from headway.store import deployments as rows
 from headway.store import requests
@@ -121,17 +122,10 @@ async def begin(
     """
     assert hold.database is not None
     links = await hold.world.links(plan.service, plan.hosts)
-    back = kind is DeploymentKind.ROLLBACK
     if unfinished is not None and unfinished.verified_at is not None:
         await _let_it_finish(hold, unfinished)
         unfinished = None
-    lock = await hold.take_hosts(links, plan.deployment, majority=back)
-    ours = [link for link in links if link.name not in lock.unreachable]
-    refuse_anothers(ours, plan.service, plan.environment.name)
-    refuse_in_the_way(ours)
-    await settle_all(ours, hold.world.clock, hold.world.watcher.note, PATIENCE_GOING_BACK if back else None)
-    plan = replace(plan, epoch=lock.token)
-    plan = await by_own_files(plan, ours, hold.database, here, hold.world.watcher.note)
+    plan, ours = await _take(hold, plan, links, here, going_back=kind is DeploymentKind.ROLLBACK)
     await adopt(
         hold.database,
         hold.world.clock.now(),
@@ -140,47 +134,87 @@ async def begin(
         repository=repository,
         links=ours,
     )
-    service, environment = plan.service, plan.environment.name
-    live, known = await hold.database.fetch(
-        lambda tx: (
-            live_deployment(tx, service, environment),
-            {one.host: one.release for one in standings_of(tx, service, environment)},
-        )
-    )
+    live, known = await hold.database.fetch(lambda tx: _known(tx, plan))
     deployment = _new(
         hold.world, plan, kind, repository=repository, permission=permission, live=live, unfinished=unfinished
     )
-    deployment = replace(deployment, request=request)
-    hosts = first_rows(plan, {name: error.message for name, error in lock.unreachable.items()}, known)
+    assert hold.lock is not None
+    unreachable = {name: error.message for name, error in hold.lock.unreachable.items()}
+    hosts = first_rows(plan, unreachable, known)
     base = live.commit if live else None
-    changes = await asyncio.to_thread(find_changes, git, deployment, base)
-
-    def work(tx: Transaction) -> Deployment:
-        if brought is not None:
-            hold_release(
-                tx, ArtifactStore(hold.world.settings.artifacts), brought, now=deployment.requested_at
-            )
-        if unfinished is not None:
-            _supersede(tx, unfinished, deployment, hold)
-        numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
-        rows.insert_deployment(tx, numbered, hosts, hold.token)
-        now = numbered.requested_at
-        note_found(tx, plan, [link.name for link in ours], now)
-        note_beginning(tx, numbered, hosts, now)
-        if plan.without and request is None:
-            # What is asked of a server is written down when it is asked.
-            what = {"number": numbered.number, "release": plan.release, "without": list(plan.without)}
-            person = Actor(plan.requested_by, Role.ADMINISTRATOR, by="command")
-            record_audit(tx, person, "deployment.without", f"{service}/{environment}", None, what, now)
-        record_changes(tx, numbered, base, changes)
-        if request is not None:
-            _begin_request(tx, request, numbered)
-        tell_deployment(tx, numbered, numbered.requested_at)
-        return numbered
-
-    stored = await hold.database.perform(work)
+    beginning = _Beginning(
+        replace(deployment, request=request),
+        hosts,
+        plan,
+        found=tuple(link.name for link in ours),
+        supersedes=unfinished,
+        brought=brought,
+        base=base,
+        changes=await asyncio.to_thread(find_changes, git, deployment, base),
+    )
+    stored = await hold.database.perform(lambda tx: _store(tx, hold, beginning))
     hold.world.watcher.deployment(stored)
     return Begun(stored, hosts, plan, tuple(links))
+
+
+async def _take(
+    hold: Hold, plan: Plan, links: Sequence[HostLink], here: Mapping[str, OwnFile], *, going_back: bool
+) -> tuple[Plan, list[HostLink]]:
+    """The hosts in our hands, with nothing under way there; the plan with what stands on each, and who answered."""
+    world = hold.world
+    lock = await hold.take_hosts(links, plan.deployment, majority=going_back)
+    ours = [link for link in links if link.name not in lock.unreachable]
+    refuse_anothers(ours, plan.service, plan.environment.name)
+    refuse_in_the_way(ours)
+    await settle_all(ours, world.clock, world.watcher.note, PATIENCE_GOING_BACK if going_back else None)
+    plan = replace(plan, epoch=lock.token)
+    return await by_own_files(plan, ours, hold.database, here, world.watcher.note), ours
+
+
+def _known(tx: Transaction, plan: Plan) -> tuple[Deployment | None, dict[str, str | None]]:
+    """What is live there, and what each host had last."""
+    service, environment = plan.service, plan.environment.name
+    standings = standings_of(tx, service, environment)
+    return live_deployment(tx, service, environment), {one.host: one.release for one in standings}
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """All that is stored when a deployment begins."""
+
+    deployment: Deployment
+    hosts: tuple[HostRow, ...]
+    plan: Plan
+    #: Names of the hosts that said what stands there.
+    found: tuple[str, ...]
+    supersedes: Deployment | None
+    brought: Release | None
+    #: The commit that is live, and what is new since then.
+    base: str | None
+    changes: FoundChanges
+
+
+def _store(tx: Transaction, hold: Hold, beginning: _Beginning) -> Deployment:
+    deployment, plan, now = beginning.deployment, beginning.plan, beginning.deployment.requested_at
+    if beginning.brought is not None:
+        hold_release(tx, ArtifactStore(hold.world.settings.artifacts), beginning.brought, now=now)
+    if beginning.supersedes is not None:
+        _supersede(tx, beginning.supersedes, deployment, hold)
+    numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
+    rows.insert_deployment(tx, numbered, beginning.hosts, hold.token)
+    note_found(tx, plan, beginning.found, now)
+    note_beginning(tx, numbered, beginning.hosts, now)
+    if plan.without and deployment.request is None:
+        # What is asked of a server is written down when it is asked.
+        what = {"number": numbered.number, "release": plan.release, "without": list(plan.without)}
+        person = Actor(plan.requested_by, Role.ADMINISTRATOR, by="command")
+        place = f"{plan.service}/{plan.environment.name}"
+        record_audit(tx, person, "deployment.without", place, None, what, now)
+    record_changes(tx, numbered, beginning.base, beginning.changes)
+    if deployment.request is not None:
+        _begin_request(tx, deployment.request, numbered)
+    tell_deployment(tx, numbered, now)
+    return numbered
 
 
 def first_rows(
