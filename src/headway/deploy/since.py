@@ -10,7 +10,7 @@ from typing import Any
 
 from headway.deploy.commands import Group
 from headway.deploy.host_states import SERVES, UNTOUCHED, HostState, correct
-from headway.deploy.plan import HostPlan, Plan, Predecessor
+from headway.deploy.plan import HostPlan, Plan
 from headway.deploy.record import HostRecord
 from headway.domain.deployment import HostRow
 
@@ -69,10 +69,9 @@ def what_stands_there(records: Mapping[str, HostRecord]) -> str:
     return "; ".join(f"{what} on {', '.join(names)}" for what, names in places.items())
 
 
-def stands(record: HostRecord, one: Predecessor) -> bool:
+def stands(record: HostRecord, release: str, deployment: str) -> bool:
     """Whether this is what the host's links point to."""
-    settings = record.current_settings
-    return record.live_release == one.release and settings in (None, f"{one.deployment}.env")
+    return record.live_release == release and record.current_settings in (None, f"{deployment}.env")
 
 
 def _corrected(plan: Plan, row: HostRow, record: HostRecord, *, going_back: bool) -> HostRow | None:
@@ -106,12 +105,16 @@ def _instead(plan: Plan, record: HostRecord) -> str:
 
 
 def _on_new(plan: Plan, record: HostRecord) -> bool:
-    return stands(record, Predecessor(plan.release, plan.commit, plan.deployment))
+    return stands(record, plan.release, plan.deployment)
 
 
 def _on_old(host: HostPlan, record: HostRecord) -> bool:
     olds = [one for one in (host.running, host.predecessor) if one is not None]
-    return any(stands(record, one) for one in olds) if olds else record.live_release is None
+    return (
+        any(stands(record, one.release, one.deployment) for one in olds)
+        if olds
+        else record.live_release is None
+    )
 
 
 def _newest_finished(plan: Plan, records: Mapping[str, HostRecord]) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from headway.deploy.commands import Group, commands, prepare_mark, settings_of, 
 from headway.deploy.host_states import ActionKind, Outcome
 from headway.deploy.layout import own_file, settings_file, upload_path
 from headway.deploy.own_files import own_file_text
-from headway.deploy.plan import HostPlan, Plan, Predecessor, ReleaseOnHost
+from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.deploy.record import Job, finish_script
 from headway.deploy.since import stands
 from headway.domain.contract import ProcessSpec
@@ -192,7 +192,7 @@ class HostWork:
     async def _changed(self) -> str:
         """What somebody put here since our switch; empty where ours stands."""
         record, plan = await self.link.look(), self.plan
-        if stands(record, Predecessor(plan.release, plan.commit, plan.deployment)):
+        if stands(record, plan.release, plan.deployment):
             return ""
         if record.live_release is None:
             return "somebody removed `current` there since it was switched"
