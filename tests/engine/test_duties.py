@@ -56,14 +56,14 @@ def test_a_loop_that_is_silent_for_too_long_is_named() -> None:
         return None
 
     duty = duties.add("runs", tick, every=5)
-    assert duties.late(clock.now()) == []
+    assert duties.late(clock.now()) == {}
     assert duties.looked_at() is None
     duty.began_at = duty.ended_at = NOON
     clock.pass_(timedelta(seconds=12))
-    assert duties.late(clock.now()) == []
+    assert duties.late(clock.now()) == {}
     assert duties.looked_at() == NOON
     clock.pass_(timedelta(seconds=12))
-    assert duties.late(clock.now()) == ["runs has not looked for 24 s"]
+    assert duties.late(clock.now()) == {"runs": timedelta(seconds=24)}
 
 
 def test_a_tick_that_hangs_is_late_too() -> None:
@@ -77,7 +77,7 @@ def test_a_tick_that_hangs_is_late_too() -> None:
     duty.ended_at = NOON
     duty.began_at = NOON + timedelta(seconds=5)
     clock.pass_(timedelta(seconds=60))
-    assert duties.late(clock.now()) == ["intake has not looked for 55 s"]
+    assert duties.late(clock.now()) == {"intake": timedelta(seconds=55)}
 
 
 async def test_a_wake_does_not_have_a_failing_tick_come_sooner() -> None:
@@ -130,6 +130,24 @@ async def test_a_loop_whose_every_tick_fails_is_in_trouble_until_one_does_not() 
     duty = duties.add("janitor", tick, every=0.001)
     duty.pause = 0.001
     await asyncio.wait_for(duties.keep_doing(duty), 30)
-    sentence = "janitor failed {} times in a row; the server's log says why"
+    sentence = "the loop janitor failed {} times in a row; the server's log says why"
     # Twice may be a restart of the database.
     assert told == [[], [], [], [sentence.format(3)], [sentence.format(4)], []]
+
+
+async def test_a_fault_that_nobody_expected_is_a_trouble_from_the_first_failed_tick_on() -> None:
+    clock = SystemClock()
+    duties = Duties(clock)
+    told: list[list[str]] = []
+
+    async def tick(now: datetime) -> None:
+        told.append([trouble.public for trouble in duties.troubles(now)])
+        if len(told) == 3:
+            duties.stop()
+        elif len(told) == 1:
+            raise KeyError("a bug")
+
+    duty = duties.add("intake", tick, every=0.001)
+    duty.pause = 0.001
+    await asyncio.wait_for(duties.keep_doing(duty), 30)
+    assert told == [[], ["the loop intake failed once; the server's log says why"], []]

@@ -144,9 +144,12 @@ async def test_an_unforeseen_error_costs_only_its_own_effect(
     put(database, "x", subject="blog")
     post = Post()
     post.failing["a"] = KeyError("a bug")
-    assert await until_quiet(duty(database, post)) == NOW + 5 * SECOND
+    one = duty(database, post)
+    assert await until_quiet(one) == NOW + 5 * SECOND
     assert post.sent == ["x"]
     assert kept(database, "a").note == "Headway's own error: KeyError"
+    [trouble] = one.faults.troubles(NOW)
+    assert trouble.public == "a message cannot be sent: Headway's own error; the server's log says why"
     assert "a" in caplog.text
 
 

@@ -28,6 +28,7 @@ from headway.engine.settings import Settings
 from headway.engine.slots import Slots
 from headway.engine.troubles import Troubles
 from headway.engine.vault import Vault
+from headway.engine.work_faults import WorkFaults
 from headway.store.database import Transaction
 from headway.store.people import add_person
 from headway.web.app import create_web
@@ -76,7 +77,7 @@ def make_server(
         repositories=Repositories(database, vault, tools.clock, settings),
         deployments=DeploymentsDuty(wishes),
         slots=Slots(2, tools.clock),
-        runs=SimpleNamespace(explain=dict),
+        runs=SimpleNamespace(explain=dict, faults=WorkFaults("a run cannot be driven")),
         disk=DiskWatch(settings),
         base_url=base_url,
         started_at=NOW,

@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from headway.domain.people import Role
 from headway.engine.passwords import Passwords
 from headway.engine.people import People
+from headway.engine.work_faults import WorkFaults
 from headway.store.audit import entries
 from tests.support.gallery_data import fill_typical
-from tests.support.pages import Browser, browsing, sign_in
+from tests.support.pages import NOW, Browser, browsing, sign_in
 
 PASSWORD = "a long way to the harbour"
 
@@ -298,7 +300,9 @@ class Recorder:
 def recorder(server: Any) -> Recorder:
     fill_typical(server)
     recorder = Recorder()
-    server.deployments = SimpleNamespace(requests=recorder)
+    server.deployments = SimpleNamespace(
+        requests=recorder, faults=WorkFaults("a deployment cannot be driven")
+    )
     return recorder
 
 
@@ -329,6 +333,26 @@ async def test_a_deployment_that_goes_on_is_steered(
     answer = await browser.send(path, page=path)
     assert answer.headers["location"].startswith("/services/billing/deployments/4")
     assert recorder.asked == [(asked, "ada", "dep-billing-4")]
+
+
+async def test_a_deployment_that_cannot_be_driven_says_so_and_that_a_wish_is_not_heeded_yet(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    fault = KeyError("a bug")
+    where = "/services/billing/deployments/4"
+    server.deployments.faults.note(
+        "dep-billing-4", fault, what="it", href=where, began_at=NOW, now=NOW, rest=timedelta(seconds=20)
+    )
+    page = await browser.get(where)
+    assert "cannot be driven now" in page
+    assert "Headway&#39;s own error: KeyError; the server&#39;s log says more" in page
+    sheet = await browser.get(f"{where}/back")
+    assert "it cannot be driven: Headway" in sheet
+    answer = await browser.send(f"{where}/back", page=f"{where}/back")
+    said = await browser.get(answer.headers["location"])
+    assert "Asked: take it back. It cannot be heeded now" in said
+    server.deployments.faults.over("dep-billing-4")
+    assert "cannot be driven" not in await browser.get(where)
 
 
 async def test_the_way_back_says_from_what_to_what_and_goes_there(

@@ -65,6 +65,8 @@ class WholeDeployment(TypedDict):
     #: The request that it fulfils; what a person asks of it now.
     request: str | None
     asked: str | None
+    #: Why it cannot be driven now, and what is asked of it not heeded; None when it can.
+    fault: str | None
 
 
 class GoneDocument(TypedDict):
@@ -280,6 +282,8 @@ async def _found(server: Server, id: str) -> Deployment:
 
 
 async def _whole(server: Server, deployment: Deployment) -> WholeDeployment:
+    fault = server.deployments.faults.of(deployment.id, server.now())
+
     def read(tx: Transaction) -> WholeDeployment:
         fresh = rows.get_deployment(tx, deployment.id)
         assert fresh is not None
@@ -289,6 +293,7 @@ async def _whole(server: Server, deployment: Deployment) -> WholeDeployment:
             "steps": [deployment_step_json(step) for step in rows.steps_of(tx, fresh.id)],
             "request": fresh.request,
             "asked": fresh.asked,
+            "fault": fault.told if fault is not None and not fresh.state.is_final else None,
         }
 
     return await server.database.fetch(read)

@@ -37,7 +37,10 @@ def steering(word: str, help: str) -> click.Command:
     def steer(
         settings: Settings, *, environment: str, service: str | None, local: bool, as_json: bool
     ) -> int:
-        asked = _ask(settings, environment, service, word, local=local)
+        asked, fault = _ask(settings, environment, service, word, local=local)
+        if fault:
+            told = f"it cannot be heeded now, the deployment cannot be driven: {fault}"
+            echo(f"{told}; it is kept, and heeded as soon as that goes", err=True)
         if as_json:
             emit_json({"deployment": asked})
         else:
@@ -50,8 +53,8 @@ def steering(word: str, help: str) -> click.Command:
 
 def _ask(
     settings: Settings, environment: str, service: str | None, word: str, *, local: bool
-) -> DeploymentDocument:
-    """Raises NothingGoesOn."""
+) -> tuple[DeploymentDocument, str | None]:
+    """The deployment, and why the server cannot drive it now. Raises NothingGoesOn."""
     from headway.cli.status import status_of
     from headway.engine.projects import service_name
 
@@ -67,7 +70,9 @@ def _ask(
         from headway.client.decode import typed
         from headway.client.http import segment
 
-        return typed(server.post(f"/api/deployments/{segment(id)}/{word}"), DeploymentDocument)
+        path = f"/api/deployments/{segment(id)}"
+        found = typed(server.post(f"{path}/{word}"), DeploymentDocument)
+        return found, server.get(path).get("fault")
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
     from headway.engine.deployment_steer import ask_of_deployment
@@ -76,6 +81,5 @@ def _ask(
 
     asked, now = _WORDS[word][0], SystemClock().now()
     with open_database(settings.database_url) as database:
-        return deployment_json(
-            database.transact(lambda tx: ask_of_deployment(tx, owner(settings), id, asked, now))
-        )
+        fresh = database.transact(lambda tx: ask_of_deployment(tx, owner(settings), id, asked, now))
+        return deployment_json(fresh), None

@@ -102,6 +102,8 @@ class _Follower:
         self._lines = Lines(err=as_json)
         self._shown: dict[str, tuple[str, str]] = {}
         self._steps: set[tuple[str, str, int]] = set()
+        #: Why the server could not drive it when it was looked at last.
+        self._fault = ""
 
     def request(self, made: Any) -> int:
         """It stands at the gate until that opens. Raises Held, Failed, ServerUnreachable."""
@@ -168,6 +170,10 @@ class _Follower:
         hosts = tuple(host_of(row, deployment.id) for row in document["hosts"])
         self._lines.head(deployment)
         self._lines.deployment(deployment)
+        fault = document.get("fault") or ""
+        if fault and fault != self._fault:
+            self._lines.note(f"it cannot be driven now: {fault}; it is tried again and again")
+        self._fault = fault
         for row in hosts:
             if self._shown.get(row.host, ("waiting", "")) != (row.state, row.reason):
                 self._shown[row.host] = (row.state, row.reason)

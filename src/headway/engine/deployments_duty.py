@@ -20,7 +20,7 @@ from headway.drivers.ssh.connections import Connections
 from headway.engine.deployment_begin import RequestOver
 from headway.engine.deployment_drive import Interruption, Watcher
 from headway.engine.deployment_hold import World
-from headway.engine.deployment_news import tell_request
+from headway.engine.deployment_news import tell_deployment, tell_request
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.deployments import Deployments, Result, Wish, go_on
@@ -31,6 +31,7 @@ from headway.engine.request_gate import Asking, ask_gate, where_it_is_live, who_
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import Requests
 from headway.engine.secrets import SecretsError
+from headway.engine.work_faults import WorkFault, WorkFaults, own_fault
 from headway.store import deployments, requests
 from headway.store.database import Transaction
 from headway.store.releases import get_release
@@ -70,6 +71,11 @@ class _Carried:
     interruption: Interruption = field(default_factory=Interruption)
     task: "asyncio.Task[None] | None" = None
 
+    @property
+    def id(self) -> str:
+        """Of the deployment; of its request as long as it has not begun."""
+        return self.watcher.last.id if self.watcher.last is not None else self.request or ""
+
 
 class DeploymentsDuty:
     """For the event loop's thread. `wake` is set by whoever adds it to the duties."""
@@ -86,6 +92,8 @@ class DeploymentsDuty:
         self._has_begun = False
         #: How many have ended here: what was held by one of them meanwhile is looked at again at once.
         self._ended = 0
+        #: Of deployments, requests, and what is to follow from runs and deployments, by their ids.
+        self.faults = WorkFaults("a deployment cannot be driven")
         self.wake: Callable[[], None] = lambda: None
 
     @property
@@ -105,7 +113,7 @@ class DeploymentsDuty:
             await self.tools.database.perform(lambda tx: requests.look_at_all_soon(tx, now))
             self._has_begun = True
         self._resting = {key: until for key, until in self._resting.items() if until > now}
-        await follow_all(self.tools, now)
+        await follow_all(self.tools, now, self.faults)
         await self._heed()
         await self._go_on(now)
         for request in await self.tools.database.fetch(lambda tx: requests.due_requests(tx, now)):
@@ -182,8 +190,16 @@ class DeploymentsDuty:
         except Exception as error:
             # A fault of ours; the others at the gate are not to wait for it.
             log.exception("the gate cannot be asked for %s/%s", *key)
-            told = f"Headway's own error: {type(error).__name__}; its log says more"
-            await self._wait(request, told, (Obstacle("fault", told),), now + _LOOK_AGAIN, now)
+            self.faults.note(
+                request.id,
+                error,
+                what=f"the gate cannot be asked for {request.service} to {request.environment}",
+                href=f"/services/{request.service}/requests/{request.id}",
+                began_at=now,
+                now=now,
+                rest=_LOOK_AGAIN,
+            )
+            await self._wait(request, *_cannot(error), now + _LOOK_AGAIN, now)
             return
         answer = asking.answer
         if answer.verdict is Verdict.REFUSED:
@@ -202,9 +218,10 @@ class DeploymentsDuty:
             reason = f"{len(self._carried)} deployments are under way, it comes after them"
             await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
         else:
-            # Until the secret is there it is what stands in the way, each time that it is tried.
+            # Until the secret is there it is what stands in the way, each time that it is tried; so is a fault of ours.
             begins = replace(request, reason="begins", obstacles=())
-            shown = request if _only_secret(request.obstacles) else begins
+            stays = _only_secret(request.obstacles) or self.faults.of(request.id, now) is not None
+            shown = request if stays else begins
             await self._wait(request, shown.reason, shown.obstacles, now + _LOOK_AGAIN_FOR_LOCK, now)
             carried = _Carried(request.id)
             self._start(key, carried, self._fulfil(request, asking, carried))
@@ -243,6 +260,11 @@ class DeploymentsDuty:
         except HeadwayError as error:
             await self._failed(request, error)
             return None
+        except Exception as error:
+            if carried.watcher.last is None:
+                now = self.tools.clock.now()
+                await self._wait(request, *_cannot(error), now + _REST, now)
+            raise
         await self._done(request, result)
         return result
 
@@ -323,6 +345,8 @@ class DeploymentsDuty:
         await self.tools.database.perform(work)
 
     async def _end(self, request: Request, state: RequestState, reason: str, now: datetime) -> None:
+        self.faults.over(request.id)
+
         def work(tx: Transaction) -> None:
             if requests.end_waiting(tx, request.id, state, reason, now):
                 tell_request(tx, replace(request, state=state, reason=reason), now)
@@ -353,15 +377,22 @@ class DeploymentsDuty:
 
     async def _carry(self, key: tuple[str, str], work: Coroutine[Any, Any, Any]) -> None:
         """To its end, whatever happens: this task never fails."""
-        now = self.tools.clock.now
+        now, carried = self.tools.clock.now, self._carried[key]
+        began_at, fault = now(), None
         try:
             await work
         except HeadwayError as error:
             log.warning("%s/%s: %s", *key, error.message)
             self._resting[key] = now() + _REST
-        except Exception:
+            if not isinstance(error, Held):
+                fault = await self._broke_off(key, carried, error, began_at)
+        except Exception as error:
             log.exception("%s/%s cannot be driven", *key)
             self._resting[key] = now() + _REST
+            fault = await self._broke_off(key, carried, error, began_at)
+        else:
+            self.faults.over(carried.id)
+            self.faults.over(carried.request or "")
         finally:
             self._carried.pop(key, None)
             self._ended += 1
@@ -369,7 +400,38 @@ class DeploymentsDuty:
         with suppress(HeadwayError):
             at = now()
             await self.tools.database.perform(lambda tx: requests.look_soon(tx, *key, at))
+            if fault is not None and fault.times == 1 and (last := carried.watcher.last) is not None:
+                # Who looks on sees it at once.
+                await self.tools.database.perform(lambda tx: _tell_anew(tx, last.id, at))
         self.wake()
+
+    async def _broke_off(
+        self, key: tuple[str, str], carried: _Carried, error: Exception, began_at: datetime
+    ) -> WorkFault:
+        service, environment = key
+        if carried.watcher.last is None:
+            # It may have begun, and said nothing yet.
+            with suppress(HeadwayError):
+                left = await self.tools.database.fetch(
+                    lambda tx: deployments.unfinished(tx, service, environment)
+                )
+                carried.watcher.last = next((one for one in left if one.request == carried.request), None)
+        if (last := carried.watcher.last) is not None:
+            what = f"deployment {last.number} of {service} to {environment} cannot be driven"
+            href = f"/services/{service}/deployments/{last.number}"
+        else:
+            what = f"a deployment of {service} to {environment} cannot begin"
+            href = f"/services/{service}/requests/{carried.request}"
+        now = self.tools.clock.now()
+        return self.faults.note(
+            carried.id, error, what=what, href=href, began_at=began_at, now=now, rest=_REST
+        )
+
+
+def _tell_anew(tx: Transaction, deployment_id: str, now: datetime) -> None:
+    found = deployments.get_deployment(tx, deployment_id)
+    if found is not None and not found.state.is_final:
+        tell_deployment(tx, found, now)
 
 
 def _only_lock(obstacles: tuple[Obstacle, ...]) -> bool:
@@ -380,6 +442,9 @@ def _only_secret(obstacles: tuple[Obstacle, ...]) -> bool:
     return bool(obstacles) and all(one.kind == "secret" for one in obstacles)
 
 
-def _cannot(error: HeadwayError) -> tuple[str, tuple[Obstacle, ...]]:
+def _cannot(error: Exception) -> tuple[str, tuple[Obstacle, ...]]:
+    if not isinstance(error, HeadwayError):
+        told = own_fault(error)
+        return told, (Obstacle("fault", told),)
     kind = "lock" if isinstance(error, Held) else "fault"
     return error.message, (Obstacle(kind, error.message, error.hint or ""),)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
+from headway.base.errors import HeadwayError
 from headway.engine.troubles import Trouble
 
 log = logging.getLogger("headway.duties")
@@ -23,7 +24,8 @@ Tick = Callable[[datetime], Awaitable[datetime | None]]
 _LONGEST_PAUSE = 5.0
 #: A loop is late when its tick has not come for this long beyond its own interval.
 _LATE = timedelta(seconds=15)
-#: Failed ticks in a row from which on somebody has to look: fewer are a restart of the database.
+#: Failed ticks in a row from which on somebody has to look: fewer are a restart of the database. An error that nobody
+#: expected is looked at from the first one on.
 _FAILING = 3
 
 
@@ -43,6 +45,8 @@ class Duty:
     fault: str = ""
     #: How often in a row it failed.
     failures: int = 0
+    #: That one was a fault of Headway itself.
+    is_own: bool = False
 
 
 class Duties:
@@ -78,26 +82,26 @@ class Duties:
         for duty in self._duties.values():
             duty.wake.set()
 
-    def late(self, now: datetime) -> list[str]:
-        """One sentence for each loop that is behind its time."""
-        found = []
+    def late(self, now: datetime) -> dict[str, timedelta]:
+        """Name of each loop that is behind its time -> for how long it has not looked."""
+        found = {}
         for duty in self._duties.values():
             since = (
                 duty.ended_at if duty.began_at is None else max(duty.began_at, duty.ended_at or duty.began_at)
             )
-            if since is None:
-                continue
-            silent = now - since
-            if silent > timedelta(seconds=duty.every) + _LATE:
-                found.append(f"{duty.name} has not looked for {silent.total_seconds():.0f} s")
+            if since is not None and now - since > timedelta(seconds=duty.every) + _LATE:
+                found[duty.name] = now - since
         return found
 
     def troubles(self, now: datetime) -> list[Trouble]:
         """Of each loop that is behind its time, and of each whose every tick fails."""
-        found = [Trouble(sentence, public=sentence) for sentence in self.late(now)]
+        late = self.late(now).items()
+        said = [f"the loop {name} has not looked for {time.total_seconds():.0f} s" for name, time in late]
+        found = [Trouble(sentence, public=sentence) for sentence in said]
         for duty in self._duties.values():
-            if duty.failures >= _FAILING:
-                sentence = f"{duty.name} failed {duty.failures} times in a row"
+            if duty.failures >= _FAILING or (duty.failures and duty.is_own):
+                often = f"{duty.failures} times in a row" if duty.failures > 1 else "once"
+                sentence = f"the loop {duty.name} failed {often}"
                 found.append(Trouble(sentence, public=f"{sentence}; the server's log says why"))
         return found
 
@@ -118,12 +122,13 @@ class Duties:
             except Exception as error:
                 duty.failures += 1
                 duty.fault = f"{type(error).__name__}: {error}"
+                duty.is_own = not isinstance(error, HeadwayError | OSError)
                 wait = min(duty.pause * 2 ** min(duty.failures - 1, 10), max(duty.every, _LONGEST_PAUSE))
                 # Whoever wakes it now would have it fail again at once, and make the pauses longer.
                 heeded = self._stopping
                 log.exception("%s: this tick failed, the next one comes in %.0f s", duty.name, wait)
             else:
-                duty.failures, duty.fault = 0, ""
+                duty.failures, duty.fault, duty.is_own = 0, "", False
                 if due_at is not None:
                     wait = max(0.0, min(wait, (due_at - self._clock.now()).total_seconds()))
             duty.ended_at = self._clock.now()

@@ -14,6 +14,7 @@ from headway.engine.deployment_look import Known, keep_look, what_is_known
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.host_link import look_at_all
 from headway.engine.request_tools import RequestTools
+from headway.engine.work_faults import WorkFaults
 from headway.store.database import Transaction
 from headway.store.standings import asked_before
 
@@ -33,6 +34,8 @@ class HostsDuty:
         self._asked: dict[tuple[str, str], datetime] = {}
         self._looks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._is_stopping = False
+        #: By service and environment.
+        self.faults = WorkFaults("hosts cannot be asked what they have")
 
     async def tick(self, now: datetime) -> datetime | None:
         """Late is fine: what is told says when it was asked."""
@@ -58,13 +61,26 @@ class HostsDuty:
 
     async def _look(self, key: tuple[str, str]) -> None:
         """This task never fails."""
+        service, environment = key
+        began_at = self._tools.clock.now()
         try:
             if await self._ask(*key):
                 log.info("%s/%s: its hosts have something else than was known here; it is known now", *key)
         except HeadwayError as error:
             log.info("%s/%s: %s", *key, error.message)
-        except Exception:
+        except Exception as error:
             log.exception("the hosts of %s/%s cannot be asked", *key)
+            self.faults.note(
+                "/".join(key),
+                error,
+                what=f"the hosts of {service} in {environment} cannot be asked what they have",
+                href="/hosts",
+                began_at=began_at,
+                now=self._tools.clock.now(),
+                rest=LOOK_EVERY,
+            )
+        else:
+            self.faults.over("/".join(key))
         finally:
             self._looks.pop(key, None)
 

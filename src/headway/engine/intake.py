@@ -22,6 +22,7 @@ from headway.engine.intake_read import Reader
 from headway.engine.intake_store import Judged, Taken, set_aside, store_group
 from headway.engine.repositories import Repositories
 from headway.engine.run_drive import Observer
+from headway.engine.work_faults import WorkFaults
 from headway.store.arrivals import (
     StoredArrival,
     begin_arrivals,
@@ -119,6 +120,8 @@ class IntakeDuty:
         self._began = clock.monotonic()
         #: Repositories at work. A fetch may take half an hour, and no tick waits for it.
         self._busy: dict[str, asyncio.Task[None]] = {}
+        #: By the ids of repositories.
+        self.faults = WorkFaults("what was pushed cannot be worked on")
 
     async def tick(self, now: datetime) -> datetime | None:
         """Sets to work on all that is due, and does not wait for it."""
@@ -168,8 +171,9 @@ class IntakeDuty:
         except HeadwayError as error:
             # Not even the next try could be stored.
             log.warning("intake waits for the database: %s", error.message)
-        except Exception:
+        except Exception as error:
             log.exception("what arrived of %s cannot be worked on", repository_id)
+            self._note(repository_id, repository_id, error, _FIRST_PAUSE)
         finally:
             del self._busy[repository_id]
             # What could not be written down is due at once; the next tick is soon enough for it.
@@ -195,6 +199,7 @@ class IntakeDuty:
                 if not await self._group(repository, group, commits):
                     await self._database.perform(lambda tx: leave_arrivals(tx, numbers))
                     return
+            self.faults.over(repository.id)
         except asyncio.CancelledError:
             # We are told to stop, which is no fault of theirs, but where one holds us for so long that it may be why.
             if has_begun and (judged_at is None or self._clock.monotonic() - judged_at < _SUSPICIOUS):
@@ -204,7 +209,20 @@ class IntakeDuty:
             await self._later(repository, arrivals, error.message)
         except Exception as error:
             log.exception("what %s told cannot be worked on", repository.name)
-            await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
+            pause = await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
+            self._note(repository.id, repository.name, error, pause)
+
+    def _note(self, repository_id: str, name: str, error: Exception, rest: timedelta) -> None:
+        now = self._clock.now()
+        self.faults.note(
+            repository_id,
+            error,
+            what=f"what was pushed to {name} cannot be worked on",
+            href=f"/settings/repositories/{repository_id}",
+            began_at=now,
+            now=now,
+            rest=rest,
+        )
 
     async def _without_deadly(
         self, repository: Repository, waiting: Sequence[StoredArrival]
@@ -243,13 +261,15 @@ class IntakeDuty:
         """What is to become of each. Blocks."""
         return Judgement(self._database, self._reader, repository, group.arrivals, commits).all()
 
-    async def _later(self, repository: Repository, arrivals: Sequence[StoredArrival], why: str) -> None:
+    async def _later(self, repository: Repository, arrivals: Sequence[StoredArrival], why: str) -> timedelta:
+        """How long it rests."""
         now = self._clock.now()
         tries = max(stored.attempts for stored in arrivals)
-        pause = min(_FIRST_PAUSE * 2 ** min(tries, 10), _LONGEST_PAUSE)
+        pause: timedelta = min(_FIRST_PAUSE * 2 ** min(tries, 10), _LONGEST_PAUSE)
         log.warning("%s: %s; tried again in %.0f s", repository.name, why, pause.total_seconds())
         numbers = [stored.number for stored in arrivals]
         await self._database.perform(lambda tx: try_again(tx, numbers, now + pause, why))
+        return pause
 
     async def _end_all(self, arrivals: Sequence[StoredArrival], note: str) -> None:
         from headway.store.arrivals import end_arrival

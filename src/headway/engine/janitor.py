@@ -85,6 +85,8 @@ class Chore:
     fault: str = ""
     #: How often in a row it failed.
     failures: int = 0
+    #: That was a fault of Headway itself.
+    is_own: bool = False
 
 
 def housekeeping_from(tools: Tools, disk_total: int) -> Housekeeping:
@@ -145,11 +147,12 @@ class Janitor:
         return min(chore.due_at or now + _SOON for chore in self.chores)
 
     def troubles(self, now: datetime) -> list[Trouble]:
-        """Of each chore that fails every time. The server does its work all the same, so only people are told."""
+        """Of each chore that fails every time, or by a fault of Headway itself. The server does its work all the same,
+        so only people are told."""
         return [
-            Trouble(f"housekeeping: {chore.name} failed {chore.failures} times in a row: {chore.fault}")
+            Trouble(f"housekeeping: {chore.name} failed {_often(chore.failures)}: {chore.fault}")
             for chore in self.chores
-            if chore.failures >= _FAILING
+            if chore.failures >= _FAILING or (chore.failures and chore.is_own)
         ]
 
     def stop(self) -> None:
@@ -275,7 +278,8 @@ def _do(chore: Chore, now: datetime, enough: retention.Enough) -> None:
         did = chore.work(now, enough)
     except Exception as error:
         chore.fault = error.message if isinstance(error, HeadwayError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, HeadwayError | OSError):
+        chore.is_own = not isinstance(error, HeadwayError | OSError)
+        if chore.is_own:
             log.exception("%s", chore.name)
         chore.failures += 1
         pause = min(_RETRY * 2 ** min(chore.failures - 1, 10), chore.every)
@@ -293,6 +297,10 @@ def _do(chore: Chore, now: datetime, enough: retention.Enough) -> None:
             told.append(f"{count} {name}")
     if told:
         log.info("%s: %s", chore.name, ", ".join(told))
+
+
+def _often(times: int) -> str:
+    return f"{times} times in a row" if times > 1 else "once"
 
 
 def _step_back() -> None:

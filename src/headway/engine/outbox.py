@@ -18,6 +18,7 @@ from typing import Protocol
 
 from headway.base.errors import Errored
 from headway.domain.outbox import Effect, EffectState
+from headway.engine.work_faults import WorkFaults
 from headway.store import outbox
 from headway.store.database import Database, Transaction
 from headway.store.errors import DatabaseUnavailable
@@ -101,6 +102,8 @@ class OutboxDuty:
         self._senders = senders
         self._chance = chance
         self._side_by_side = side_by_side
+        #: By the keys of effects.
+        self.faults = WorkFaults("a message cannot be sent")
 
     async def tick(self, now: datetime) -> datetime | None:
         """When to look again: at once while more is due; None while nothing waits.
@@ -134,6 +137,7 @@ class OutboxDuty:
         try:
             async with asyncio.timeout(_LONGEST):
                 note = await self._senders[effect.kind].send(effect, now)
+            self.faults.over(effect.key)
             return Outcome(EffectState.SENT, _cut(note))
         except NothingToSend as error:
             return Outcome(EffectState.OBSOLETE, _cut(error.message), cause=error)
@@ -145,7 +149,17 @@ class OutboxDuty:
         except Exception as error:
             log.exception("the effect %s cannot be sent", effect.key)
             fault = SendError(f"Headway's own error: {type(error).__name__}", permanent=False)
-            return after_failure(effect, fault, now, self._chance())
+            outcome = after_failure(effect, fault, now, self._chance())
+            self.faults.note(
+                effect.key,
+                error,
+                what=f"a message cannot be sent ({effect.kind} to {effect.subject[:100]})",
+                href="/settings/system",
+                began_at=now,
+                now=now,
+                rest=(outcome.again_at or now) - now,
+            )
+            return outcome
 
     def _write_down(self, tx: Transaction, ended: Sequence[tuple[Effect, Outcome]], now: datetime) -> None:
         for effect, outcome in ended:

@@ -19,6 +19,7 @@ from headway.engine.release_projects import bare_of
 from headway.engine.request_gate import is_foreign, when_holds
 from headway.engine.request_place import place_automatic
 from headway.engine.request_tools import RequestTools
+from headway.engine.work_faults import WorkFaults
 from headway.store import deployments, requests
 from headway.store.database import Transaction
 from headway.store.errors import DatabaseUnavailable
@@ -36,6 +37,8 @@ log = logging.getLogger("headway.promotion")
 
 #: For so long after its end something is looked at again when that fails.
 _LOOKED_AT_FOR = timedelta(hours=1)
+#: Between two looks, about; one that is given up is told of for as long as it was tried.
+_SOON = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +51,17 @@ class _Green:
     commit: str
 
 
-async def follow_all(tools: RequestTools, now: datetime) -> list[Request]:
+async def follow_all(tools: RequestTools, now: datetime, faults: WorkFaults) -> list[Request]:
     """Looks at what nobody has looked at; the requests that were made of it. Late is fine: it is all still there."""
     made: list[Request] = []
     for run in await tools.database.fetch(unfollowed_runs):
-        made += await _follow_run(tools, run, now)
+        made += await _follow_run(tools, run, now, faults)
     for done in await tools.database.fetch(unfollowed_deployments):
-        made += await _follow_deployment(tools, done, now)
+        made += await _follow_deployment(tools, done, now, faults)
     return made
 
 
-async def _follow_run(tools: RequestTools, run: Making, now: datetime) -> list[Request]:
+async def _follow_run(tools: RequestTools, run: Making, now: datetime, faults: WorkFaults) -> list[Request]:
     follows: tuple[Follow, ...] = ()
     green = _Green(run.service, run.repository, run.release, run.commit)
     try:
@@ -68,16 +71,30 @@ async def _follow_run(tools: RequestTools, run: Making, now: datetime) -> list[R
         # Nothing that waiting would mend: the commit's own files.
         log.warning("nothing follows from run %d of %s: %s", run.number, run.service, error.message)
     except Exception as error:
-        if _may_mend(error, run.finished_at, now):
+        again = _may_mend(error, run.finished_at, now)
+        faults.note(
+            run.run,
+            error,
+            what=f"what follows from run {run.number} of {run.service} cannot be asked for",
+            href=f"/services/{run.service}/runs/{run.number}",
+            began_at=now,
+            now=now,
+            rest=_SOON if again else _LOOKED_AT_FOR,
+        )
+        if again:
             log.warning("run %d of %s is looked at again: %s", run.number, run.service, error)
             return []
         log.exception("nothing follows from run %d of %s", run.number, run.service)
+    else:
+        faults.over(run.run)
     return await tools.database.perform(
         lambda tx: _place(tx, follows, green, now) if follow_run(tx, run.run, now) else []
     )
 
 
-async def _follow_deployment(tools: RequestTools, done: GoodDeployment, now: datetime) -> list[Request]:
+async def _follow_deployment(
+    tools: RequestTools, done: GoodDeployment, now: datetime, faults: WorkFaults
+) -> list[Request]:
     follows: tuple[Follow, ...] = ()
     green = _Green(done.service, done.repository, done.release, done.commit)
     try:
@@ -91,10 +108,22 @@ async def _follow_deployment(tools: RequestTools, done: GoodDeployment, now: dat
     except WrongUse as error:
         log.warning("nothing follows from %s in %s: %s", done.release, done.environment, error.message)
     except Exception as error:
-        if _may_mend(error, done.finished_at, now):
+        again = _may_mend(error, done.finished_at, now)
+        faults.note(
+            done.deployment,
+            error,
+            what=f"what follows from {done.release} of {done.service} in {done.environment} cannot be asked for",
+            href=f"/services/{done.service}",
+            began_at=now,
+            now=now,
+            rest=_SOON if again else _LOOKED_AT_FOR,
+        )
+        if again:
             log.warning("%s in %s is looked at again: %s", done.release, done.environment, error)
             return []
         log.exception("nothing follows from %s in %s", done.release, done.environment)
+    else:
+        faults.over(done.deployment)
     return await tools.database.perform(
         lambda tx: _place(tx, follows, green, now) if follow_deployment(tx, done.deployment, now) else []
     )

@@ -21,6 +21,7 @@ from headway.engine.run_end import end_unstarted
 from headway.engine.run_tenure import TakenOver
 from headway.engine.runs import Begun, Tools, give_back, take
 from headway.engine.slots import Slots
+from headway.engine.work_faults import WorkFaults, own_fault
 from headway.pipeline.turns import begins
 from headway.store import jobs, runs
 from headway.store.database import Transaction
@@ -50,6 +51,8 @@ class RunsDuty:
         #: Run -> its token, which could not be given back; as long as it is ours nobody takes the run up.
         self._kept: dict[str, tuple[Run, int]] = {}
         self._is_stopping = False
+        #: Of runs, by their ids.
+        self.faults = WorkFaults("a run cannot be driven")
         #: Run -> why it is not under way, for the page of what waits; in the order in which they will be.
         self.reasons: dict[str, str] = {}
         #: A sentence while nothing new may begin (the disk is nearly full); runs under way go on.
@@ -135,8 +138,10 @@ class RunsDuty:
         """To the run's end, whatever happens: this task never fails."""
         run, token = begun.run, begun.token
         assert token is not None
+        began_at = self._tools.clock.now()
         try:
             await self._drive(begun)
+            self.faults.over(run.id)
         except Detached:
             await self._give_back(run, token)
         except TakenOver as error:
@@ -148,9 +153,20 @@ class RunsDuty:
         except HeadwayError as error:
             # Nothing of it can be done as things are, a missing secret for example: that is how it ends.
             await self._fail(run, token, error)
-        except Exception:
+        except Exception as error:
             log.exception("run %s of %s cannot be driven", run.number, run.service)
-            await self._rest(run, token, "a fault in Headway itself, which its log shows")
+            fault = self.faults.note(
+                run.id,
+                error,
+                what=f"run {run.number} of {run.service} cannot be driven",
+                href=f"/services/{run.service}/runs/{run.number}",
+                began_at=began_at,
+                now=self._tools.clock.now(),
+                rest=_TRY_AGAIN,
+            )
+            await self._rest(run, token, own_fault(error))
+            if fault.times == 1:
+                await self._tell_anew(run)
         finally:
             self._drives.pop(run.id, None)
             self._tasks.pop(run.id, None)
@@ -188,6 +204,18 @@ class RunsDuty:
         self._resting[run.id] = self._tools.clock.now() + pause
         self._resting_for[run.id] = why
         await self._give_back(run, token)
+
+    async def _tell_anew(self, run: Run) -> None:
+        """Who looks on sees its fault at once."""
+        now = self._tools.clock.now()
+
+        def work(tx: Transaction) -> None:
+            fresh = runs.run_by_id(tx, run.id)
+            if fresh is not None and not fresh.state.is_final:
+                self._observer.changed(tx, fresh, (), now, run_changed=True)
+
+        with contextlib.suppress(HeadwayError):
+            await self._tools.database.perform(work)
 
     async def _give_back(self, run: Run, token: int) -> None:
         try:

@@ -19,6 +19,7 @@ from headway.domain.run import Trigger, TriggerEvent
 from headway.engine.intake_read import CommitFile, Reader, read_file
 from headway.engine.run_drive import Observer
 from headway.engine.run_order import Order, Prepared, group_of, prepare, store_order
+from headway.engine.work_faults import WorkFaults
 from headway.pipeline.cron import missed, next_due
 from headway.store import repositories as rows
 from headway.store.database import Database, Transaction
@@ -28,6 +29,8 @@ log = logging.getLogger("headway.schedules")
 
 #: After a time that cannot be told: the machine's zones may have changed since the file was read.
 _LOOK_AGAIN = timedelta(hours=1)
+#: That one did not begin by a fault of ours: its time has passed, and nobody tries it anew.
+_TOLD_FOR = timedelta(hours=1)
 
 
 class ScheduleDuty:
@@ -37,6 +40,7 @@ class ScheduleDuty:
         self._observer = observer
         self.on_runs: Callable[[], None] = lambda: None
         self._has_begun = False
+        self.faults = WorkFaults("a schedule did not begin")
 
     async def tick(self, now: datetime) -> datetime | None:
         if not self._has_begun:
@@ -78,8 +82,19 @@ class ScheduleDuty:
             raise
         except HeadwayError as error:
             log.warning("%s: %s did not begin: %s", schedule.service, schedule.name, error.message)
-        except Exception:
+        except Exception as error:
             log.exception("%s: %s did not begin", schedule.service, schedule.name)
+            self.faults.note(
+                f"{schedule.repository} {schedule.name}",
+                error,
+                what=f"the schedule {schedule.name} of {schedule.service} did not begin",
+                href=f"/runs?service={schedule.service}",
+                began_at=now,
+                now=now,
+                rest=_TOLD_FOR,
+            )
+        else:
+            self.faults.over(f"{schedule.repository} {schedule.name}")
 
         def work(tx: Transaction) -> None:
             if order is not None:

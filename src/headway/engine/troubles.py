@@ -17,6 +17,8 @@ class Trouble:
     public: str = ""
     #: The page that shows more.
     href: str = "/settings/system"
+    #: What to do about it, in a sentence or two.
+    hint: str = "See the server's log. Nothing is lost; it goes on where it was."
 
 
 #: Called with `now`, often: it answers from what is known, and asks nobody.

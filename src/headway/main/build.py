@@ -152,6 +152,16 @@ class Parts:
         self.troubles.watch(self.janitor.troubles)
         self.troubles.watch(self.disk.troubles)
         self.troubles.watch(self.stalled.troubles)
+        for work in (
+            self.deployments,
+            self.runs,
+            self.intake,
+            self.schedules,
+            self.hosts,
+            self.sending.statuses,
+            self.sending.webhooks,
+        ):
+            self.troubles.watch(work.faults.troubles)
         self.server = Server(
             tools=tools,
             hub=self.hub,

@@ -6,6 +6,7 @@ from headway.domain.deployment import Deployment
 from headway.engine.deployment_rollback import target_of
 from headway.engine.permissions import Action
 from headway.engine.views.deployments import DeploymentView, read_deployment, read_deployments, usual
+from headway.engine.work_faults import WorkFault
 from headway.store.database import Transaction
 from headway.web import words
 from headway.web.asking import WITHOUT, Consequence, left_out, requests_of
@@ -64,6 +65,7 @@ async def deployment(request: PageRequest) -> PageResponse:
         title=f"{service} deployment {view.deployment.number}",
         here="deployments",
         view=view,
+        fault=_fault(visit, view.deployment),
         may_steer=can_ask
         and visit.may(Action.DEPLOYMENT_REQUEST, team)
         and not view.deployment.state.is_final,
@@ -104,6 +106,10 @@ async def ask_page(request: PageRequest) -> PageResponse:
         ("Release", found.release),
         ("So far", f"{view.hosts_done} of {words.count(view.hosts, 'host')} serve it"),
     ]
+    if (fault := _fault(visit, found)) is not None:
+        facts.append(
+            ("Now", f"it cannot be driven: {fault.told}. What you ask is kept, and heeded as soon as it can")
+        )
     consequence = Consequence(f"{button}?", sentence, button, facts=facts, danger=danger)
     return await visit.ask(consequence, leave=address(found.service, found.number))
 
@@ -127,10 +133,21 @@ async def ask(request: PageRequest) -> PageResponse:
         )
         if going.request is not None:
             return visit.done(f"/services/{segment(found.service)}/requests/{going.request.id}")
-        return visit.done(here, "It goes back.")
+        return visit.done(here, _heeded(visit, found, "It goes back."))
     do = {"pause": requests.pause, "go-on": requests.go_on, "stop": requests.stop, "back": requests.go_back}
     await do[asked](visit.actor, found.id)
-    return visit.done(here, f"Asked: {_ASKED[asked][0].lower()}.")
+    return visit.done(here, _heeded(visit, found, f"Asked: {_ASKED[asked][0].lower()}."))
+
+
+def _fault(visit: Visit, found: Deployment) -> WorkFault | None:
+    """Why nobody can drive it now."""
+    return None if found.state.is_final else visit.server.deployments.faults.of(found.id, visit.now)
+
+
+def _heeded(visit: Visit, found: Deployment, said: str) -> str:
+    if _fault(visit, found) is None:
+        return said
+    return f"{said} It cannot be heeded now: the deployment cannot be driven. It is kept, and heeded as soon as it can be."
 
 
 async def _rollback_page(visit: Visit, found: Deployment) -> PageResponse:

@@ -200,6 +200,7 @@ async def _values(visit: Visit, view: RunView) -> dict[str, Any]:
         "several": len({test.job for test in view.failed.shown}) > 1,
         "matrix": sorted(folded, key=_need),
         "faults": await _faults(visit, view),
+        "fault": None if run.state.is_final else visit.server.runs.faults.of(run.id, visit.now),
         "can": _can(visit, view),
         "names": {job.id: job.name for job in view.jobs},
         "events": EVENTS,

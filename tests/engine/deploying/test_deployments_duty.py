@@ -18,6 +18,7 @@ from headway.domain.org import Floor
 from headway.domain.request import RequestState
 from headway.domain.secrets import environment_scope
 from headway.domain.selection import HostsOfOthers
+from headway.engine import deployments as driving
 from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployments import go_on
 from headway.engine.deployments_duty import DeploymentsDuty, _Carried
@@ -322,6 +323,70 @@ async def test_paused_gone_on_with_and_taken_back_by_people(quick: Line) -> None
         assert ended is not None
         assert (ended.state, ended.reason) == (DeploymentState.ROLLED_BACK, "asked to go back")
         assert not ended.rolled_back_automatically
+
+
+async def test_a_fault_of_ours_while_it_is_driven_is_a_trouble_at_once_and_a_wish_is_heeded_after_it(
+    quick: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = quick
+    line.green("one")
+    await settled(line)
+    line.green("two")
+
+    def broken(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'gone'")
+
+    async with line.serving_duty() as duty:
+        with monkeypatch.context() as patch:
+            patch.setattr(driving, "make_drive", broken)
+            await until(lambda: duty.faults.troubles(line.clock.now()), duty)
+            [going] = line.database.read(lambda tx: rows.unfinished(tx, "shop"))
+            [trouble] = duty.faults.troubles(line.clock.now())
+            assert (
+                trouble.sentence == f"deployment {going.number} of shop to staging cannot be driven: "
+                "Headway's own error: ModuleNotFoundError; the server's log says more"
+            )
+            assert trouble.href == f"/services/shop/deployments/{going.number}"
+            assert (
+                trouble.public
+                == "a deployment cannot be driven: Headway's own error; the server's log says why"
+            )
+            await line.requests.go_back(EVE, going.id)
+            duty._resting.clear()
+            await until(
+                lambda: (fault := duty.faults.of(going.id, line.clock.now())) and fault.times == 2, duty
+            )
+        duty._resting.clear()
+        await line.settle(duty)
+        assert duty.faults.troubles(line.clock.now()) == []
+    ended = line.database.read(lambda tx: rows.get_deployment(tx, going.id))
+    assert ended is not None
+    # Nothing was switched yet.
+    assert (ended.state, line.serving("staging")) == (DeploymentState.CANCELLED, "one")
+
+
+async def test_a_fault_of_ours_before_a_deployment_begins_stands_on_its_request_until_it_does(
+    quick: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = quick
+    line.green("one")
+
+    async def broken(*_: object, **__: object) -> None:
+        raise KeyError("a bug")
+
+    async with line.serving_duty() as duty:
+        with monkeypatch.context() as patch:
+            patch.setattr(driving, "begin", broken)
+            await until(lambda: duty.faults.troubles(line.clock.now()), duty)
+            [request] = line.asked("staging")
+            assert [one.kind for one in request.obstacles] == ["fault"]
+            assert request.reason == "Headway's own error: KeyError; the server's log says more"
+            [trouble] = duty.faults.troubles(line.clock.now())
+            assert trouble.href == f"/services/shop/requests/{request.id}"
+        duty._resting.clear()
+        await line.settle(duty)
+        assert duty.faults.troubles(line.clock.now()) == []
+    assert line.serving("staging") == "one"
 
 
 def on_both(line: Line) -> list[Path]:

@@ -30,7 +30,9 @@ from headway.engine.promotion import follow_all
 from headway.engine.releases import NoReleaseYet
 from headway.engine.request_preview import what_it_would_do
 from headway.engine.request_releases import UnknownService
+from headway.engine.request_tools import RequestTools
 from headway.engine.requests import CommentMissing, NotCounted, RequestIsOver
+from headway.engine.work_faults import WorkFaults
 from headway.store import deployments, repositories, requests
 from headway.store.arrivals import add_arrival
 from headway.store.database import Database, Transaction
@@ -41,6 +43,12 @@ from tests.deploy.examples import deployment, plan
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
 
 S = RequestState
+
+
+async def followed(tools: RequestTools, now: datetime) -> list[Request]:
+    return await follow_all(tools, now, WorkFaults("what follows cannot be asked for"))
+
+
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -198,7 +206,7 @@ async def test_another_repository_that_calls_itself_so_deploys_nothing(line: Lin
     line.tree.git("clone", "--quiet", "--bare", ".", str(line.bare.with_name("repo-2.git")))
     with pytest.raises(GateRefused, match="shop belongs to the repository the shop"):
         await line.requests.request_deployment(EVE, service="shop", environment="staging", release=release.id)
-    assert await follow_all(line.tools, line.clock.now()) == []
+    assert await followed(line.tools, line.clock.now()) == []
 
 
 async def test_hosts_of_org_toml_are_there(line: Line) -> None:
@@ -374,14 +382,14 @@ async def test_a_green_release_is_asked_for_by_itself_once(line: Line) -> None:
     line.green("hand", event=TriggerEvent.MANUAL)
     line.green("feature", branch="feature")
     tools = line.tools
-    [made] = await follow_all(tools, line.clock.now())
+    [made] = await followed(tools, line.clock.now())
     assert (made.environment, made.release, made.requested_by) == ("staging", release.id, "headway")
     assert (made.origin, made.cause) == (RequestOrigin.AUTOMATIC, "green")
-    assert await follow_all(tools, line.clock.now()) == []
+    assert await followed(tools, line.clock.now()) == []
     # Withdrawn, and its run green once more: a person took it back, so it stays back.
     await line.requests.withdraw(ANA, made.id)
     line.green("one", event=TriggerEvent.RERUN, commit=release.commit)
-    [same] = await follow_all(tools, line.clock.now())
+    [same] = await followed(tools, line.clock.now())
     assert (same.id, same.state) == (made.id, S.WITHDRAWN)
     assert len(line.asked()) == 1
 
@@ -389,9 +397,9 @@ async def test_a_green_release_is_asked_for_by_itself_once(line: Line) -> None:
 async def test_an_older_commit_never_takes_the_place_of_a_newer_one_by_itself(line: Line) -> None:
     older = line.commit("one")
     newer = line.green("two")
-    [made] = await follow_all(line.tools, line.clock.now())
+    [made] = await followed(line.tools, line.clock.now())
     line.green("one", commit=older)
-    assert await follow_all(line.tools, line.clock.now()) == []
+    assert await followed(line.tools, line.clock.now()) == []
     assert line.standing("staging") == made
     assert made.release == newer.id
 
@@ -399,12 +407,12 @@ async def test_an_older_commit_never_takes_the_place_of_a_newer_one_by_itself(li
 async def test_what_headway_asks_for_never_takes_the_place_of_a_hotfix(line: Line) -> None:
     line.org = replace(ORG, floors=(Floor("two", approvals=ApprovalFloor(2)),))
     fix = line.green("fix")
-    await follow_all(line.tools, line.clock.now())
+    await followed(line.tools, line.clock.now())
     hotfix = await line.requests.request_deployment(
         ANA, service="shop", environment="staging", release=fix.id, kind=DeploymentKind.HOTFIX
     )
     line.green("next")
-    [late] = await follow_all(line.tools, line.clock.now())
+    [late] = await followed(line.tools, line.clock.now())
     assert (late.state, late.reason) == (
         S.SUPERSEDED,
         f"a hotfix to {fix.id} waits there, which goes first",
@@ -415,7 +423,7 @@ async def test_what_headway_asks_for_never_takes_the_place_of_a_hotfix(line: Lin
 async def test_a_floor_that_wants_a_person_leaves_it_to_one(line: Line) -> None:
     line.org = replace(ORG, floors=(Floor("ask", environments=("staging",), ask=True),))
     line.green("one")
-    assert await follow_all(line.tools, line.clock.now()) == []
+    assert await followed(line.tools, line.clock.now()) == []
 
 
 class Killed(BaseException):
@@ -447,7 +455,7 @@ async def test_killed_at_any_line_it_is_asked_for_exactly_once(line: Line, kille
     for lines in range(30):
         killed_after[:] = [lines]
         try:
-            await follow_all(line.tools, line.clock.now())
+            await followed(line.tools, line.clock.now())
         except Killed:
             kills += 1
         else:
@@ -456,7 +464,7 @@ async def test_killed_at_any_line_it_is_asked_for_exactly_once(line: Line, kille
             killed_after.clear()
         assert line.asked() == [], "nothing is half done"
     assert kills >= 3
-    await follow_all(line.tools, line.clock.now())
+    await followed(line.tools, line.clock.now())
     [made] = line.asked()
     assert (made.release, made.state) == (release.id, S.WAITING)
     entries = line.database.read(list_entries).entries
@@ -542,7 +550,7 @@ async def test_what_cannot_be_followed_is_tried_for_an_hour_and_leaves_room_for_
     monkeypatch.setattr(promotion, "_contract", fail)
     assert run.finished_at is not None
     for after, left in ((timedelta(minutes=59), 1), (timedelta(hours=1), 0)):
-        assert await follow_all(line.tools, run.finished_at + after) == []
+        assert await followed(line.tools, run.finished_at + after) == []
         assert len(line.database.read(unfollowed_runs)) == left
 
 

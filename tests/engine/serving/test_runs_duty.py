@@ -233,6 +233,31 @@ async def test_a_full_disk_keeps_no_run_for_ever(serving: Serving, monkeypatch: 
     assert serving.states() == [(1, "succeeded")]
 
 
+async def test_a_fault_of_ours_while_a_run_is_driven_is_a_trouble_at_once_until_it_ends_well(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push(serving, '[jobs.test]\nrun = "true"\n')
+    duty = serving.parts.runs
+
+    async def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duty, "_drive", broken)
+        await duty.tick(serving.server.now())
+        while duty.active:
+            await asyncio.sleep(0)
+    [run] = serving.runs()
+    [trouble] = serving.server.troubles.at(serving.server.now())
+    assert trouble.sentence.startswith("run 1 of shop cannot be driven: Headway's own error: KeyError")
+    assert (trouble.href, bool(trouble.public)) == ("/services/shop/runs/1", True)
+    assert duty.faults.of(run.id, serving.server.now()) is not None
+    monkeypatch.setattr(duty, "_resting", {})
+    await serving.drive()
+    assert serving.states() == [(1, "succeeded")]
+    assert serving.server.troubles.at(serving.server.now()) == []
+
+
 async def test_nothing_new_begins_while_the_disk_is_nearly_full(serving: Serving) -> None:
     await push(serving, '[jobs.test]\nrun = "true"\n')
     serving.parts.runs.paused = "only 3 MiB are free"
