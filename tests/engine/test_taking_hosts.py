@@ -145,10 +145,13 @@ async def test_each_host_hears_that_its_owner_lives_until_it_is_let_go(world: Wo
     for count in ("1\n", "2\n"):
         await world.beat()
         assert [link.read("1/beat") for link in world.links] == [count] * 3
-    hearts = [task for task in asyncio.all_tasks() if task.get_name().startswith("beat on ")]
-    assert sorted(task.get_name() for task in hearts) == ["beat on web1", "beat on web2", "beat on web3"]
-    await world.lock.release()
-    assert all(task.done() for task in hearts)
+    assert sorted(task.get_name() for task in hearts()) == ["beat on web1", "beat on web2", "beat on web3"]
+    await world.lock.stop_beating()
+    assert hearts() == [], "they have ended, and not only been told to"
+
+
+def hearts() -> list["asyncio.Task[None]"]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith("beat on ")]
 
 
 @pytest.mark.parametrize("error", [SshError("web1", "no route"), RuntimeError("a fault of ours")])
@@ -253,7 +256,7 @@ async def test_where_somebody_was_faster_what_was_taken_is_given_back_and_it_beg
     # Web1 was taken each time, before web2 was found to be another's; web3 only at the end.
     assert len([name for name in web1.epochs if name.endswith(".closed")]) == 12
     assert web3.epochs == [str(token)]
-    assert len([task for task in asyncio.all_tasks() if task.get_name().startswith("beat on ")]) == 3
+    assert len(hearts()) == 3
 
 
 def _number(epoch: str) -> int:
@@ -287,7 +290,7 @@ async def test_a_host_that_goes_away_while_the_hosts_are_taken_ends_it(world: Wo
         await world.lock.acquire(majority=False, wait=False)
     assert [web1.epochs, web2.epochs, web3.epochs] == [["1.closed"], ["1.closed"], []]
     assert world.lock.taken == []
-    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("beat on ")]
+    assert hearts() == []
 
 
 async def test_a_host_on_which_nothing_can_be_made_says_why_and_the_others_are_given_back(
