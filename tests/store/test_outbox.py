@@ -57,6 +57,16 @@ def test_the_same_key_is_one_effect(database: Database) -> None:
     assert keys(take(database)) == ["a"]
 
 
+def test_what_is_known_already_takes_no_number_from_the_counter(database: Database) -> None:
+    """Whoever takes one holds up all others until its transaction ends."""
+    put(database, "a", "a")
+    assert not put_latest(database, "a", subject="another")
+    put(database, "b")
+    found = database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))
+    assert [effect.key for effect in found] == ["b", "a"]
+    assert found[0].position == found[1].position + 1
+
+
 def test_what_two_tell_in_the_same_moment_is_told_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +356,9 @@ def test_an_effect_is_told_whole_at_each_step(database: Database) -> None:
     (after,) = take(database, at(3))
     assert after.key == "b"
     assert not database.transact(lambda tx: outbox.mark_sent(tx, taken, at(4)))
+    assert database.transact(lambda tx: outbox.mark_sent(tx, after, at(5)))
+    sent = database.read(lambda tx: outbox.effects_of(tx, KIND, "shop"))[0]
+    assert (sent.key, sent.state, sent.note) == ("b", EffectState.SENT, "")
 
 
 @pytest.mark.parametrize(
