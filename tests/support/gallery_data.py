@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from headway.deploy.plan import HostPlan, Plan, to_json
+from headway.deploy.plan import HostPlan, Plan, Predecessor, to_json
 from headway.domain.commit import Commit
 from headway.domain.contract import (
     Amount,
@@ -25,15 +25,16 @@ from headway.domain.request import Obstacle, Request, RequestOrigin, RequestStat
 from headway.domain.run import Job, Run, Trigger, TriggerEvent
 from headway.domain.secrets import environment_scope, service_scope
 from headway.domain.states import State
+from headway.engine.deployment_standing import note_beginning
 from headway.store.commits import add_commit
 from headway.store.counters import next_number
 from headway.store.database import Transaction
 from headway.store.deployment_commits import record_commits
-from headway.store.deployments import insert_deployment, save_step
+from headway.store.deployments import insert_deployment, last_succeeded, save_step
 from headway.store.jobs import add_jobs
 from headway.store.people import add_person
 from headway.store.releases import put_release
-from headway.store.repositories import add_repository
+from headway.store.repositories import add_repository, repository_by_id
 from headway.store.requests import insert_request
 from headway.store.runs import add_run
 
@@ -61,6 +62,8 @@ class Teller:
         self.repository = f"/data/repositories/repo-{service}.git"
         self.repository_id = f"repo-{service}"
         self.made: list[Release] = []
+        if repository_by_id(tx, self.repository_id) is not None:
+            return
         add_repository(
             tx,
             Repository(
@@ -181,6 +184,7 @@ class Teller:
         *,
         hosts: int = 4,
         done: int | None = None,
+        away: int = 0,
         previous: Release | None = None,
         kind: DeploymentKind = DeploymentKind.PLANNED,
         reason: str = "",
@@ -213,15 +217,22 @@ class Teller:
             verified_at=at + took if state is D.SUCCEEDED else None,
             finished_at=at + took if over else None,
             rolled_back_automatically=state is D.ROLLED_BACK,
-            plan=to_json(self._plan(release, environment, hosts, env or {"LOG_LEVEL": "info"})),
+            plan=to_json(self._plan(release, environment, hosts, env or {"LOG_LEVEL": "info"}, previous)),
             request=request,
         )
-        insert_deployment(self.tx, deployment, self._hosts(deployment, hosts, done, previous), 1)
+        rows = self._hosts(deployment, hosts - away, done, previous)
+        rows += [_away(deployment, number, previous) for number in range(hosts - away, hosts)]
+        insert_deployment(self.tx, deployment, rows, 1)
+        note_beginning(self.tx, deployment, rows, deployment.verified_at or at)
         record_commits(self.tx, deployment.id, base=previous.commit if previous else None, commits=commits)
         self._steps(deployment, hosts, done)
         return deployment
 
-    def _plan(self, release: Release, environment: str, hosts: int, env: dict[str, str]) -> Plan:
+    def _plan(
+        self, release: Release, environment: str, hosts: int, env: dict[str, str], previous: Release | None
+    ) -> Plan:
+        before = last_succeeded(self.tx, self.service, environment) if previous else None
+        had = Predecessor(before.release, before.commit, before.id) if before else None
         spec = EnvironmentSpec(
             name=environment,
             hosts=("group:web",),
@@ -244,6 +255,7 @@ class Teller:
                     _batch(n, hosts),
                     ("main",),
                     f"headway/{self.service}",
+                    had,
                 )
                 for n in range(hosts)
             ),
@@ -340,6 +352,11 @@ class Teller:
         )
         insert_request(self.tx, request)
         return request
+
+
+def _away(deployment: Deployment, number: int, previous: Release | None) -> HostRow:
+    had = previous.id if previous else None
+    return HostRow(deployment.id, f"web{number + 1}", 2, "left_out", "not reached: no route to host", had)
 
 
 def _batch(number: int, count: int) -> int:

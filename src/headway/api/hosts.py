@@ -17,7 +17,10 @@ class RunsThere(TypedDict):
     service: str
     environment: str
     deployment: int
+    #: Empty: nothing stands there.
     release: str
+    #: The host's state within a deployment where one goes on or went wrong; else live, left_out, unclear, left_over (no
+    #: longer of the environment), or empty: nothing stands there.
     state: str
     reason: str
     at: datetime

@@ -10,12 +10,12 @@ from headway.api.access import ApiRequest, looker, server_of
 from headway.api.routes import Cursor, Limit, Name, Wanted, place_of, reads
 from headway.base.errors import WrongUse
 from headway.engine.deployment_status import read_status
-from headway.engine.documents import status_document
+from headway.engine.documents import status_document, trouble_json
 from headway.engine.views.service import read_timeline
 from headway.engine.views.services import Need, ServiceRow, read_service_row, read_services
 from headway.store.views.commits import service_exists
 from headway.store.views.timeline import KINDS, Happening
-from headway.wire.shapes_delivery import StatusDocument
+from headway.wire.shapes_delivery import PlaceTroubleDocument, StatusDocument
 
 
 class UnknownService(WrongUse):
@@ -32,6 +32,8 @@ class PlaceDocument(TypedDict):
     last_deployment: int
     last_state: str
     last_reason: str
+    #: What is wrong there, the worst first.
+    troubles: list[PlaceTroubleDocument]
 
 
 class WaitDocument(TypedDict):
@@ -176,6 +178,7 @@ def _service(row: ServiceRow) -> ServiceDocument:
                 "last_deployment": place.number,
                 "last_state": place.state,
                 "last_reason": place.reason,
+                "troubles": [trouble_json(one) for one in row.troubles.get(place.environment, ())],
             }
             for place in row.places.values()
         ],

@@ -134,7 +134,7 @@ def _show(status: StatusDocument) -> None:
 
 
 def _show_environment(environment: EnvironmentDocument) -> None:
-    live, name = environment["live"], environment["name"]
+    live, name, troubles = environment["live"], environment["name"], environment["troubles"]
     since = _since(environment)
     told = f", {since}" if since else ""
     if live is None:
@@ -144,14 +144,18 @@ def _show_environment(environment: EnvironmentDocument) -> None:
             else f"  {name}: {environment['runs']}"
         )
     elif environment["is_whole"] or not environment["hosts"]:
+        release = live["release"] if troubles else click.style(live["release"], fg="green")
         echo(
-            f"  {name}: {click.style(live['release'], fg='green')} (commit {live['commit'][:12]})"
+            f"  {name}: {release} (commit {live['commit'][:12]})"
             f"{told}, by {live['requested_by']}, deployment {live['number']}"
         )
     else:
         echo(f"  {name}: {click.style(environment['runs'], fg='yellow')}")
         echo(f"    {live['release']} is commit {live['commit'][:12]}{told}, deployment {live['number']}")
         _show_gone(environment)
+    if troubles:
+        said = "; ".join(one["sentence"] for one in troubles)
+        echo(f"    {click.style('in trouble', fg='red' if troubles[0]['is_broken'] else 'yellow')}: {said}")
     if environment["hosts"]:
         echo(f"    {_asked(environment['asked_at'])}")
     for deployment in environment["unfinished"]:

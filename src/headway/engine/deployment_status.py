@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from headway.deploy.standing import WhatRuns
+from headway.deploy.trouble import PlaceTrouble
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.request import Request
 from headway.domain.run import Run
 from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.ownership import is_alive
+from headway.engine.place_troubles import Where, read_troubles
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database, Transaction
@@ -41,6 +43,8 @@ class EnvironmentStatus:
     #: The last one that ended, if it isn't the live one.
     last: Deployment | None
     lock: LockStatus | None
+    #: What is wrong there, the worst first.
+    troubles: tuple[PlaceTrouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,10 @@ def read_status(database: Database, service: str, environment: str | None = None
 
     def work(tx: Transaction) -> Status:
         names = [environment] if environment else rows.environments_of(tx, service)
+        wrong = read_troubles(tx, service)
         return Status(
             service,
-            tuple(_environment(tx, service, name) for name in names),
+            tuple(_environment(tx, (service, name), wrong.get((service, name), ())) for name in names),
             tuple(unfinished_runs(tx, service=service)),
             tuple(requests_to_tell(tx, service, environment)),
         )
@@ -67,14 +72,15 @@ def read_status(database: Database, service: str, environment: str | None = None
     return database.read(work)
 
 
-def _environment(tx: Transaction, service: str, name: str) -> EnvironmentStatus:
+def _environment(tx: Transaction, where: Where, wrong: tuple[PlaceTrouble, ...]) -> EnvironmentStatus:
+    service, name = where
     live = live_deployment(tx, service, name)
     last = rows.latest(tx, service, name)
     if last is not None and (not last.state.is_final or (live and last.id == live.id)):
         last = None
     going = tuple((found, tuple(rows.hosts_of(tx, found.id))) for found in rows.unfinished(tx, service, name))
     return EnvironmentStatus(
-        name, read_what_runs(tx, service, name), live, going, last, _lock(tx, f"{service}/{name}")
+        name, read_what_runs(tx, service, name), live, going, last, _lock(tx, f"{service}/{name}"), wrong
     )
 
 

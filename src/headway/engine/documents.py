@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.wire.shapes_delivery import (
     EnvironmentDocument,
+    PlaceTroubleDocument,
     PlanDocument,
     ReleaseDocument,
     StatusDocument,
@@ -18,6 +19,7 @@ from headway.wire.shapes_delivery import (
 
 if TYPE_CHECKING:
     from headway.deploy.plan import Plan
+    from headway.deploy.trouble import PlaceTrouble
     from headway.dora.metric import Evidence, Metric
     from headway.dora.metrics import Report
     from headway.engine.deployment_status import EnvironmentStatus, Status
@@ -52,12 +54,17 @@ def status_document(status: "Status") -> StatusDocument:
     }
 
 
+def trouble_json(trouble: "PlaceTrouble") -> PlaceTroubleDocument:
+    return {"kind": trouble.kind, "sentence": trouble.sentence, "is_broken": trouble.is_broken}
+
+
 def _environment(environment: "EnvironmentStatus") -> EnvironmentDocument:
     lock = environment.lock
     return {
         "name": environment.name,
         "runs": environment.runs.sentence,
         "is_whole": environment.runs.is_whole,
+        "troubles": [trouble_json(one) for one in environment.troubles],
         "asked_at": environment.runs.asked_at,
         "hosts": [standing_json(one) for one in (*environment.runs.hosts, *environment.runs.gone)],
         "live": deployment_json(environment.live) if environment.live else None,

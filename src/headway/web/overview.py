@@ -10,6 +10,7 @@ from headway.engine.views.hosts import read_host, read_hosts
 from headway.engine.views.queue import read_queue
 from headway.store.audit import actors
 from headway.store.database import Transaction
+from headway.store.views.hosts import IN_TROUBLE
 from headway.web.visit import NothingThere, PageRequest, PageResponse, enter
 
 _SPANS = {
@@ -35,7 +36,7 @@ async def host(request: PageRequest) -> PageResponse:
     line = await visit.read(lambda tx: read_host(tx, org, name))
     if line is None:
         raise NothingThere(f"No file names a host {name}, and nothing was deployed to it.")
-    return await visit.page("host.html", title=name, here="hosts", line=line)
+    return await visit.page("host.html", title=name, here="hosts", line=line, in_trouble=IN_TROUBLE)
 
 
 @get("/queue")

@@ -35,7 +35,12 @@ _MARKS = {
     "rechecking": ("back-run", "checking health again"),
     "readmitting": ("back-run", "taking traffic again"),
     "stuck": ("error", "stuck"),
-    "left_out": ("error", "left out"),
+    # A person left it out, or it was not reached: the reason says which.
+    "left_out": ("error", "missed"),
+    # of a host between deployments
+    "left_over": ("error", "left over"),
+    "unclear": ("error", "unclear"),
+    "": ("skip", "nothing there"),
 }
 
 

@@ -119,12 +119,24 @@ class StandingDocument(TypedDict):
     member: bool
 
 
+class PlaceTroubleDocument(TypedDict):
+    """Something that is wrong in an environment."""
+
+    #: failed, unclear, differs, missed, left_over, taken_back.
+    kind: str
+    sentence: str
+    #: False: it serves as it should, and somebody has to do something all the same.
+    is_broken: bool
+
+
 class EnvironmentDocument(TypedDict):
     name: str
     #: What runs there, in one sentence: a release, or which on how many hosts and what is the matter with the others.
     runs: str
     #: Every host serves the same, and none was missed.
     is_whole: bool
+    #: What is wrong there, the worst first.
+    troubles: list[PlaceTroubleDocument]
     #: Since then at least one of its hosts was not asked; null where one never was.
     asked_at: datetime | None
     hosts: list[StandingDocument]

@@ -31,7 +31,7 @@ from headway.engine.views.service import read_service
 from headway.store import deployments as rows
 from headway.store.audit import entries
 from headway.store.database import Database
-from headway.store.views.deployments import on_hosts
+from headway.store.views.hosts import on_hosts
 from headway.store.views.services import place_lines
 from headway.wire.contract import read_contract
 from tests.support.deploying import NOW, Noting, Shop

@@ -195,9 +195,9 @@ def test_hosts_say_what_they_have_and_not_what_is_on_its_way(told: Database) -> 
         ("web2", "billing", "production"): ("switching", True),
         # Not switched yet, and nothing was there before.
         ("web3", "billing", "production"): ("waiting", False),
-        ("web1", "shop", "production"): ("finished", True),
-        ("web2", "shop", "production"): ("finished", True),
-        ("web1", "shop", "staging"): ("finished", True),
+        ("web1", "shop", "production"): ("live", True),
+        ("web2", "shop", "production"): ("live", True),
+        ("web1", "shop", "staging"): ("live", True),
     }
 
 

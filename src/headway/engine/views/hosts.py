@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from headway.domain.contract import HostSpec
 from headway.domain.org import Org
 from headway.store.database import Transaction
-from headway.store.views.deployments import OnHost, on_hosts
+from headway.store.views.hosts import OnHost, on_hosts
 
 _DIGITS = re.compile(r"([0-9]{1,12})")
 #: Services beside a host in the list; all of them stand on its own page.

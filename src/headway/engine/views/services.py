@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from headway.deploy.trouble import PlaceTrouble
 from headway.domain.request import Request
+from headway.engine.place_troubles import Where, read_troubles
 from headway.store.database import Transaction
 from headway.store.requests import waiting_requests
 from headway.store.views.services import (
@@ -45,6 +47,8 @@ class ServiceRow:
     line: ServiceLine
     #: Environment -> what runs there.
     places: Mapping[str, PlaceLine]
+    #: Environment -> what is wrong there, the worst first; only those where something is.
+    troubles: Mapping[str, tuple[PlaceTrouble, ...]]
     waits: tuple[Wait, ...]
     need: Need
 
@@ -68,7 +72,11 @@ def read_services(tx: Transaction, *, search: str = "", everything: bool = False
         if place.service in wanted:
             places.setdefault(place.service, {})[place.environment] = place
     waits = waits_by_service(waiting_requests(tx), held_runs(tx))
-    rows = [_row(line, places.get(line.name, {}), waits.get(line.name, ())) for line in lines]
+    wrong = _by_service(read_troubles(tx))
+    rows = [
+        _row(line, places.get(line.name, {}), wrong.get(line.name, {}), waits.get(line.name, ()))
+        for line in lines
+    ]
     rows.sort(key=lambda row: (row.need, row.line.name.lower()))
     needing = sum(row.need is not Need.NOTHING for row in rows)
     shown = rows if everything else rows[: max(FOLD, min(needing, 2 * FOLD))]
@@ -83,7 +91,8 @@ def read_service_row(tx: Transaction, service: str) -> ServiceRow | None:
         return None
     places = {place.environment: place for place in place_lines(tx, service=service)}
     waits = waits_by_service(waiting_requests(tx, service), held_runs(tx, service=service))
-    return _row(lines[0], places, waits.get(service, ()))
+    wrong = _by_service(read_troubles(tx, service))
+    return _row(lines[0], places, wrong.get(service, {}), waits.get(service, ()))
 
 
 def waits_by_service(requests: Iterable[Request], runs: Iterable[HeldRun]) -> dict[str, tuple[Wait, ...]]:
@@ -105,13 +114,25 @@ def ordered_environments(places: Iterable[PlaceLine]) -> list[str]:
     return sorted(count, key=lambda name: (name in production, -count[name], name))
 
 
-def _row(line: ServiceLine, places: Mapping[str, PlaceLine], waits: Sequence[Wait]) -> ServiceRow:
-    broken = line.state in ("failed", "errored") or any(
-        place.state in ("failed", "rolled_back") for place in places.values()
-    )
+def _by_service(
+    wrong: Mapping[Where, tuple[PlaceTrouble, ...]],
+) -> dict[str, dict[str, tuple[PlaceTrouble, ...]]]:
+    found: dict[str, dict[str, tuple[PlaceTrouble, ...]]] = {}
+    for (service, environment), said in wrong.items():
+        found.setdefault(service, {})[environment] = said
+    return found
+
+
+def _row(
+    line: ServiceLine,
+    places: Mapping[str, PlaceLine],
+    troubles: Mapping[str, tuple[PlaceTrouble, ...]],
+    waits: Sequence[Wait],
+) -> ServiceRow:
+    broken = line.state in ("failed", "errored") or bool(troubles)
     person = any(wait.for_person for wait in waits) or any(place.state == "held" for place in places.values())
     need = Need.BROKEN if broken else Need.WAITS if person else Need.NOTHING
-    return ServiceRow(line, places, tuple(waits), need)
+    return ServiceRow(line, places, troubles, tuple(waits), need)
 
 
 def _columns(rows: Sequence[ServiceRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:

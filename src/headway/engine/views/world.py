@@ -1,9 +1,13 @@
 """The state of the world in one line: what moves, what waits, what is wrong; or that all is quiet, and when we looked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from headway.deploy.trouble import PlaceTrouble
+from headway.engine.place_troubles import Where, read_troubles
 from headway.store.database import Transaction
 from headway.store.views.world import count_everything
 
@@ -39,6 +43,7 @@ class World:
 def read_world(tx: Transaction, server: "Server", now: datetime) -> World:
     counts = count_everything(tx, tries=_TRIES_BEFORE_SAID)
     parts = [Part(trouble.sentence, trouble.href, "loud") for trouble in server.troubles.at(now)]
+    parts += _places(read_troubles(tx))
     if counts.unsent:
         parts.append(Part(f"{_count(counts.unsent, 'message')} not sent", "/settings/system", "loud"))
     if counts.unreachable:
@@ -62,6 +67,26 @@ def read_world(tx: Transaction, server: "Server", now: datetime) -> World:
     if counts.queued > counts.held_runs:
         parts.append(Part(f"{counts.queued - counts.held_runs} queued", "/queue"))
     return World(tuple(parts), server.duties.looked_at(), tuple(server.warnings.values()))
+
+
+#: Letters of a name that somebody gave.
+_LONGEST_NAME = 30
+
+
+def _places(wrong: Mapping[Where, tuple[PlaceTrouble, ...]]) -> list[Part]:
+    """One environment by its name and the worst of it; of several how many, for the page of services begins with them."""
+    if not wrong:
+        return []
+    (service, environment), said = next(iter(wrong.items()))
+    tone = "loud" if said[0].is_broken else "waits"
+    if len(wrong) > 1:
+        return [Part(f"{len(wrong)} environments in trouble", "/", tone)]
+    text = f"{_short(service)} {_short(environment)}: {said[0].sentence}"
+    return [Part(text, f"/services/{quote(service, safe='')}", tone)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _count(count: int, noun: str, nouns: str = "") -> str:

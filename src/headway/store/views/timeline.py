@@ -31,6 +31,8 @@ class Happening:
     what: str = ""
     finished_at: datetime | None = None
     hosts: int = 0
+    #: Those of them that serve what it brought.
+    hosts_done: int = 0
 
 
 #: For each kind its moment, its key, and a statement for at most `:limit` of `:service`, to be completed by a page.
@@ -64,7 +66,9 @@ _STATEMENTS = {
         """
         SELECT done.id AS key, done.number, done.requested_at AS at, done.state, done.reason, done.requested_by AS who,
             done.commit_sha, done.release_id, done.environment, done.kind AS what, done.finished_at,
-            (SELECT COUNT(*) FROM deployment_hosts host WHERE host.deployment = done.id) AS hosts
+            (SELECT COUNT(*) FROM deployment_hosts host WHERE host.deployment = done.id) AS hosts,
+            (SELECT COUNT(*) FROM deployment_hosts host WHERE host.deployment = done.id
+                AND host.state IN ('live', 'finishing', 'finished')) AS hosts_done
         FROM deployments done
         WHERE done.service = :service AND {condition}
         ORDER BY {order} LIMIT :limit
@@ -167,6 +171,7 @@ def _deployment(row: Row) -> Happening:
         what=row["what"],
         finished_at=_instant(row["finished_at"]),
         hosts=row["hosts"],
+        hosts_done=row["hosts_done"],
     )
 
 
