@@ -297,6 +297,45 @@ def test_a_look_does_not_say_that_what_failed_there_is_well() -> None:
     assert seen(broken, finished, NOON, half_way=False).state is StandingState.SERVES
 
 
+def test_a_host_that_was_left_in_the_middle_of_its_switch_is_not_well_because_its_links_are() -> None:
+    """It may be drained; only a deployment that comes to its end there says otherwise."""
+    left = after(serving("web1"), [S.PREPARED, S.SWITCHING])
+    found = seen(left, FOUND, LATER, half_way=False, taken=True)
+    assert found.state is StandingState.UNCLEAR
+    assert what_runs([found, serving("web2")]).sentence == (
+        "rel-5 on 1 of 2; web1 unclear: a deployment was left in the middle of its switch"
+    )
+    taken_again = after(found, [S.WAITING, S.PREPARING, S.UNPREPARED], deployment("rel-7", number=7))
+    assert not what_runs([taken_again]).is_whole
+    assert what_runs([after(found, [S.SWITCHING, S.LIVE])]).is_whole
+
+
+@given(
+    st.sampled_from([S.WAITING, S.PREPARED, S.SWITCHING, S.BROKEN, S.STUCK, S.LEFT_OUT, S.LIVE]),
+    st.booleans(),
+)
+def test_no_look_calls_a_host_well_that_is_half_way(state: S, taken: bool) -> None:
+    standing = after(serving("web1"), [state])
+    for _ in range(2):
+        standing = seen(standing, FOUND, LATER, half_way=True, taken=taken)
+        assert not what_runs([standing]).is_whole
+        assert standing.reason.count("half-way") == 1
+
+
+def test_a_host_that_a_deployment_has_taken_was_reached() -> None:
+    missed = after(serving("web1", SIX), [S.LEFT_OUT], FIVE)
+    found = Before("rel-6", SIX.commit, SIX.id, 6)
+    assert seen(missed, found, LATER, half_way=False).missed_since == NOON
+    taken = seen(missed, found, LATER, half_way=False, taken=True)
+    assert (taken.missed_since, taken.missed_why) == (None, "")
+    assert what_runs([taken, serving("web2"), serving("web3")]).sentence == "rel-5 on 2 of 3; rel-6 on web1"
+
+
+def test_a_release_that_a_hand_put_in_place_of_another_stands_there_since_then() -> None:
+    moved = seen(serving("web1"), Before("rel-4", "", FIVE.id, 5), LATER, half_way=False)
+    assert (moved.release, moved.since) == ("rel-4", LATER)
+
+
 def test_an_environment_was_asked_when_the_host_was_that_was_asked_longest_ago() -> None:
     early, late = serving("web1"), replace(serving("web2"), asked_at=NOON + timedelta(hours=1))
     assert what_runs([late, early]).asked_at == NOON

@@ -61,7 +61,8 @@ def stand(  # noqa: PLR0917  (before, by what, as it is now)
 
 def put_back(standing: Standing, before: Before | None, now: datetime) -> Standing:
     """It has what it had before; nothing, where there was nothing."""
-    since = standing.since if before and standing.deployment == before.deployment else now
+    same = before and (standing.deployment, standing.release) == (before.deployment, before.release)
+    since = standing.since if same else now
     return replace(
         standing,
         release=before.release if before else None,
@@ -76,17 +77,27 @@ def put_back(standing: Standing, before: Before | None, now: datetime) -> Standi
 
 
 _HALF_WAY = "is half-way: it has something else than what was finished there last"
+_LEFT = "a deployment was left in the middle of its switch"
 
 
-def seen(standing: Standing, found: Before | None, now: datetime, *, half_way: bool) -> Standing:
-    """A look at the host, between deployments, found this. A look tells what is there, and not whether it is well: what
-    was unclear stays so until something else is finished there."""
+def seen(
+    standing: Standing, found: Before | None, now: datetime, *, half_way: bool, taken: bool = False
+) -> Standing:
+    """A look at the host found this, while no deployment is at work there. A look tells what is there, and not whether
+    it is well: what was unclear stays so until something else is finished there, and so does what a deployment was
+    switching when it was left, which may be drained. `taken`: by a deployment, so none goes on without it any more."""
+    standing = replace(standing, asked_at=now)
+    if taken:
+        standing = replace(standing, missed_since=None, missed_why="")
+    same = standing.deployment == (found.deployment if found else None)
+    if standing.state is StandingState.MOVING and not standing.reason and (half_way or same):
+        standing = replace(standing, state=StandingState.UNCLEAR, reason=_LEFT)
     unclear = standing.state is StandingState.UNCLEAR
-    if unclear and (half_way or standing.deployment == (found.deployment if found else None)):
-        return replace(standing, asked_at=now)
     if half_way:
-        return replace(standing, state=StandingState.MOVING, reason=_HALF_WAY, asked_at=now)
-    return put_back(standing, found, now)
+        before = standing.reason.removesuffix(_HALF_WAY).removesuffix("; ") if unclear else ""
+        reason = f"{before}; {_HALF_WAY}" if before else _HALF_WAY
+        return replace(standing, state=standing.state if unclear else StandingState.MOVING, reason=reason)
+    return standing if unclear and same else put_back(standing, found, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from headway.base.errors import Held
 from headway.deploy.host_states import HostState
 from headway.deploy.own_files import OwnFile
 from headway.deploy.plan import Plan, from_json, to_json
+from headway.deploy.record import HostRecord
 from headway.deploy.rollout import Asked, what_stands
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState, HostRow
 from headway.domain.people import Actor, Role
@@ -146,7 +147,7 @@ async def begin(
         replace(deployment, request=request),
         hosts,
         plan,
-        found=tuple(link.name for link in ours),
+        found={link.name: link.record for link in ours},
         supersedes=unfinished,
         brought=brought,
         base=base,
@@ -185,8 +186,8 @@ class _Beginning:
     deployment: Deployment
     hosts: tuple[HostRow, ...]
     plan: Plan
-    #: Names of the hosts that said what stands there.
-    found: tuple[str, ...]
+    #: What the hosts that answered said of what stands there.
+    found: Mapping[str, HostRecord]
     supersedes: Deployment | None
     brought: Release | None
     #: The commit that is live, and what is new since then.
@@ -202,7 +203,7 @@ def _store(tx: Transaction, hold: Hold, beginning: _Beginning) -> Deployment:
         _supersede(tx, beginning.supersedes, deployment, hold)
     numbered = replace(deployment, number=next_number(tx, plan.service, "deployment"))
     rows.insert_deployment(tx, numbered, beginning.hosts, hold.token)
-    note_found(tx, plan, beginning.found, now)
+    note_found(tx, plan.service, plan.environment.name, beginning.found, now)
     note_beginning(tx, numbered, beginning.hosts, now)
     if plan.without and deployment.request is None:
         # What is asked of a server is written down when it is asked.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from headway.base.errors import HeadwayError
-from headway.deploy.host_states import HostState
 from headway.deploy.own_files import (
     Found,
     OwnFile,
@@ -21,7 +20,7 @@ from headway.domain.deployment import Deployment
 from headway.domain.release import Release
 from headway.drivers.git import Git
 from headway.engine.deployment_plan import deploy_of, host_plans
-from headway.engine.deployment_standing import live_deployment
+from headway.engine.deployment_standing import finished_there, live_deployment
 from headway.engine.host_link import HostLink
 from headway.engine.projects import Project
 from headway.engine.release_projects import ReleaseProjects
@@ -149,24 +148,10 @@ async def by_own_files(
 
 
 async def _finished(database: Database | None, links: Sequence[HostLink]) -> dict[str, dict[str, str]]:
-    """Host -> deployment -> commit: what came to its end there, as far as the hosts and the database know."""
-    told = finished_on(link.record for link in links)
+    records = {link.name: link.record for link in links}
     if database is None:
-        return {link.name: told for link in links}
-
-    def work(tx: Transaction) -> dict[str, dict[str, str]]:
-        found = {}
-        for link in links:
-            now, found[link.name] = running(link.record), dict(told)
-            deployment = rows.get_deployment(tx, now.deployment) if now else None
-            if deployment is None or now is None or deployment.release != now.release:
-                continue
-            ended = [row for row in rows.hosts_of(tx, deployment.id) if row.host == link.name]
-            if any(row.state == HostState.FINISHED for row in ended):
-                found[link.name][deployment.id] = deployment.commit
-        return found
-
-    return await database.fetch(work)
+        return dict.fromkeys(records, finished_on(records.values()))
+    return await database.fetch(lambda tx: finished_there(tx, records))
 
 
 async def _known(

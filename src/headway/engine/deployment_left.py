@@ -6,13 +6,12 @@ from datetime import datetime
 
 from headway.base.errors import Held
 from headway.deploy.plan import Plan
-from headway.deploy.record import standing_there
 from headway.deploy.since import Since, since
 from headway.domain.deployment import Deployment, DeploymentState, HostRow
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_hold import Hold
 from headway.engine.deployment_news import tell_deployment, tell_hosts
-from headway.engine.deployment_standing import note_standing
+from headway.engine.deployment_standing import note_found
 from headway.engine.host_jobs import settle_all
 from headway.engine.host_link import HostLink
 from headway.store import deployments as rows
@@ -72,9 +71,8 @@ async def require_as_left(
         if rows.save_deployment(tx, over, hold.token):
             for row in found.corrected:
                 rows.save_host(tx, row, hold.token)
-            for link in links:
-                there = standing_there(link.record)
-                note_standing(tx, plan.service, plan.environment.name, link.name, there, now)
+            records = {link.name: link.record for link in links}
+            note_found(tx, plan.service, plan.environment.name, records, now)
             tell_hosts(tx, plan.service, found.corrected, [], now)
             tell_deployment(tx, over, now)
         return over

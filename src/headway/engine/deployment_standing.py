@@ -6,8 +6,15 @@ from datetime import datetime
 
 from headway.deploy.host_states import HostState
 from headway.deploy.plan import Plan, Predecessor, from_json
-from headway.deploy.record import HostRecord, finished_on, is_half_way, predecessor, standing_there
-from headway.deploy.standing import Before, WhatRuns, put_back, seen, stand, what_runs, without
+from headway.deploy.record import (
+    HostRecord,
+    finished_on,
+    is_half_way,
+    predecessor,
+    running,
+    standing_there,
+)
+from headway.deploy.standing import Before, WhatRuns, seen, stand, what_runs, without
 from headway.domain.deployment import Deployment, HostRow
 from headway.domain.standing import Standing
 from headway.store import deployments as rows
@@ -23,21 +30,18 @@ def note_beginning(tx: Transaction, deployment: Deployment, hosts: Sequence[Host
     note_hosts(tx, deployment, hosts, now)
 
 
-def note_found(tx: Transaction, plan: Plan, hosts: Sequence[str], now: datetime) -> None:
-    """What the hosts themselves said when they were taken: they decide, and somebody may have been there by hand."""
-    for name in hosts:
-        note_standing(tx, plan.service, plan.environment.name, name, plan.host(name).predecessor, now)
-
-
-def note_standing(  # noqa: PLR0917  (where, what, when)
-    tx: Transaction, service: str, environment: str, host: str, found: Predecessor | None, now: datetime
+def note_found(
+    tx: Transaction, service: str, environment: str, records: Mapping[str, HostRecord], now: datetime
 ) -> None:
-    """This is what the host has, and serves."""
-    before = _brought(tx, found)
-    known = get_standing(tx, service, environment, host)
-    if known is None and before is None:
-        return
-    put_standing(tx, put_back(known or Standing(service, environment, host), before, now))
+    """What the hosts themselves said when they were taken: they decide, and somebody may have been there by hand."""
+    finished = finished_there(tx, records)
+    for name, record in records.items():
+        known = get_standing(tx, service, environment, name)
+        found, half_way = _look(tx, record, finished[name])
+        if known is None and found is None and not half_way:
+            continue
+        known = known or Standing(service, environment, name)
+        put_standing(tx, seen(known, found, now, half_way=half_way, taken=True))
 
 
 def note_seen(
@@ -45,17 +49,36 @@ def note_seen(
 ) -> bool:
     """A look between deployments; whether it found something else than was known. A host that is not known here yet
     is none of the environment's before a deployment goes there."""
-    finished = finished_on(records.values())
+    finished = finished_there(tx, records)
     changed = False
     for name, record in records.items():
         known = get_standing(tx, service, environment, name)
         if known is None:
             continue
-        found = _brought(tx, standing_there(record))
-        after = seen(known, found, now, half_way=is_half_way(record, predecessor(record, finished)))
+        found, half_way = _look(tx, record, finished[name])
+        after = seen(known, found, now, half_way=half_way)
         put_standing(tx, after)
         changed = changed or after != replace(known, since=after.since, asked_at=now)
     return changed
+
+
+def finished_there(tx: Transaction, records: Mapping[str, HostRecord]) -> dict[str, dict[str, str]]:
+    """Host -> deployment -> commit: what came to its end there, as far as the hosts and the database know."""
+    told, found = finished_on(records.values()), {}
+    for name, record in records.items():
+        now, found[name] = running(record), dict(told)
+        deployment = rows.get_deployment(tx, now.deployment) if now else None
+        if deployment is None or now is None or deployment.release != now.release:
+            continue
+        ended = [row for row in rows.hosts_of(tx, deployment.id) if row.host == name]
+        if any(row.state == HostState.FINISHED for row in ended):
+            found[name][deployment.id] = deployment.commit
+    return found
+
+
+def _look(tx: Transaction, record: HostRecord, finished: Mapping[str, str]) -> tuple[Before | None, bool]:
+    """What stands there, and whether that is something else than what was finished there last."""
+    return _brought(tx, standing_there(record)), is_half_way(record, predecessor(record, finished))
 
 
 def note_hosts(tx: Transaction, deployment: Deployment, hosts: Sequence[HostRow], now: datetime) -> None:
@@ -104,7 +127,8 @@ def _brought(tx: Transaction, found: Predecessor | None) -> Before | None:
     if found is None:
         return None
     by = rows.get_deployment(tx, found.deployment)
-    commit = found.commit or (by.commit if by is not None else "")
+    # Where `current` alone was moved by hand, its settings are of a deployment of another release.
+    commit = found.commit or (by.commit if by is not None and by.release == found.release else "")
     return Before(found.release, commit, found.deployment, by.number if by is not None else None)
 
 

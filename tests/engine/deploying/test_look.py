@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from headway.base.clock import SystemClock
-from headway.domain.deployment import DeploymentKind
+from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.drivers.git import Git
 from headway.engine.deployment_direct import rollback_direct
 from headway.engine.deployment_hosts import read_hosts
 from headway.engine.deployment_look import keep_look, what_is_known
 from headway.engine.deployment_plan import host_plans
+from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.host_link import look_at_all
 from headway.engine.hosts_duty import LOOK_EVERY, HostsDuty
@@ -20,7 +21,7 @@ from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from headway.store.standings import put_standing, standings_of
-from tests.engine.deploying.test_acted_since import by_hand, deploy, put, settings_of
+from tests.engine.deploying.test_acted_since import by_hand, deploy, left_at, put, settings_of, state
 from tests.support.deploying import Shop
 from tests.support.sshd import Sshd, needs_sshd
 
@@ -112,6 +113,34 @@ async def test_a_host_that_is_left_half_way_without_this_database_is_told_to_be(
     assert runs.sentence == (
         f"{second.id} on 2 of 3; web2 is half-way: it has something else than what was finished there last"
     )
+
+
+async def test_a_deployment_that_stops_early_does_not_call_a_half_way_host_well(shop: Shop) -> None:
+    """Left in the middle of its switch, left out by a rollback, taken by a deployment that fails before any switch."""
+    first, bad = shop.release("one"), shop.release("bad", {"bin/prepare": "exit 1"})
+    await put(shop, first)
+    async with left_at(shop, shop.release("two"), "web1", "activate"):
+        pass
+    async with shop.deployments() as deployments:
+        await rollback(deployments, "production", to=None, without=("web1",))
+    assert state(await deploy(shop, bad)) is DeploymentState.FAILED
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert not runs.is_whole
+    assert runs.sentence.startswith(f"{first.id} on 2 of 3; web1 unclear: ")
+    assert "web1 is half-way" not in runs.sentence
+    assert "is half-way" in runs.sentence
+
+
+async def test_what_a_hand_moved_is_told_also_after_a_deployment_that_stops_early(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    new = shop.place("web1") / "by-hand"
+    new.symlink_to(f"releases/{first.id}")
+    new.replace(shop.place("web1") / "current")
+    assert state(await deploy(shop, shop.release("bad", {"bin/prepare": "exit 1"}))) is DeploymentState.FAILED
+    known = shop.database.read(lambda tx: standings_of(tx, "shop", "production"))
+    assert [one.release for one in known] == [first.id, second.id, second.id]
+    assert known[0].commit in ("", first.commit)
 
 
 async def test_a_server_asks_its_hosts_from_time_to_time(
