@@ -377,6 +377,16 @@ def test_what_was_not_sent_says_why_and_what_waits_behind_it_is_due_then(
     assert database.read(lambda tx: outbox.next_due(tx, [KIND])) == at(5)
 
 
+def test_who_sends_several_kinds_gets_what_is_due_of_each(database: Database) -> None:
+    put(database, "a")
+    put(database, "b", kind="mail", now=at(-5))
+    put(database, "c", kind="pager")
+    both = [KIND, "mail"]
+    assert database.read(lambda tx: outbox.next_due(tx, both)) == at(-5)
+    taken = database.transact(lambda tx: outbox.take_due(tx, both, NOW, limit=9, lease=LEASE))
+    assert [(effect.key, effect.id.partition("-")[0]) for effect in taken] == [("a", "eff"), ("b", "eff")]
+
+
 def test_nothing_is_due_to_who_sends_nothing(database: Database) -> None:
     put(database, "a")
     assert database.transact(lambda tx: outbox.take_due(tx, [], NOW, limit=9, lease=LEASE)) == []
