@@ -410,5 +410,5 @@ def _unknown(handle: str) -> UnknownPerson:
 def _link_invalid() -> LinkInvalid:
     return LinkInvalid(
         "this link lets nobody in: it was used, has run out, or a newer one took its place",
-        hint="ask an administrator for another (headway people link HANDLE); the first one is printed when the server starts",
+        hint="ask an administrator for another (headway people invite HANDLE); the first one is printed when the server starts",
     )
