@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headway.base.clock import SystemClock
-from headway.cli.restore import _meant
+from headway.cli.restore import _meant, _next
 from headway.engine.backup import make_backup
 from headway.engine.ownership import this_process
 from headway.engine.restore import restore_backup
@@ -54,7 +54,7 @@ def test_a_backup_restored_elsewhere_shows_the_same(lived: Terminal, tmp_path: P
     assert made.code == 0, made.complaint
     [file] = tmp_path.glob("headway-backup-*.tar.gz")
     assert "1 logs, 1 artifacts" in made.text
-    assert f"next: try it: headway restore {file.name} --into SOME_EMPTY_FOLDER" in made.text
+    assert f"next: try it: headway restore {file} --into SOME_EMPTY_FOLDER" in made.text
     before = [lived.call(*words).output for words in (("logs", "last", "build"), ("release", "--json"))]
 
     new = tmp_path / "new"
@@ -193,6 +193,39 @@ def test_what_is_exported_as_json_is_text_in_its_table(sqlite_terminal: Terminal
             assert {kinds[name] for name in kinds if noun.is_json(name)} <= {"TEXT"}, noun.table
             assert {kinds[name] for name in kinds if name == "at" or name.endswith("_at")} <= {"BIGINT"}
             assert {kinds[name] for name in kinds if name in FLAGS} <= {"BOOLEAN", "INTEGER"}, noun.table
+
+
+def test_a_backup_is_not_left_where_the_next_run_takes_it_along(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    sqlite_terminal.make_database()
+    top = sqlite_terminal.repository.folder
+    refused = sqlite_terminal.call("backup")
+    assert refused.code == 2
+    assert f"lies in the working tree of {top}" in refused.complaint
+    assert "headway backup ~/backups/" in refused.complaint
+    assert not list(top.glob("headway-backup-*"))
+    # Who names a place there has it, and is told; so with an export.
+    for command, name in (("backup", "b.tar.gz"), ("export", "e.tar.gz")):
+        made = sqlite_terminal.call(command, name)
+        assert made.code == 0
+        assert "the next headway run takes it along" in made.complaint
+    sqlite_terminal.repository.write({".gitignore": "*.tar.gz\n"})
+    for typed in (["backup"], ["backup", "c.tar.gz"], ["backup", f"{tmp_path}/d.tar.gz"]):
+        made = sqlite_terminal.call(*typed)
+        assert (made.code, "takes it along" in made.complaint) == (0, False)
+
+
+def test_what_to_do_after_a_restore_acts_on_what_was_restored(tmp_path: Path) -> None:
+    usual = settings_in(tmp_path / "usual")
+    there = _meant(usual, tmp_path / "new", None)
+    [up, look_at] = _next(usual, there)
+    new = tmp_path / "new"
+    assert up.startswith(f"next: headway up --data {new}, or HEADWAY_DATA={new} headway status; ")
+    assert f"headway up --data {new} --duties web" in look_at
+    assert _next(usual, usual)[0].startswith("next: headway up, or headway status; ")
+    other = _next(usual, _meant(usual, None, "postgresql://headway:hunter2@db/headway"))
+    assert "--database URL" in other[0] and "hunter2" not in "".join(other)
 
 
 def test_a_slash_at_the_end_means_a_folder_that_is_made(sqlite_terminal: Terminal, tmp_path: Path) -> None:

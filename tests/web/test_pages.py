@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from headway.domain.people import Role
+from headway.engine.backup import KEYS, SECRETS
 from headway.store.database import Database, Transaction
 from tests.support.gallery_data import ARABIC, HOSTILE, HOSTILE_NAME, LONG_BRANCH, fill_overfull, fill_typical
 from tests.support.pages import Browser, browsing, make_server, sign_in
@@ -213,6 +214,15 @@ async def test_the_bar_says_what_moves_and_waits_and_is_quiet_else(
     assert "1 deployment waits at a gate" in busy
     assert "1 run waits for approval" in busy
     assert "all quiet" in quiet
+
+
+async def test_the_page_of_the_system_says_what_a_backup_lacks(server: Any, browser: Browser) -> None:
+    page = (await browser.get("/settings/system")).partition("<h2>Backup</h2>")[2]
+    has, lacks = page.partition("Not in it")[::2]
+    for name in (KEYS[0], SECRETS):
+        assert f"<code>{name}</code>" not in has
+        assert f"<code>{name}</code>" in lacks
+    assert "--with-key" in lacks
 
 
 async def test_the_bar_says_loudly_what_is_wrong(server: Any, browser: Browser) -> None:

@@ -12,6 +12,7 @@ from headway.base.durations import format_size
 from headway.base.errors import WrongUse
 from headway.cli.output import echo, emit_json, json_option
 from headway.cli.server_choice import local_option, server_for
+from headway.cli.work_tree import goes_along_from, warn_of_work_tree
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,15 +33,21 @@ def command(
 ) -> int:
     """Write the whole state (rows, logs, artifacts, repositories) into one file, while the server goes on.
 
-    FILE may be a folder, in which the backup gets a name by its time; if not said, the current one. With a slash at its
-    end it is a folder in any case, and is made if it is not there. A backup of
-    SQLite can be restored into PostgreSQL, and the other way round: headway restore FILE.
+    FILE may be a folder, in which the backup gets a name by its time; if not said, the current one, unless that is a
+    repository's. With a slash at its end it is a folder in any case, and is made if it is not there. The key of the
+    stored secrets is in it only with --with-key. A backup of SQLite can be restored into PostgreSQL, and the other way
+    round: headway restore FILE.
     """
     from headway.base.clock import SystemClock
     from headway.engine.backup import make_backup
 
     now = SystemClock().now()
     target = _target(file, f"headway-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz")
+    if file is None and (top := goes_along_from(settings, target)) is not None:
+        raise WrongUse(
+            f"this folder lies in the working tree of {top}: the next headway run would take the backup along",
+            hint="say where it is to go: headway backup ~/backups/",
+        )
     # On the machine of a server no other process is needed to read what lies there.
     server = server_for(settings, local=local)
     if server is not None and not server.is_local:
@@ -65,7 +72,9 @@ def command(
             f"  not in it: {', '.join(folder + name for name in made.keys)}; keep a copy elsewhere, "
             "without the key the stored secrets cannot be read (--with-key puts all of it in)"
         )
-    echo(f"  next: try it: headway restore {made.file.name} --into SOME_EMPTY_FOLDER")
+    warn_of_work_tree(settings, made.file)
+    shown = made.file.name if made.file.parent == Path.cwd() else str(made.file)
+    echo(f"  next: try it: headway restore {quote(shown)} --into SOME_EMPTY_FOLDER")
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from headway.cli.output import echo, emit_json, json_option
+from headway.cli.work_tree import warn_of_work_tree
 from headway.engine.settings import Settings
 
 
@@ -29,5 +30,6 @@ def command(settings: Settings, *, target: Path, with_logs: bool, as_json: bool)
         echo(f"{lines:>10,}  {name}")
     if with_logs:
         echo(f"{made.logs:>10,}  logs")
+    warn_of_work_tree(settings, made.place)
     echo(f"written to {made.place}; README.md says what the fields mean")
     return 0

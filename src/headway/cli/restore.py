@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -43,8 +44,9 @@ def command(
     from headway.base.clock import SystemClock
     from headway.engine.restore import restore_backup
 
+    meant = _meant(settings, into, database)
     restored = restore_backup(
-        _meant(settings, into, database),
+        meant,
         file.absolute(),
         SystemClock().now(),
         force=force,
@@ -65,11 +67,25 @@ def command(
         echo(
             f"  next: put secret.key (and secrets/) into {restored.data}, or headway up does not start: the stored secrets could not be read"
         )
-    echo("  next: headway up, or headway status; then see what ran at the time of the backup: headway logs")
-    echo(
-        "  only to look at it, beside a server that goes on: headway up --duties web (nothing is run or sent)"
-    )
+    for line in _next(settings, meant):
+        echo(f"  {line}")
     return 0
+
+
+def _next(settings: Settings, meant: Settings) -> list[str]:
+    """Commands act on what was restored, also where that is not what they act on else."""
+    up, prefix = "headway up", ""
+    if meant.data != settings.data:
+        up += f" --data {quote(str(meant.data))}"
+        prefix += f"HEADWAY_DATA={quote(str(meant.data))} "
+    if meant.database_url not in (settings.database_url, f"sqlite:///{meant.data / 'headway.db'}"):
+        # Not as it was typed: it may hold a password.
+        up += " --database URL"
+        prefix += "HEADWAY_DATABASE_URL=URL "
+    return [
+        f"next: {up}, or {prefix}headway status; then see what ran at the time of the backup: {prefix}headway logs",
+        f"only to look at it, beside a server that goes on: {up} --duties web (nothing is run or sent)",
+    ]
 
 
 def _meant(settings: Settings, into: Path | None, database: str | None) -> Settings:

@@ -52,6 +52,13 @@ class Git:
         output = self._start(["rev-parse", "--show-toplevel"], folder).output()
         return Path(os.fsdecode(output.removesuffix(b"\n")))
 
+    def ignores(self, top: Path, path: Path) -> bool:
+        """Whether the repository's own rules leave `path` out of a dirty tree. Raises NotARepository and its kinds."""
+        code, _, complaint = self._start(["check-ignore", "--quiet", "--", str(path)], top).finish()
+        if code not in (0, 1):
+            raise explain(complaint, str(top))
+        return code == 0
+
     def inspect(self, folder: Path) -> Source:
         """The commit and the content of the repository around `folder`; makes its mirror ready.
 
