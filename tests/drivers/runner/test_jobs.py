@@ -279,4 +279,5 @@ async def test_what_a_signal_to_the_runner_does(runner: Runner, tmp_path: Path) 
     pid = int((tmp_path / "job" / "owner").read_text().split()[1])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         os.kill(pid, number)
-    assert (await follow(runner, spec.directory)).output == b"whole\n"
+    seen = await follow(runner, spec.directory)
+    assert (seen.output, seen.result.state) == (b"whole\n", State.SUCCEEDED), seen

@@ -356,8 +356,7 @@ hw_drain() {
     printf '\036%s end\n' "$hw_mark"
     exec >/dev/null
     if [ -z "$hw_unknown" ] && [ "$hw_targets" = ' ' ]; then
-        wait "$hw_writer" # nobody is left who could hold the pipe
-        hw_written=$?
+        hw_wait_for_writer # nobody is left who could hold the pipe
     else
         # Someone may hold it. The pipe keeps the order: once our last mark is in the log, so is all before it.
         hw_now
@@ -370,13 +369,22 @@ hw_drain() {
             hw_nap 1
         done
         if ! hw_process "$hw_writer"; then
-            wait "$hw_writer"
-            hw_written=$?
+            hw_wait_for_writer
         elif [ "$hw_keep" != 1 ] || [ -n "$hw_failed$hw_stopped" ]; then
             hw_end_writer
         fi
     fi
     case $hw_written in 3) hw_lost=limit ;; 4) hw_lost=disk ;; 5) hw_lost=cut ;; *) [ -s lost ] && read -r hw_lost <lost ;; esac
+}
+
+# A signal to the runner ends a `wait` before the writer has ended; bash may remember one that came during the last step.
+hw_wait_for_writer() {
+    wait "$hw_writer"
+    hw_written=$?
+    while [ "$hw_written" -gt 128 ] && hw_process "$hw_writer"; do
+        wait "$hw_writer"
+        hw_written=$?
+    done
 }
 
 hw_end_writer() {
