@@ -24,6 +24,7 @@ def test_names_that_older_versions_left_on_hosts() -> None:
     assert settings_file("dep-2") == "settings/dep-2.env"
     assert own_file("dep-2") == "settings/dep-2.json"
     assert step_directory(7, "dep-2", "web1", "switch", 3) == "epochs/7/steps/dep-2.web1.switch.3"
+    assert step_directory(7, "dep-2", "rack/web1", "back", 1) == "epochs/7/steps/dep-2.rack_web1.back.1"
 
 
 def test_a_root_is_the_environments_own_or_that_of_deploy() -> None:
@@ -73,3 +74,10 @@ def test_a_steps_directory_is_known_again_whatever_its_host_is_called(name: str)
 )
 def test_what_headway_did_not_name_is_no_step(path: str) -> None:
     assert step_of(path) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "dep-2.web1.back", "dep-2.web1.back.1.log", "rel-2.web1.back.1", "notes"]
+)
+def test_a_folder_beside_the_steps_is_none(name: str) -> None:
+    assert group_and_attempt(name) is None
