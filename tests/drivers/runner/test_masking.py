@@ -66,7 +66,7 @@ def test_a_short_line_of_a_secret_waits_for_the_next_one() -> None:
     assert masker.feed(b"another\n") == b"?!\nanother\n"
 
 
-@pytest.mark.parametrize("value", ["?!\nab\ncd\nlong line", "a'b$\n\nc d"])
+@pytest.mark.parametrize("value", ["?!\nab\ncd\nlong line", "a'b$\n\nc d", "\nlong line\n?!"])
 def test_each_form_is_masked_wherever_it_is_cut_in_two(value: str) -> None:
     secrets = [Secret("A", value)]
     for form in sorted(secrets[0].forms()):
