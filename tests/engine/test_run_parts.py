@@ -4,22 +4,26 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from headway.base.stopping import Stopped, StopSign
 from headway.domain.contract import Concurrency, JobDefinition, Retry, StepDefinition
 from headway.domain.job import JobResult, StepMark, StepResult
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run
 from headway.domain.states import State
+from headway.drivers.git import Git
 from headway.drivers.runner.masking import LogKeeper
-from headway.engine.run_environment import job_environment, passed_variables, variable, withheld_note
+from headway.engine.run_environment import job_environment, lay_out, passed_variables, variable, withheld_note
 from headway.engine.run_plan import RunPlan, from_json, to_json
 from headway.engine.run_release import release_of
 from headway.engine.run_steps import StepLedger
 from headway.engine.run_watch import AttemptEnded, JobBegan, JobEnded, LogPiece, Look, RunEnded, Watcher
 from headway.engine.settings import Settings
 from headway.wire.contract import read_contract
+from tests.support.repositories import ENVIRONMENT, Repository
 from tests.support.settings import settings_in
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -287,3 +291,22 @@ def test_a_variable_that_a_server_does_not_hand_out_is_named_in_the_log(tmp_path
         with LogKeeper(tmp_path / "log", [], kept=kept) as keeper:
             keeper.begin_with(note.encode())
     assert (tmp_path / "log").read_text() == note
+
+
+def test_a_working_copy_that_is_stopped_leaves_nothing_of_itself_or_of_one_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    repository = Repository(tmp_path / "shop")
+    commit = repository.commit({"a": "1"})
+    git = Git(ENVIRONMENT, tmp_path / "mirrors")
+    source = git.inspect(repository.folder)
+    directory, sign = tmp_path / "job", StopSign()
+    (directory / ".work.new.1a2b3c4d/half").mkdir(parents=True)
+    tools = SimpleNamespace(git=git, artifacts=None)
+    run = replace(RUN, repository=source.repository, commit=commit, tree=source.tree, branch="main")
+    sign.stop("cancelled by ada")
+    with pytest.raises(Stopped, match="cancelled by ada"):
+        lay_out(tools, run, directory, (), sign)  # type: ignore[arg-type]
+    assert list(directory.iterdir()) == []
+    assert lay_out(tools, run, directory, (), StopSign()) == ()  # type: ignore[arg-type]
+    assert (directory / "work/a").read_text() == "1"

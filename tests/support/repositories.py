@@ -66,3 +66,25 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
             content = os.fsencode(os.readlink(path)) if os.path.islink(path) else Path(path).read_bytes()
             found[os.path.relpath(path, folder)] = (os.lstat(path).st_mode, content)
     return found
+
+
+def tree_bomb(repository: Repository, levels: int, width: int) -> str:
+    """The id of a tree of `width` ** `levels` paths, made of as many objects as it has levels; kept in the repository."""
+
+    def made(*question: str, feed: str) -> str:
+        done = subprocess.run(
+            ["git", *question],
+            check=True,
+            cwd=repository.folder,
+            env=ENVIRONMENT,
+            input=feed,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    what = f"100644 blob {made('hash-object', '-w', '--stdin', feed='x')}"
+    for _ in range(levels):
+        tree = made("mktree", feed="".join(f"{what}\t{number:x}\n" for number in range(width)))
+        what = f"040000 tree {tree}"
+    return tree

@@ -26,8 +26,8 @@ from headway.drivers.git.hosting import (
     Push,
     SenderGone,
     Service,
-    TookTooLong,
 )
+from headway.drivers.git.process import TookTooLong
 
 log = logging.getLogger(__name__)
 

@@ -99,7 +99,9 @@ class Judgement:
         if file.contract is None:
             return Word(collapses=False)
         changed = None
-        if file.contract.triggers.push is not None and file.contract.triggers.push.paths:
+        # Only a push begins by its paths; of a pull request they would be a stranger's, before anybody let it in.
+        of_push = file.contract.triggers.push if arrival.kind is ArrivalKind.PUSH else None
+        if of_push is not None and of_push.paths:
             changed = self._reader.changed(self._repository, arrival, file.contract)
         decision = decide(file.contract.triggers, self._with_message(arrival), changed=changed)
         self._decisions[number] = decision

@@ -88,7 +88,7 @@ class Reader:
         folder = str(bare.folder)
         commit = self.commit(repository, arrival, commits)
         if commit is None:
-            gone = "its commit is not there any more: the branch was deleted or forced elsewhere"
+            gone = "its commit is not there any more (the branch was deleted or forced elsewhere), or is longer than 16 MiB"
             return CommitFile(folder, None, missing=gone)
         name = arrival.ref.removeprefix("refs/heads/")
         is_default = arrival.ref.startswith("refs/heads/") and name == (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from headway.base.secret import Secret
-from headway.base.stopping import StopSign
+from headway.base.stopping import Stopped, StopSign
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobSpec, StepSpec
 from headway.domain.release import Artifact
@@ -113,14 +113,25 @@ def lay_out(
     work, unfinished = directory / "work", directory / "work.new"
     if work.exists():
         return ()
-    shutil.rmtree(unfinished, ignore_errors=True)
+    # Its own, and what git's driver was about to fill when it was killed.
+    for left in (unfinished, *directory.glob(f".{unfinished.name}.*")):
+        shutil.rmtree(left, ignore_errors=True)
     # A stranger's branch is none of this repository: its copy stands on no branch.
     branch = None if run.trigger and run.trigger.fork else run.branch
-    warnings = tools.git.checkout(
-        run.repository, commit=run.commit, tree=run.tree, branch=branch, destination=unfinished
-    )
-    for artifact in artifacts:
-        tools.artifacts.lay(artifact, unfinished, sign)
-    sign.check()
+    try:
+        warnings = tools.git.checkout(
+            run.repository,
+            commit=run.commit,
+            tree=run.tree,
+            branch=branch,
+            destination=unfinished,
+            check=sign.check,
+        )
+        for artifact in artifacts:
+            tools.artifacts.lay(artifact, unfinished, sign)
+        sign.check()
+    except Stopped:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     unfinished.rename(work)
     return warnings

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from headway.drivers.git import Git, NotARepository, ShallowClone, UnknownCommit
+from headway.drivers.git import repository as repository_driver
 from tests.support.repositories import Repository
 
 
@@ -20,15 +21,44 @@ def shallow(repository: Repository, tmp_path: Path) -> str:
 def test_a_commit_has_many_names(git: Git, repository: Repository) -> None:
     sha = repository.commit({"a": "1"})
     repository.git("tag", "-a", "v1", "-m", "annotated")
-    assert {git.resolve(repository.folder, name) for name in (sha, sha[:7], "main", "v1", "HEAD")} == {sha}
+    assert {
+        git.resolve(repository.folder, name)
+        for name in (sha, sha[:7], "main", "v1", "HEAD", "refs/heads/main")
+    } == {sha}
 
 
-@pytest.mark.parametrize("text", ["nowhere", "0" * 40, "--all", "-1", "", "a\0b", "HEAD:a", "main..main"])
+@pytest.mark.parametrize(
+    "text",
+    ["nowhere", "0" * 40, "--all", "-1", "", "a\0b", "a\nHEAD", "\ud800", "HEAD:a", "main..main", "x" * 5000],
+)
 def test_what_names_no_commit_is_refused(git: Git, repository: Repository, text: str) -> None:
     repository.commit({"a": "1"})
     with pytest.raises(UnknownCommit, match="names no commit") as caught:
         git.resolve(repository.folder, text)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HEAD^{/(((a{1,99}){1,99}){1,99})}",
+        ":/Change",
+        "main^{/Change}",
+        "HEAD~1",
+        "main^",
+        "main@{0}",
+        "main^{tree}",
+    ],
+)
+def test_a_name_is_an_id_a_branch_or_a_tag_and_no_search(
+    git: Git, repository: Repository, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git knows patterns that search all messages and take hours; whoever may look at a service may send a name."""
+    repository.commit({"a": "1"})
+    repository.commit({"a": "2"})
+    monkeypatch.setattr(repository_driver, "GitCall", None)  # git is not even asked
+    with pytest.raises(UnknownCommit, match="an id, a branch or a tag does"):
+        git.resolve(repository.folder, text)
 
 
 def test_outside_of_a_repository_nothing_is_a_commit(git: Git, tmp_path: Path) -> None:
@@ -51,8 +81,8 @@ def test_the_commits_between_two_releases(git: Git, repository: Repository) -> N
     assert len(git.commits_between(str(repository.folder), None, new)) == 4
 
 
-def test_a_shallow_clone_answers_what_it_can(git: Git, shallow: str) -> None:
-    new, old = git.resolve(shallow, "HEAD"), git.resolve(shallow, "HEAD~1")
+def test_a_shallow_clone_answers_what_it_can(git: Git, repository: Repository, shallow: str) -> None:
+    new, old = git.resolve(shallow, "HEAD"), repository.git("rev-parse", "HEAD~1")
     assert [commit.subject for commit in git.commits_between(shallow, old, new)] == ["Commit 3"]
 
 

@@ -20,11 +20,11 @@ from headway.drivers.git.hosting import (
     Push,
     SenderGone,
     Service,
-    TookTooLong,
     advertise,
     serve,
     unzipped,
 )
+from headway.drivers.git.process import TookTooLong
 from headway.drivers.git.received import received
 from tests.support.git_server import processes_about, zombies
 from tests.support.repositories import ENVIRONMENT, Repository

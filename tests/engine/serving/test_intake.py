@@ -12,6 +12,7 @@ from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
 from headway.domain.secrets import team_scope
 from headway.domain.states import State
+from headway.drivers.git.bare import Bare
 from headway.engine.audit import AuditFilter, list_entries
 from headway.engine.intake_read import Reader
 from headway.engine.permissions import NotAllowed
@@ -207,6 +208,36 @@ async def test_a_pull_request_from_a_fork_waits_for_a_person(serving: Serving) -
     assert run.trigger is not None
     assert run.trigger.approved_by == "ada"
     assert run.release is None
+
+
+async def test_nothing_of_a_fork_is_compared_before_somebody_lets_it_in(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes unpack into a million paths: whose they are decides whether git is asked for them."""
+    working = serving.working()
+    working.commit(
+        contract(
+            '[triggers.push]\npaths = ["src/**"]\n[jobs.test]\nrun = "true"\nwhen = "changed(\'src/**\')"\n'
+        )
+    )
+    shop = await serving.add()
+    working.git("checkout", "-q", "-b", "topic")
+    sha = working.commit({"file": "1"})
+    working.git("update-ref", "refs/pull/7/head", sha)
+    working.git("checkout", "-q", "main")
+    compared: list[str] = []
+    asked_git = Bare.changed_paths
+
+    def changed_paths(bare: Bare, base: str, commit: str) -> tuple[str, ...]:
+        compared.append(commit)
+        return asked_git(bare, base, commit)
+
+    monkeypatch.setattr(Bare, "changed_paths", changed_paths)
+    await serving.tell(shop, asked(sha, fork=True))
+    await serving.take_in()
+    [run] = serving.runs()
+    assert run.is_held
+    assert compared == []
 
 
 async def test_an_annotated_tag_is_one_run_whoever_tells_of_it(serving: Serving) -> None:

@@ -19,8 +19,9 @@ from pathlib import Path
 from headway.base.errors import WrongUse
 from headway.domain.commit import Commit
 from headway.drivers.git import parse
+from headway.drivers.git.call import LONG_WORK, QUESTION, Bounds, GitCall
 from headway.drivers.git.mirror import disk_error
-from headway.drivers.git.process import GitCall, UnknownCommit, explain, server_environment
+from headway.drivers.git.process import UnknownCommit, explain, server_environment
 from headway.drivers.git.received import FOLDER as RECEIVED
 from headway.drivers.git.received import install_hook, sweep_parts
 
@@ -32,6 +33,8 @@ TOLERATED = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST_MESSAGE = 8192
+#: A commit of more bytes than this is none to us: git itself holds all of it in memory, several times.
+_LONGEST_COMMIT = 16 * 1024 * 1024
 _TOLERANCE = "".join(f"\t{fault} = warn\n" for fault in TOLERATED)
 # Garbage is collected by the janitor: git's own `gc --auto` would make one unlucky pusher wait for it.
 _CONFIG = f"""\
@@ -120,13 +123,14 @@ class Bare:
         return found
 
     def known(self, shas: Collection[str]) -> frozenset[str]:
-        """Which of these ids are commits that lie here."""
+        """Which of these ids are commits that lie here; one of more than 16 MiB is none."""
         asked = [sha for sha in shas if _SHA.fullmatch(sha)]
         if not asked:
             return frozenset()
         feed = "".join(f"{sha}\n" for sha in asked).encode()
         output = self._start("cat-file", "--batch-check", feed=feed).output()
-        return frozenset(line.split()[0].decode() for line in output.splitlines() if b" commit " in line)
+        answers = [line.split() for line in output.splitlines() if b" commit " in line]
+        return frozenset(sha.decode() for sha, _, size in answers if int(size) <= _LONGEST_COMMIT)
 
     def has_commit(self, sha: str) -> bool:
         return bool(self.known([sha]))
@@ -152,8 +156,8 @@ class Bare:
     def message(self, sha: str) -> str:
         """The commit's whole message, cut at 8 KiB. Raises UnknownCommit."""
         self._require(sha)
-        output = self._start("log", "-1", "--encoding=UTF-8", "--format=%B", sha, "--").output()
-        return output[:_LONGEST_MESSAGE].decode(errors="replace").strip()
+        call = self._start("log", "-1", "--encoding=UTF-8", "--format=%B", sha, "--")
+        return call.beginning(_LONGEST_MESSAGE).decode(errors="replace").strip()
 
     def read_file(self, sha: str, path: str, most_bytes: int) -> bytes | None:
         """The content of a file of the commit; None where there is none.
@@ -206,9 +210,10 @@ class Bare:
 
     def changed_paths(self, base: str, sha: str) -> tuple[str, ...]:
         """Paths that differ between two commits or trees, deleted ones too, in git's order; bytes that are no UTF-8
-        come as Python's surrogate escapes. Raises GitError where one of them is not here."""
-        output = self._start("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, sha).output()
-        return tuple(path.decode(errors="surrogateescape") for path in output.split(b"\0") if path)
+        come as Python's surrogate escapes. Raises GitError where one of them is not here, OutputTooLong where they
+        are more than anybody wants to know."""
+        call = self._start(*parse.PATHS_QUESTION, base, sha, bounds=parse.PATHS_BOUNDS)
+        return parse.paths(call.output())
 
     def commits_between(self, base: str | None, sha: str, limit: int) -> tuple[Commit, ...]:
         """What `sha` holds and `base` does not, newest first, at most `limit`. Raises UnknownCommit."""
@@ -232,7 +237,8 @@ class Bare:
         May take minutes for a large repository. Pushes and fetches may go on meanwhile: only old objects go.
         """
         self.sweep(older_than=older_than)
-        self._start("gc", "--quiet", f"--prune={int(older_than.timestamp())}").output()
+        prune = f"--prune={int(older_than.timestamp())}"
+        self._start("gc", "--quiet", prune, bounds=LONG_WORK).output()
 
     def sweep(self, *, older_than: datetime) -> None:
         """Removes what killed processes left, last used before. Cheap; nothing of ours works for longer than an hour.
@@ -267,12 +273,20 @@ class Bare:
 
     def _log(self, *arguments: str, feed: bytes | None = None) -> list[Commit]:
         question = ("log", "-z", "--encoding=UTF-8", "--no-decorate", parse.LOG_FORMAT, *arguments, "--")
-        return [commit for commit, _ in parse.commits(self._start(*question, feed=feed).output())]
+        return [
+            commit
+            for commit, _ in parse.commits(self._start(*question, feed=feed).fields(parse.LONGEST_FIELD))
+        ]
 
-    def _start(self, *question: str, feed: bytes | None = None) -> GitCall:
+    def _start(self, *question: str, feed: bytes | None = None, bounds: Bounds = QUESTION) -> GitCall:
         environment = {**server_environment(self.environment), "GIT_DIR": str(self.folder)}
         return GitCall(
-            question, folder=self.folder, environment=environment, place=str(self.folder), feed=feed
+            question,
+            folder=self.folder,
+            environment=environment,
+            place=str(self.folder),
+            feed=feed,
+            bounds=bounds,
         )
 
 

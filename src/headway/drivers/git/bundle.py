@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headway.drivers.git.bare import Bare, create_bare
-from headway.drivers.git.process import GitCall, explain, server_environment
+from headway.drivers.git.call import LONG_WORK, GitCall
+from headway.drivers.git.process import explain, server_environment
 
 
 def write_bundle(bare: Bare, target: Path) -> bool:
@@ -15,7 +16,7 @@ def write_bundle(bare: Bare, target: Path) -> bool:
     if not GitCall(asked, folder=bare.folder, environment=environment, place=place).output():
         return False
     question = ["bundle", "create", "--quiet", str(target.absolute()), "--all"]
-    GitCall(question, folder=bare.folder, environment=environment, place=place).output()
+    GitCall(question, folder=bare.folder, environment=environment, place=place, bounds=LONG_WORK).output()
     return True
 
 
@@ -33,6 +34,7 @@ def restore_bundle(
             folder=folder,
             environment=own,
             place=str(folder),
+            bounds=LONG_WORK,
         )
         code, _, complaint = call.finish()
         if code != 0:

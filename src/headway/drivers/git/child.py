@@ -1,9 +1,7 @@
 """A git that asyncio waits for: in a process group of its own, ended and reaped however its use ends.
 
-`process` has the calls that block, for questions that take milliseconds. Here are those that talk to another
-machine, may take an hour or for ever, and whose output must stay bounded.
-
-OutputTooLong   3   it said more than is taken
+`call` has the calls that block, for questions that take milliseconds. Here are those that talk to another
+machine, and may take an hour or for ever.
 """
 
 import asyncio
@@ -13,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from headway.drivers.git.process import GitError, GitMissing
+from headway.drivers.git.process import GitMissing, OutputTooLong
 
 #: How much is read, and handed on, at once.
 CHUNK = 65536
@@ -21,10 +19,6 @@ CHUNK = 65536
 _COMPLAINT = 16384
 #: What is still there so long after it was asked to end is asked harder.
 _GRACE_SECONDS = 2.0
-
-
-class OutputTooLong(GitError):
-    pass
 
 
 @dataclass(frozen=True, slots=True)

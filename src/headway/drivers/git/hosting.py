@@ -9,7 +9,7 @@ HostingRefused          2   the request cannot be carried out as it is
 ├── BodyTooSlow         2   nothing more came for too long
 ├── BodyBroken          2   what came is not what it says (gzip, git's own framing)
 └── SenderGone          2   the connection ended before the request was whole
-TookTooLong             3   the whole request took longer than one may
+process.TookTooLong     3   the whole request took longer than one may
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from headway.base.errors import Errored, WrongUse
+from headway.base.errors import WrongUse
 from headway.drivers.git.child import CHUNK, Child, running
-from headway.drivers.git.process import explain, server_environment
+from headway.drivers.git.process import TookTooLong, explain, server_environment
 
 
 class HostingRefused(WrongUse):
@@ -42,10 +42,6 @@ class BodyBroken(HostingRefused):
 
 
 class SenderGone(HostingRefused):
-    pass
-
-
-class TookTooLong(Errored):
     pass
 
 

@@ -10,15 +10,21 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from headway.base.errors import DiskFull, wants_room
+from headway.drivers.git.call import LONG_WORK, Bounds, GitCall
 from headway.drivers.git.parse import Place
-from headway.drivers.git.process import GitCall, GitError, NotARepository, clean_home
+from headway.drivers.git.process import GitError, NotARepository, clean_home
+
+#: git holds a tree's whole list of files, and one file at a time, in memory.
+_CHECKOUT = Bounds(seconds=1800.0, memory=2 * 1024**3)
+#: A working copy leaves so much of the disk free: whichever is less.
+_LEFT_BYTES, _LEFT_SHARE = 512 * 1024 * 1024, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,14 @@ class Mirror:
                 # By the index's age git knows which files may have changed after it without showing it (same
                 # second, same size); a younger copy would hide them, and the tree would be of the old content.
                 os.utime(work / "index", ns=(times.st_atime_ns, times.st_mtime_ns))
-            GitCall([*quiet, "add", "-A"], folder=place.top, environment=variables, place=where).output()
-            tree = GitCall(["write-tree"], folder=place.top, environment=variables, place=where).output()
+
+            def call(*question: str) -> bytes:
+                return GitCall(
+                    question, folder=place.top, environment=variables, place=where, bounds=LONG_WORK
+                ).output()
+
+            call(*quiet, "add", "-A")
+            tree = call("write-tree")
             take_objects(work / "objects", self.objects)
         except OSError as error:
             raise disk_error(error, f"the uncommitted changes of {place.top}") from error
@@ -125,7 +137,14 @@ class Mirror:
         return tree.decode().strip()
 
     def checkout(
-        self, *, commit: str, tree: str, branch: str | None, destination: Path, environment: Mapping[str, str]
+        self,
+        *,
+        commit: str,
+        tree: str,
+        branch: str | None,
+        destination: Path,
+        environment: Mapping[str, str],
+        check: Callable[[], None],
     ) -> tuple[str, ...]:
         """A working copy; see `Git.checkout`."""
         if destination.exists():
@@ -137,6 +156,11 @@ class Mirror:
             )
         partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}")
         git_dir = partial / ".git"
+
+        def go_on() -> None:
+            check()
+            _leave_room(partial)
+
         try:
             partial.mkdir(parents=True)
             object_format = (self.folder / "object-format").read_text()
@@ -147,7 +171,8 @@ class Mirror:
                 folder=partial,
                 environment=clean_home(environment),
                 place=self.repository,
-            ).output()
+                bounds=_CHECKOUT,
+            ).output(go_on)
             partial.rename(destination)
         except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
@@ -226,6 +251,16 @@ def _make_repository(folder: Path, objects: list[Path], object_format: str, *, b
     if bare:
         (folder / "HEAD").write_text("ref: refs/heads/main\n")
     (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(path) + b"\n" for path in objects))
+
+
+def _leave_room(folder: Path) -> None:
+    """A small pack may unpack into more files than any disk holds. Raises DiskFull."""
+    total, _, free = shutil.disk_usage(folder)
+    if free < min(_LEFT_BYTES, total * _LEFT_SHARE):
+        raise DiskFull(
+            f"the disk is full: the working copy {folder} does not fit, only {free:,} bytes are left",
+            hint="free some space, then try again",
+        )
 
 
 def _warnings(copy: Path) -> tuple[str, ...]:

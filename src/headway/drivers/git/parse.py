@@ -1,13 +1,15 @@
 """What git prints, as values."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from headway.base.clock import EPOCH
 from headway.domain.commit import Commit
-from headway.drivers.git.process import NotARepository
+from headway.drivers.git.call import Bounds
+from headway.drivers.git.process import NotARepository, OutputTooLong
 
 #: For `git log -z` and `git for-each-ref`; see `commits`.
 _FIELDS = ("%H", "%T", "%P", "%an <%ae>", "%at", "%cn <%ce>", "%ct", "%s", "%D")
@@ -20,6 +22,12 @@ PLACE_QUESTION = (
     "--git-common-dir",
     "--show-object-format",
 )
+#: Between two trees or commits; `paths` reads the answer. Beyond its bounds nobody compares them with globs any more.
+PATHS_QUESTION = ("diff-tree", "-r", "-z", "--name-only", "--no-renames")
+PATHS_BOUNDS = Bounds(output=16 * 1024 * 1024)
+_MOST_PATHS = 100_000
+#: Of each field of a commit so much is read. A merge of more parents than fit in loses those behind.
+LONGEST_FIELD = 8192
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 #: A commit's first line and its people may be a megabyte long; what is longer is cut, for it is stored and shown.
 _LONGEST = 200
@@ -56,9 +64,17 @@ def place(output: bytes, asked_in: Path) -> Place:
     )
 
 
-def commits(output: bytes) -> list[tuple[Commit, str | None]]:
-    """Commits, each with a tag that is at it, from `git log -z` in LOG_FORMAT. Bytes that are no UTF-8 become U+FFFD."""
-    words = output.decode(errors="replace").split("\0")
+def paths(output: bytes) -> tuple[str, ...]:
+    """From the answer to PATHS_QUESTION. Bytes that are no UTF-8 come as surrogate escapes. Raises OutputTooLong."""
+    if (count := output.count(b"\0")) > _MOST_PATHS:
+        raise OutputTooLong(f"{count:,} paths differ, more than {_MOST_PATHS:,}")
+    return tuple(os.fsdecode(path) for path in output.split(b"\0") if path)
+
+
+def commits(fields: Sequence[bytes]) -> list[tuple[Commit, str | None]]:
+    """Commits, each with a tag that is at it, from the fields of `git log -z` in LOG_FORMAT. Bytes that are no UTF-8
+    become U+FFFD."""
+    words = [field.decode(errors="replace") for field in fields]
     width = len(_FIELDS)
     return [_commit(words[start : start + width]) for start in range(0, len(words) - width + 1, width)]
 
@@ -69,7 +85,7 @@ def _commit(record: list[str]) -> tuple[Commit, str | None]:
     commit = Commit(
         sha=sha,
         tree=tree,
-        parents=tuple(parents.split()),
+        parents=tuple(parent for parent in parents.split() if len(parent) == len(sha)),
         author=_cut(author),
         authored_at=_instant(authored),
         committer=_cut(committer),

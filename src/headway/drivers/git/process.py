@@ -1,7 +1,10 @@
-"""Starting git: its environment, and its refusals as typed errors. `repository` and `mirror` say what is asked.
+"""git's environment, and its refusals as typed errors. `call` starts it; `repository`, `bare` and `mirror` say what is asked.
 
 GitError               3   git refused for a reason that has no name here
 ├── GitMissing         3   no git on this machine
+├── OutputTooLong      3   it said more than is taken
+├── TookTooLong        3   it took longer than it may
+├── TookTooMuch        3   it wanted more memory than it may have
 NotARepository         2   no repository here or above
 ├── BareRepository     2   a repository without files
 ├── NoCommits          2   a repository in which nothing was committed yet
@@ -12,9 +15,7 @@ ShallowClone           2   history is needed and was not fetched
 """
 
 import os
-import subprocess
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from headway.base.errors import DiskFull, Errored, WrongUse
 
@@ -24,6 +25,18 @@ class GitError(Errored):
 
 
 class GitMissing(GitError):
+    pass
+
+
+class OutputTooLong(GitError):
+    pass
+
+
+class TookTooLong(GitError):
+    pass
+
+
+class TookTooMuch(GitError):
     pass
 
 
@@ -75,15 +88,6 @@ _KEPT = frozenset(
 )
 _KEPT_KINDS = ("GIT_HTTP_", "GIT_SSL_")
 
-# A repository's own configuration can name programs; none of these is needed to read it. Hooks and the file
-# system monitor would run on every look, a signature check would start gpg for every commit.
-_QUIET = (
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "core.splitIndex=false",
-    "log.showSignature=false",
-)
-
 
 def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without what leads astray: English messages, no prompt, no lock on the index."""
@@ -100,64 +104,6 @@ def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "SSH_ASKPASS": "false",
         "GIT_OPTIONAL_LOCKS": "0",
     }
-
-
-class GitCall:
-    """A git process that is under way: several may be started before the first one is waited for.
-
-    It reads nothing from the terminal and has a process group of its own, so that Ctrl-C reaches only us.
-    """
-
-    def __init__(
-        self,
-        arguments: Sequence[str | Path],
-        *,
-        folder: Path | None,
-        environment: Mapping[str, str],
-        place: str,
-        feed: bytes | None = None,
-    ) -> None:
-        """`place` is what a message names: the repository, mostly. Raises GitMissing, NotARepository."""
-        settings = [word for setting in _QUIET for word in ("-c", setting)]
-        self._place = place
-        self._feed = feed
-        try:
-            self._process = subprocess.Popen(
-                ["git", *settings, *arguments],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                process_group=0,
-            )
-        except FileNotFoundError as error:
-            if folder is not None and not folder.is_dir():
-                raise NotARepository(
-                    f"there is no folder {folder}", hint="name the folder of a git repository"
-                ) from error
-            raise GitMissing(
-                "git was not found on this machine",
-                hint="install it, on Debian and Ubuntu: sudo apt install git",
-            ) from error
-
-    def finish(self) -> tuple[int, bytes, str]:
-        """Exit code, standard output, standard error."""
-        try:
-            output, complaint = self._process.communicate(self._feed)
-        except BaseException:
-            # An interrupted wait must not leave git behind, still writing.
-            self._process.kill()
-            self._process.communicate()
-            raise
-        return self._process.returncode, output, complaint.decode(errors="replace")
-
-    def output(self) -> bytes:
-        """Standard output of a call that must succeed. Raises the typed error for what git complained of."""
-        code, output, complaint = self.finish()
-        if code != 0:
-            raise explain(complaint, self._place)
-        return output
 
 
 #: A phrase of git's -> the error, what to say ({place}, {said}), what to do next.
@@ -198,6 +144,12 @@ _COMPLAINTS: tuple[tuple[tuple[str, ...], type[Errored] | type[WrongUse], str, s
         DiskFull,
         "git could not write to the disk, which is most likely full, for {place}: {said}",
         "free some space (see df), then try again",
+    ),
+    (
+        ("Out of memory", "out of memory"),
+        TookTooMuch,
+        "git wanted more memory for {place} than one question may have: {said}",
+        "see its largest commits and folders",
     ),
     (
         ("does not have a commit checked out",),

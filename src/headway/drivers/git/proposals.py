@@ -24,9 +24,10 @@ from headway.base.clock import to_milliseconds
 from headway.base.errors import DiskFull, WrongUse
 from headway.domain.commit import Commit, Source
 from headway.drivers.git.bare import TOLERATED, Bare
-from headway.drivers.git.child import CHUNK, OutputTooLong, answered, once
+from headway.drivers.git.call import LONG_WORK, GitCall
+from headway.drivers.git.child import CHUNK, answered, once
 from headway.drivers.git.mirror import disk_error, quoted, take_objects
-from headway.drivers.git.process import GitCall, explain, server_environment
+from headway.drivers.git.process import OutputTooLong, explain, server_environment
 from headway.drivers.git.repository import Git
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -96,7 +97,9 @@ def make_proposal(
     known = [sha for sha in candidates(git, top) if sha in server_has]
     asked = "".join([f"{commit}\n", *(f"^{sha}\n" for sha in known)]).encode()
     question = ["rev-list", "--boundary", "--stdin"]
-    listed = GitCall(question, folder=top, environment=environment, place=str(top), feed=asked).output()
+    listed = GitCall(
+        question, folder=top, environment=environment, place=str(top), feed=asked, bounds=LONG_WORK
+    ).output()
     needed = sorted(line for line in listed.splitlines() if line.startswith(b"-"))
     head = b"\n".join([_SIGNATURE.strip(), *needed, f"{commit} refs/headway/try".encode(), b"\n"])
     pack = _packed(top, environment, asked, most_bytes - len(head))

@@ -17,7 +17,8 @@ from pathlib import Path
 from headway.base.clock import SystemClock
 from headway.base.errors import WrongUse
 from headway.drivers.git.addresses import Address, UnwelcomeAddress, check_url
-from headway.drivers.git.process import GitCall, git_environment
+from headway.drivers.git.call import GitCall
+from headway.drivers.git.process import git_environment
 from headway.drivers.git.talk import (
     Credentials,
     RefGone,

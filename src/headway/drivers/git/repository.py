@@ -1,16 +1,17 @@
 """The repositories of this machine, seen through one data folder."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from headway.domain.commit import Commit, Source
 from headway.drivers.git import parse
 from headway.drivers.git.bare import head_branch
+from headway.drivers.git.call import LONG_WORK, QUESTION, Bounds, GitCall, never
 from headway.drivers.git.mirror import Mirror, quoted, tidy_mirrors
 from headway.drivers.git.process import (
-    GitCall,
     GitError,
     ShallowClone,
     UnknownCommit,
@@ -23,6 +24,11 @@ _EMPTY_TREE = {
     40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
+_WHOLE_ID = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
+_BEGUN_ID = re.compile(r"[0-9a-fA-F]{4,64}")
+#: Of a branch or tag (git check-ref-format): nothing in it has a meaning of its own.
+_NAME = re.compile(r"(?!.*(?:\.\.|@\{))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]*")
+_LONGEST_NAME = 500
 _STATUS_QUESTION = (
     "status",
     "--porcelain=v2",
@@ -78,9 +84,9 @@ class Git:
                     "refs/remotes",
                 ),
             )
-            asked, log, status, refs = self._ask(questions, folder)
+            asked, log, status, refs = self._ask(questions, folder, LONG_WORK)
             place = parse.place(asked, folder)
-            [(commit, tag)] = parse.commits(log)
+            [(commit, tag)] = parse.commits(log.split(b"\0"))
             head, branch, dirty = parse.status(status)
             if head == commit.sha:
                 break
@@ -125,7 +131,14 @@ class Git:
         return Mirror.of(self._mirrors, repository)
 
     def checkout(
-        self, repository: str, *, commit: str, tree: str, branch: str | None, destination: Path
+        self,
+        repository: str,
+        *,
+        commit: str,
+        tree: str,
+        branch: str | None,
+        destination: Path,
+        check: Callable[[], None] = never,
     ) -> tuple[str, ...]:
         """A working copy of `tree` at `destination`, there whole or not at all; one that stands already is kept.
 
@@ -133,29 +146,42 @@ class Git:
         the repository count (line endings), the user's own configuration does not, so no filter program runs.
         The copy has a small `.git` with HEAD at `commit` and the repository's branches and tags, so
         `git describe` and `git log` work; it borrows objects and can write none back.
+        `check` is called several times a second, and ends the work by raising; nothing is left then.
         Answers with warnings, one sentence each. The repository must have been inspected before.
-        Raises NotARepository (it is gone), GitError, DiskFull.
+        Raises NotARepository (it is gone), GitError, DiskFull (before the disk is), and what `check` raises.
         """
         return self.mirror_of(repository).checkout(
-            commit=commit, tree=tree, branch=branch, destination=destination, environment=self._environment
+            commit=commit,
+            tree=tree,
+            branch=branch,
+            destination=destination,
+            environment=self._environment,
+            check=check,
         )
 
     # History
 
     def resolve(self, repository: str | Path, text: str) -> str:
-        """The full id of the commit that `text` (id, prefix, branch, tag, HEAD) names. Raises UnknownCommit."""
-        unknown = UnknownCommit(
-            f"'{text}' names no commit of {repository}", hint="see git log, or fetch it first: git fetch"
+        """The full id of the commit that `text` (id, prefix, tag, branch, HEAD) names. Raises UnknownCommit.
+
+        Nothing else of git's language of revisions is understood: it knows patterns that search all messages, and
+        take hours, and whoever may look at a service may ask by a name.
+        """
+        meant = _meant(text)
+        if meant:
+            feed = "".join(f"{name}^{{commit}}\n" for name in meant).encode()
+            code, output, complaint = self._start(
+                ["cat-file", "--batch-check"], Path(repository), feed=feed
+            ).finish()
+            if code != 0:
+                raise explain(complaint, str(repository))
+            for words in map(bytes.split, output.splitlines()):
+                if len(words) == 3 and words[1] == b"commit":
+                    return words[0].decode()
+        raise UnknownCommit(
+            f"'{text[:200]}' names no commit of {repository}: an id, a branch or a tag does",
+            hint="see git log, or fetch it first: git fetch",
         )
-        if text.startswith("-") or "\0" in text:
-            raise unknown
-        question = ["rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"]
-        code, output, complaint = self._start(question, Path(repository)).finish()
-        if code == 0:
-            return output.decode().strip()
-        if "not a git repository" in complaint or "dubious ownership" in complaint:
-            raise explain(complaint, str(repository))
-        raise unknown
 
     def commit(self, repository: str | Path, text: str) -> Commit:
         """The commit that `text` names. Raises UnknownCommit."""
@@ -202,16 +228,18 @@ class Git:
     def changed_paths(self, repository: str, base: str, tree: str) -> tuple[str, ...]:
         """Paths that differ between two trees or commits, deleted ones too, in git's order.
 
-        Bytes that are no UTF-8 come as Python's surrogate escapes.
+        Bytes that are no UTF-8 come as Python's surrogate escapes. Raises OutputTooLong where they are more than
+        anybody wants to know.
         """
         mirror = self.mirror_of(repository)
-        output = GitCall(
-            ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, tree],
+        call = GitCall(
+            [*parse.PATHS_QUESTION, base, tree],
             folder=Path(repository),
             environment={**self._environment, "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(mirror.objects)},
             place=repository,
-        ).output()
-        return tuple(os.fsdecode(path) for path in output.split(b"\0") if path)
+            bounds=parse.PATHS_BOUNDS,
+        )
+        return parse.paths(call.output())
 
     def tidy(self, *, older_than: datetime) -> int:
         """Drops what dirty trees left in the mirrors and was last used before; answers with the number of files."""
@@ -248,19 +276,44 @@ class Git:
 
     def _log(self, repository: str | Path, *arguments: str) -> list[tuple[Commit, str | None]]:
         question = ["log", "-z", "--encoding=UTF-8", "--no-decorate", parse.LOG_FORMAT, *arguments, "--"]
-        return parse.commits(self._start(question, Path(repository)).output())
+        return parse.commits(self._start(question, Path(repository)).fields(parse.LONGEST_FIELD))
 
-    def _ask(self, questions: Sequence[Sequence[str]], folder: Path) -> list[bytes]:
+    def _ask(
+        self, questions: Sequence[Sequence[str]], folder: Path, bounds: Bounds = QUESTION
+    ) -> list[bytes]:
         """The answers to questions that are asked side by side; the first refusal is raised, when all have ended."""
-        calls = [self._start(question, folder) for question in questions]
-        answers = [call.finish() for call in calls]
+        calls = [self._start(question, folder, bounds=bounds) for question in questions]
+        try:
+            answers = [call.finish() for call in calls]
+        finally:
+            for call in calls:
+                call.end()
         for code, _, complaint in answers:
             if code != 0:
                 raise explain(complaint, str(folder))
         return [output for _, output, _ in answers]
 
-    def _start(self, question: Sequence[str], folder: Path) -> GitCall:
-        return GitCall(question, folder=folder, environment=self._environment, place=str(folder))
+    def _start(
+        self, question: Sequence[str], folder: Path, *, feed: bytes | None = None, bounds: Bounds = QUESTION
+    ) -> GitCall:
+        return GitCall(
+            question,
+            folder=folder,
+            environment=self._environment,
+            place=str(folder),
+            feed=feed,
+            bounds=bounds,
+        )
+
+
+def _meant(text: str) -> tuple[str, ...]:
+    """What this name may stand for, in the order in which git looks; nothing for what is no name."""
+    if _WHOLE_ID.fullmatch(text) or text == "HEAD":
+        return (text,)
+    if len(text) > _LONGEST_NAME or not text.isprintable() or not _NAME.fullmatch(text):
+        return ()
+    places = ("",) if text.startswith("refs/") else ("refs/tags/", "refs/heads/", "refs/remotes/")
+    return (*(f"{place}{text}" for place in places), *([text] if _BEGUN_ID.fullmatch(text) else []))
 
 
 def _short(ref: str) -> str:

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from headway.base.errors import DiskFull, Errored
 from headway.drivers.git.addresses import Address
-from headway.drivers.git.child import OutputTooLong, answered, once
+from headway.drivers.git.child import answered, once
+from headway.drivers.git.process import OutputTooLong
 
 
 class RemoteError(Errored):
