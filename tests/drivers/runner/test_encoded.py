@@ -128,6 +128,19 @@ def test_a_part_of_hex_is_masked_from_sixteen_characters_on(value: str, data: st
     assert masked == b"cut <" + MASK + b"> off\n"
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_last_character_is_masked_alone_on_its_line_and_a_first_one_stays(newline: str) -> None:
+    """The last one ends what is known to be the secret's; a first one is not known to begin it."""
+    text = base64.b64encode(b"correct-horse-battery").decode()
+    secret = Secret("S", "correct-horse-battery")
+
+    def masked(*lines: str) -> str:
+        return mask(newline.join(lines).encode(), [secret]).decode()
+
+    assert masked("<", text[:-1], text[-1], ">") == newline.join(["<", "[secret]", ">"])
+    assert masked("<", text[0], text[1:], ">") == newline.join(["<", text[0], "[secret]", ">"])
+
+
 ENCODERS: dict[str, Callable[[str], str]] = {
     "percent": quote,
     "percent, all": lambda text: quote(text, safe=""),
