@@ -128,6 +128,15 @@ def test_a_part_of_hex_is_masked_from_sixteen_characters_on(value: str, data: st
     assert masked == b"cut <" + MASK + b"> off\n"
 
 
+def test_what_stands_in_a_piece_several_times_is_masked_each_time() -> None:
+    secret = Secret("S", "correct-horse-battery")
+    _, base = encoded_in("correct-horse-battery", b"user:", b"!")
+    for own in (base, b"correct-horse-battery".hex()):
+        assert (
+            mask(f"<{own}> <{own[4:]}> <{own}>\n".encode(), [secret]) == b"<[secret]> <[secret]> <[secret]>\n"
+        )
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_the_last_character_is_masked_alone_on_its_line_and_a_first_one_stays(newline: str) -> None:
     """The last one ends what is known to be the secret's; a first one is not known to begin it."""
