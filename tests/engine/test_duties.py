@@ -130,7 +130,7 @@ async def test_a_loop_whose_every_tick_fails_is_in_trouble_until_one_does_not() 
     duty = duties.add("janitor", tick, every=0.001)
     duty.pause = 0.001
     await asyncio.wait_for(duties.keep_doing(duty), 30)
-    sentence = "the loop janitor failed {} times in a row; the server's log says why"
+    sentence = "the loop 'janitor' failed {} times in a row; the server's log says why"
     # Twice may be a restart of the database.
     assert told == [[], [], [], [sentence.format(3)], [sentence.format(4)], []]
 
@@ -150,4 +150,4 @@ async def test_a_fault_that_nobody_expected_is_a_trouble_from_the_first_failed_t
     duty = duties.add("intake", tick, every=0.001)
     duty.pause = 0.001
     await asyncio.wait_for(duties.keep_doing(duty), 30)
-    assert told == [[], ["the loop intake failed once; the server's log says why"], []]
+    assert told == [[], ["the loop 'intake' failed once; the server's log says why"], []]

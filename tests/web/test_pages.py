@@ -231,7 +231,7 @@ async def test_the_bar_says_loudly_what_is_wrong(server: Any, browser: Browser) 
     server.tools.clock.instant = server.now().replace(hour=13)
     server.warnings["disk"] = "only 3 MiB are free where /data lies"
     page = await browser.get("/deployments")
-    assert "the loop runs has not looked for 3600 s" in page
+    assert "the loop &#39;runs&#39; has not looked for 3600 s" in page
     assert '<div class="banner" role="alert">only 3 MiB are free' in page
     assert "all quiet" not in page
 

@@ -55,3 +55,20 @@ def test_a_link_keeps_what_else_was_chosen_and_leaves_out_what_says_nothing() ->
         == "/audit?actor=ada&subject=a+b"
     )
     assert link("/audit", {}, before=None) == "/audit"
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("short", 10, "short"),
+        ("exactly-10", 10, "exactly-10"),
+        ("headway deploy --release rel-26275cb602b3", 33, "headway deploy --release…"),
+        ("a" * 40, 10, "aaaaaaaaa…"),
+        ("a " + "b" * 40, 10, "a bbbbbbb…"),
+    ],
+)
+def test_what_is_cut_says_that_it_goes_on_and_ends_with_a_whole_word(
+    text: str, length: int, shown: str
+) -> None:
+    assert words.cut(text, length) == shown
+    assert len(shown) <= length

@@ -49,6 +49,7 @@ class StalledWatch:
                 f"moved for {_minutes(one.silent)} ({_minutes(one.patience)} is the most that one of its steps may take)",
                 public="a deployment has not moved for longer than its timeout",
                 href=f"/services/{one.deployment.service}/deployments/{one.deployment.number}",
+                hint="See on its page which host it waits for. It goes on by itself as soon as it can; else take it back there.",
             )
             for one in self.found
         ]

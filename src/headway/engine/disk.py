@@ -134,7 +134,8 @@ class DiskWatch:
         why = (
             "the disk of its data is full" if self.state.total else "the disk of its data cannot be looked at"
         )
-        return [Trouble(why, public=f"{why}: no new run begins")]
+        hint = "No new run begins, what is under way goes on. Make room: what takes how much stands below."
+        return [Trouble(why, public=f"{why}: no new run begins", hint=hint)]
 
     async def sizes(self, database: Database, now: datetime) -> Sizes:
         """What takes how much: measured in a thread, at most every five minutes and for five seconds."""

@@ -96,13 +96,15 @@ class Duties:
     def troubles(self, now: datetime) -> list[Trouble]:
         """Of each loop that is behind its time, and of each whose every tick fails."""
         late = self.late(now).items()
-        said = [f"the loop {name} has not looked for {time.total_seconds():.0f} s" for name, time in late]
-        found = [Trouble(sentence, public=sentence) for sentence in said]
+        said = [f"the loop '{name}' has not looked for {time.total_seconds():.0f} s" for name, time in late]
+        hint = "It has to come back by itself; if it does not, the server's log says what it waits for. Nothing is lost."
+        found = [Trouble(sentence, public=sentence, hint=hint) for sentence in said]
         for duty in self._duties.values():
             if duty.failures >= _FAILING or (duty.failures and duty.is_own):
                 often = f"{duty.failures} times in a row" if duty.failures > 1 else "once"
-                sentence = f"the loop {duty.name} failed {often}"
-                found.append(Trouble(sentence, public=f"{sentence}; the server's log says why"))
+                sentence = f"the loop '{duty.name}' failed {often}"
+                hint = f"{duty.fault[:300]}. It is tried again; nothing is lost. The server's log says more."
+                found.append(Trouble(sentence, public=f"{sentence}; the server's log says why", hint=hint))
         return found
 
     def looked_at(self) -> datetime | None:

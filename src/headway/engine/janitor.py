@@ -150,7 +150,10 @@ class Janitor:
         """Of each chore that fails every time, or by a fault of Headway itself. The server does its work all the same,
         so only people are told."""
         return [
-            Trouble(f"housekeeping: {chore.name} failed {_often(chore.failures)}: {chore.fault}")
+            Trouble(
+                f"housekeeping: {chore.name} failed {_often(chore.failures)}: {chore.fault}",
+                hint="Runs and deployments go on without it; it is tried again. The server's log says more.",
+            )
             for chore in self.chores
             if chore.failures >= _FAILING or (chore.failures and chore.is_own)
         ]

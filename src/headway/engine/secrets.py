@@ -259,7 +259,7 @@ def _missing(
         told = f" --environment {environment}" if environment else ""
         return SecretsMissing(
             f"{need}, which {'are' if several else 'is'} not stored here",
-            hint=f"headway secret set {names[0]} --service {service}{told}; or on the page of secrets",
+            hint=f"headway secret set {names[0]} --service {service}{told}; or Settings, Secrets",
         )
     return SecretsMissing(
         f"{need}, and no file or variable has {'them' if several else 'it'}",

@@ -33,6 +33,7 @@ def make_environment() -> Environment:
         "link": link,
     }
     environment.filters["segment"] = segment
+    environment.filters["cut"] = words.cut
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)
     return environment

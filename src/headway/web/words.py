@@ -80,3 +80,12 @@ def number(value: int) -> str:
 def count(value: int, noun: str, nouns: str = "") -> str:
     """`1 host`, `12 hosts`."""
     return f"{number(value)} {noun if value == 1 else nouns or noun + 's'}"
+
+
+def cut(text: str, length: int) -> str:
+    """At most so many characters: one that is longer ends with a whole word, if it has one, and says that it goes on."""
+    if len(text) <= length:
+        return text
+    kept = text[: length - 1]
+    head, space, _ = kept.rpartition(" ")
+    return f"{head if space and len(head) > length // 2 else kept}…"

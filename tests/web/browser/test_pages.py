@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from headway.engine.troubles import Trouble, Troubles
 from tests.support.gallery_data import HOSTILE_NAME
 from tests.web.gallery import Served, tell
 
@@ -158,6 +159,57 @@ def test_the_pages_before_the_door_keep_nobody_out(chromium: Any, typical: Galle
     page.goto(typical.address(path))
     assert violations(page) == []
     page.close()
+
+
+def test_on_a_phone_all_ways_can_be_seen(typical: Gallery, tab: Open) -> None:
+    page = tab(typical, viewport={"width": 390, "height": 740})
+    page.goto(typical.address("/queue"))
+    ways = [way.bounding_box() for way in page.locator(".ways a").all()]
+    assert len(ways) >= 8
+    assert [way for way in ways if way["x"] < 0 or way["x"] + way["width"] > 390] == []
+
+
+def test_on_a_phone_what_runs_where_comes_before_what_happened(typical: Gallery, tab: Open) -> None:
+    page = tab(typical, viewport={"width": 390, "height": 740})
+    page.goto(typical.address("/services/shop"))
+    stands = page.get_by_role("heading", name="What runs where").bounding_box()
+    assert stands["y"] < page.locator("#timeline").bounding_box()["y"]
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1440])
+def test_texts_of_one_line_keep_their_distance(overfull: Gallery, tab: Open, width: int) -> None:
+    page = tab(overfull, viewport={"width": width, "height": 740})
+    page.goto(overfull.address("/"))
+    close = page.evaluate(
+        """() => [...document.querySelectorAll(".line.one")].flatMap(line => {
+            const boxes = [...line.children].map(child => child.getBoundingClientRect());
+            return boxes.slice(1).filter((box, at) => box.top < boxes[at].bottom && box.left < boxes[at].right + 4)
+                .map(() => line.textContent);
+        })"""
+    )
+    assert close == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_several_things_that_are_wrong_take_one_line_until_they_are_asked_for(
+    typical: Gallery, tab: Open, width: int
+) -> None:
+    said = [f"housekeeping: chore {number} failed: " + "the disk is gone " * 6 for number in range(5)]
+    typical.server.troubles = Troubles(lambda now: [Trouble(sentence) for sentence in said])
+    try:
+        page = tab(typical, viewport={"width": width, "height": 740})
+        page.goto(typical.address("/deployments"))
+        assert page.locator("#search").bounding_box()["width"] > 200
+        summary = page.locator("#world summary")
+        assert "5 things are wrong" in summary.inner_text()
+        assert summary.bounding_box()["height"] < 40
+        summary.click()
+        rows = [row.bounding_box() for row in page.locator("#world .wrong li").all()]
+        assert len(rows) == 5
+        assert all(row["x"] >= 0 and row["x"] + row["width"] <= width for row in rows)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        typical.server.troubles = Troubles(typical.server.duties.troubles)
 
 
 @pytest.mark.parametrize("width", [360, pytest.param(1440, marks=pytest.mark.slow)])

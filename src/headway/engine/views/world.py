@@ -36,6 +36,15 @@ class World:
     warnings: tuple[str, ...]
 
     @property
+    def wrong(self) -> tuple[Part, ...]:
+        """What somebody has to look at."""
+        return tuple(part for part in self.parts if part.tone == "loud")
+
+    @property
+    def others(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.tone != "loud")
+
+    @property
     def is_quiet(self) -> bool:
         return not self.parts and not self.warnings
 
