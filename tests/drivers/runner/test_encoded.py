@@ -138,8 +138,8 @@ def test_what_stands_in_a_piece_several_times_is_masked_each_time() -> None:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_the_last_character_is_masked_alone_on_its_line_and_a_first_one_stays(newline: str) -> None:
-    """The last one ends what is known to be the secret's; a first one is not known to begin it."""
+def test_of_characters_alone_on_a_line_the_last_is_masked(newline: str) -> None:
+    """It ends what is known to be the secret's; a first one is not known to begin it."""
     text = base64.b64encode(b"correct-horse-battery").decode()
     secret = Secret("S", "correct-horse-battery")
 
@@ -148,6 +148,11 @@ def test_the_last_character_is_masked_alone_on_its_line_and_a_first_one_stays(ne
 
     assert masked("<", text[:-1], text[-1], ">") == newline.join(["<", "[secret]", ">"])
     assert masked("<", text[0], text[1:], ">") == newline.join(["<", text[0], "[secret]", ">"])
+    # Nor is one that stands alone in between, or where it was cut off: any letter may stand on a line by chance.
+    assert masked("<", text[:9], text[9], text[10:], ">") == newline.join(
+        ["<", "[secret]", text[9], "[secret]", ">"]
+    )
+    assert masked("<", text[:9], text[9], ">") == newline.join(["<", "[secret]", text[9], ">"])
 
 
 ENCODERS: dict[str, Callable[[str], str]] = {
