@@ -41,7 +41,7 @@ def test_a_good_run_shows_each_job_and_what_to_do_next(sqlite_terminal: Terminal
     )
     assert re.search(r"build +\| ==> succeeded \(\d", answer.text)
     assert re.search(
-        r"run 1 of shop succeeded in .*: 3 succeeded\nrelease rel-\w{12}\n  next: headway deploy production",
+        r"run 1 of shop succeeded in .*: 3 succeeded\nrelease rel-\w{32}\n  next: headway deploy production",
         answer.text,
     )
     assert answer.complaint.startswith("run 1 of shop (main@")

@@ -8,7 +8,7 @@ import pytest
 
 from headway.domain.contract import DeployKind, DeploySpec
 from headway.domain.deployment import DeploymentState
-from headway.domain.release import Artifact, Release
+from headway.domain.release import Artifact, Release, release_id
 from headway.domain.run import Run
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactGone, ArtifactStore
@@ -30,7 +30,6 @@ from headway.engine.releases import (
     hold_release,
     list_releases,
     name_files,
-    release_id,
     store_release,
 )
 from headway.store.database import Database
@@ -68,7 +67,7 @@ def test_the_id_follows_from_the_content() -> None:
     made = release_id("shop", "a" * 40, [ONE, TWO])
     assert made == release_id("shop", "a" * 40, [TWO, ONE])
     assert made.startswith("rel-")
-    assert len(made) == 16
+    assert len(made) == 36
     others = [
         release_id("mail", "a" * 40, [ONE, TWO]),
         release_id("shop", "b" * 40, [ONE, TWO]),
@@ -81,7 +80,7 @@ def test_the_id_follows_from_the_content() -> None:
 
 
 def test_the_id_never_changes_between_versions() -> None:
-    assert release_id("shop", "a" * 40, [ONE]) == "rel-5fe40cee0fcc"
+    assert release_id("shop", "a" * 40, [ONE]) == "rel-5fe40cee0fcc21458e09970ecb7ff75a"
 
 
 @pytest.mark.parametrize(

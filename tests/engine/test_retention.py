@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from headway.base.errors import WrongUse
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
-from headway.domain.release import Artifact, Release
+from headway.domain.release import Artifact, Release, release_id
 from headway.domain.run import Job, Run
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.leftovers import Leftover
-from headway.engine.releases import release_id, store_release
+from headway.engine.releases import store_release
 from headway.engine.retention import (
     Aged,
     Rules,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from headway.domain.release import release_id
 from headway.domain.states import State
 from headway.drivers.git import NoCommits
 from headway.engine.runs import (
@@ -19,6 +20,7 @@ from headway.engine.runs import (
 from headway.engine.secrets import SecretsMissing
 from headway.store import job_results
 from headway.store.releases import releases_of_commit
+from headway.store.runs import run_by_id
 from tests.support.workshop import Workshop
 
 ROAD = """
@@ -75,6 +77,33 @@ async def test_a_commit_goes_all_the_way_to_a_release(workshop: Workshop):
         ("dist/shop.txt", False),
     ]
     assert not list(workshop.settings.jobs.iterdir()), "working copies are removed"
+
+
+async def test_a_run_whose_release_id_stands_for_other_files_fails_and_says_so(
+    workshop: Workshop, monkeypatch
+):
+    workshop.write(ROAD)
+    monkeypatch.setattr("headway.engine.releases.release_id", lambda *content: "rel-same")
+    first = await workshop.run()
+    assert (first.run.state, first.run.release) == (State.SUCCEEDED, "rel-same")
+    commit = workshop.write(ROAD.replace("> dist/shop.txt", "> dist/shop.txt; echo more >> dist/shop.txt"))
+    ended = await workshop.run()
+    assert (ended.run.state, ended.run.release) == (State.FAILED, None)
+    assert "no release: rel-same is stored with another content" in ended.run.reason
+    assert ended.tools.database.read(lambda tx: run_by_id(tx, ended.run.id)) == ended.run
+    assert ended.tools.database.read(lambda tx: releases_of_commit(tx, "shop", commit)) == []
+
+
+async def test_a_run_of_what_stands_under_a_short_id_is_of_that_release(workshop: Workshop, monkeypatch):
+    workshop.write(ROAD)
+    with monkeypatch.context() as before:
+        before.setattr("headway.engine.releases.release_id", lambda *content: release_id(*content)[:16])
+        first = await workshop.run()
+    assert first.run.release is not None
+    assert len(first.run.release) == 16
+    again = await workshop.run()
+    assert again.run.number == 2
+    assert again.run.release == first.run.release
 
 
 async def test_steps_tell_their_times_and_their_places_in_the_log(workshop: Workshop):

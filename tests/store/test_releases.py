@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from headway.domain.release import Artifact, Release
+import pytest
+
+from headway.domain.release import Artifact, Release, release_id
 from headway.store.database import Database
+from headway.store.errors import ReleaseDiffers
 from headway.store.releases import (
     get_release,
     mark_removed,
@@ -97,3 +100,39 @@ def test_the_list_is_newest_first_and_leaves_out_what_is_gone(database: Database
     found = database.read(lambda tx: releases_of(tx, "shop", limit=3))
     assert [release.id[-1] for release in found] == ["4", "2", "1"]
     assert all(release.artifacts == RELEASE.artifacts for release in found)
+
+
+# What the id promises
+
+
+def test_an_id_that_holds_other_content_is_refused_and_nothing_of_it_is_written(database: Database) -> None:
+    put(database, RELEASE)
+    others = [
+        replace(RELEASE, artifacts=(replace(RELEASE.artifacts[0], sha256="3" * 64), RELEASE.artifacts[1])),
+        replace(RELEASE, artifacts=(*RELEASE.artifacts, Artifact("dist/c", "3" * 64, 1))),
+        replace(RELEASE, artifacts=()),
+        replace(RELEASE, artifacts=(replace(RELEASE.artifacts[0], executable=True), RELEASE.artifacts[1])),
+        replace(RELEASE, commit="b" * 40),
+        replace(RELEASE, service="mail"),
+    ]
+    for other in others:
+        with pytest.raises(ReleaseDiffers, match=f"{RELEASE.id} is stored with another content"):
+            put(database, other, NOW + DAY)
+    assert database.read(lambda tx: get_release(tx, RELEASE.id)) == RELEASE
+
+
+def test_a_short_id_of_before_stays_the_id_of_its_content(database: Database) -> None:
+    whole = replace(RELEASE, id=release_id(RELEASE.service, RELEASE.commit, RELEASE.artifacts))
+    stored = put(database, replace(whole, id=whole.id[:16]))
+    assert put(database, whole, NOW + DAY) == stored
+    assert database.read(lambda tx: get_release(tx, whole.id)) is None
+
+
+def test_a_short_id_of_another_content_takes_no_new_release_in(database: Database) -> None:
+    whole = replace(RELEASE, id=release_id(RELEASE.service, RELEASE.commit, RELEASE.artifacts))
+    stored = put(database, replace(whole, id=whole.id[:16], artifacts=()))
+    assert put(database, whole) == whole
+    # Each is found by its whole id, though one is the other's beginning.
+    assert database.read(lambda tx: releases_by_prefix(tx, "shop", stored.id)) == [stored]
+    assert database.read(lambda tx: releases_by_prefix(tx, "shop", whole.id)) == [whole]
+    assert len(database.read(lambda tx: releases_by_prefix(tx, "shop", whole.id[:9]))) == 2

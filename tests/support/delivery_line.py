@@ -13,15 +13,14 @@ from headway.domain.deployment import Deployment, DeploymentState
 from headway.domain.intake import ForgeKind, Repository
 from headway.domain.org import Org, OrgPerson, Team
 from headway.domain.people import Actor, Person, Role
-from headway.domain.release import Release
+from headway.domain.release import Release, release_id
 from headway.domain.request import Request
-from headway.domain.run import Run, Trigger, TriggerEvent
+from headway.domain.run import Job, Run, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git
 from headway.engine.deployments_duty import DeploymentsDuty
 from headway.engine.release_projects import ReleaseProjects
-from headway.engine.releases import release_id
 from headway.engine.request_gate import team_of
 from headway.engine.request_tools import RequestTools
 from headway.engine.requests import Requests
@@ -30,6 +29,8 @@ from headway.store import deployments, people, repositories, requests, runs
 from headway.store.commits import add_commit
 from headway.store.counters import next_number
 from headway.store.database import Database, Transaction
+from headway.store.job_results import put_artifacts
+from headway.store.jobs import add_jobs
 from headway.store.releases import put_release
 from tests.support.deploying import archive
 from tests.support.repositories import ENVIRONMENT
@@ -232,6 +233,8 @@ class Line:
 
         def work(tx: Transaction) -> Release:
             runs.add_run(tx, replace(run, number=next_number(tx, "shop", "run")), plan="{}", token=1)
+            add_jobs(tx, [_build(run)])
+            put_artifacts(tx, _build(run).id, made.artifacts)
             stored = put_release(tx, made, now=now)
             runs.note_release(tx, run.id, made.id)
             add_commit(tx, str(self.bare), found)
@@ -269,3 +272,21 @@ class Line:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError([(one.environment, one.state, one.reason) for one in self.asked()])
+
+
+def _build(run: Run) -> Job:
+    """The job that made the run's release."""
+    return Job(
+        id=f"{run.id}-build",
+        run=run.id,
+        name="build",
+        definition="build",
+        matrix={},
+        needs=(),
+        state=State.SUCCEEDED,
+        reason="",
+        attempt=1,
+        allow_failure=False,
+        queued_at=run.created_at,
+        finished_at=run.created_at,
+    )

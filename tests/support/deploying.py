@@ -11,7 +11,7 @@ from pathlib import Path
 from headway.base.clock import SystemClock
 from headway.domain.contract import Contract
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
-from headway.domain.release import Release
+from headway.domain.release import Release, release_id
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git
 from headway.drivers.ssh.connections import Connections
@@ -19,7 +19,6 @@ from headway.engine.deployment_drive import Watcher
 from headway.engine.deployment_hold import World
 from headway.engine.deployments import Deployments
 from headway.engine.projects import Project
-from headway.engine.releases import release_id
 from headway.engine.settings import Settings
 from headway.store.database import Database
 from headway.store.releases import put_release

@@ -31,6 +31,7 @@ from headway.store.counters import next_number
 from headway.store.database import Transaction
 from headway.store.deployment_commits import record_commits
 from headway.store.deployments import insert_deployment, last_succeeded, save_step
+from headway.store.job_results import put_artifacts
 from headway.store.jobs import add_jobs
 from headway.store.people import add_person
 from headway.store.releases import put_release
@@ -158,7 +159,7 @@ class Teller:
     def release(self, run: Run) -> Release:
         at = run.finished_at or run.created_at
         release = Release(
-            id=f"rel-{sha_of(run.id)[:12]}",
+            id=f"rel-{sha_of(run.id)[:32]}",
             service=self.service,
             repository=self.repository,
             commit=run.commit,
@@ -170,6 +171,7 @@ class Teller:
             created_by="headway",
             run=run.id,
         )
+        put_artifacts(self.tx, f"{run.id}-build", release.artifacts)
         put_release(self.tx, release, now=at)
         self.tx.execute("UPDATE runs SET release_id = :release WHERE id = :id", release=release.id, id=run.id)
         self.made.append(release)

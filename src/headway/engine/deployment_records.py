@@ -19,13 +19,13 @@ from headway.domain.commit import Commit
 from headway.domain.contract import EnvironmentSpec
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.people import Actor
-from headway.domain.release import Release
+from headway.domain.release import Release, release_id
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.audit import record as record_audit
 from headway.engine.deployment_news import tell_deployment
 from headway.engine.deployment_standing import live_deployment
 from headway.engine.permissions import Action, require
-from headway.engine.releases import add_release, choose_release, release_id
+from headway.engine.releases import add_release, choose_release
 from headway.engine.reports import find_changes, record_changes
 from headway.engine.request_gate import team_of
 from headway.engine.request_releases import UnknownService, repository_place

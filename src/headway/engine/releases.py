@@ -9,8 +9,6 @@ ReleaseError             2
 └── ArtifactNotThere     2   a file that was named, or the contract's artifact, is not there
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +21,7 @@ from headway.base.errors import WrongUse
 from headway.deploy.choice import Candidate, preferred
 from headway.domain.commit import Commit
 from headway.domain.contract import DeploySpec
-from headway.domain.release import Artifact, Release
+from headway.domain.release import DIGITS, PREFIX, Artifact, Release, release_id
 from headway.domain.run import Run
 from headway.drivers.artifacts import ArtifactGone, ArtifactStore
 from headway.drivers.git import Git, UnknownCommit
@@ -35,7 +33,6 @@ from headway.store.database import Database, Transaction
 from headway.store.deployments import environments_of, succeeded_of_commit
 from headway.store.runs import run_by_id
 
-PREFIX = "rel-"
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 
 
@@ -65,13 +62,6 @@ class ReleaseGone(ReleaseError):
 
 class ArtifactNotThere(ReleaseError):
     pass
-
-
-def release_id(service: str, commit: str, artifacts: Sequence[Artifact]) -> str:
-    """The id that follows from the content: the same service, commit and artifacts give the same one anywhere."""
-    listed = sorted([artifact.path, artifact.sha256, artifact.executable] for artifact in artifacts)
-    content = json.dumps([service, commit, listed], separators=(",", ":"))
-    return PREFIX + hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def artifacts_for_release(deploy: DeploySpec | None, made: Sequence[Artifact]) -> tuple[Artifact, ...] | None:
@@ -111,7 +101,7 @@ def store_release(tx: Transaction, store: ArtifactStore, release: Release, *, no
     """Within the caller's transaction, so that a run and its release end together. May be called again.
 
     Renews the artifacts first: a retention that looked before this transaction commits leaves them alone.
-    Raises ArtifactGone.
+    Raises ArtifactGone, ReleaseDiffers.
     """
     store.renew(release.artifacts)
     return rows.put_release(tx, release, now=now)
@@ -139,8 +129,8 @@ def add_release(
 ) -> Release:
     """A release of what another system built: `files` are the artifacts by their paths.
 
-    `commit` is anything that git takes for one. `also` is done in the same transaction. Raises UnknownCommit, ArtifactNotThere, DiskFull and the errors
-    of the artifact store.
+    `commit` is anything that git takes for one. `also` is done in the same transaction. Raises UnknownCommit, ArtifactNotThere, ReleaseDiffers, DiskFull
+    and the errors of the artifact store.
     """
     found = Git(settings.environment, settings.mirrors).commit(repository, commit)
     for path, file in files.items():
@@ -270,7 +260,7 @@ def _gone(release: Release, removed_at: datetime) -> ReleaseGone:
 
 
 def _by_id(database: Database, service: str, text: str) -> Release | None:
-    if not (text.startswith(PREFIX) or (_HEX.fullmatch(text) and len(text) <= 12)):
+    if not (text.startswith(PREFIX) or (_HEX.fullmatch(text) and len(text) <= DIGITS)):
         return None
     prefix = text if text.startswith(PREFIX) else PREFIX + text
     found = database.read(lambda tx: rows.releases_by_prefix(tx, service, prefix))

@@ -342,14 +342,7 @@ class Drive:
         ):
             turn.note_unreleased()
         turn.finish(state, reason, release, self._tools.artifacts)
-        self._run = replace(
-            self._run,
-            state=state,
-            reason=reason,
-            finished_at=now,
-            due_at=None,
-            release=release.id if release else None,
-        )
+        self._run = replace(self._run, state=state, reason=reason, finished_at=now, due_at=None)
 
     async def _store(self, turn: Turn) -> None:
         def work(tx: Transaction) -> None:
@@ -357,12 +350,13 @@ class Drive:
             if not turn.store(tx):
                 raise self._tenure.taken_over()
             if self._observer is not None:
-                self._observer.changed(tx, run, touched, turn.now, run_changed=run != self._told)
+                stored = turn.as_stored(run)
+                self._observer.changed(tx, stored, touched, turn.now, run_changed=stored != self._told)
 
         run, touched = self._run, [self._jobs[name] for name in sorted(self._touched)]
         await self._tools.database.perform(work)
         self._touched.clear()
-        self._told = run
+        self._run = self._told = turn.as_stored(run)
 
     def _follow(self, job: Job, stored: "asyncio.Future[None] | None", steps: Sequence[Step] = ()) -> None:
         """Carry out the job's attempt; without `stored` it was begun by an owner before us."""

@@ -1,6 +1,7 @@
 """What one turn of a run's loop stores: collected while it decides, written in one transaction, acted on afterwards."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from headway.engine.run_job import Outcome
 from headway.engine.runs import KIND
 from headway.store import job_results, jobs, owners, runs
 from headway.store.database import Transaction
+from headway.store.errors import ReleaseDiffers
 
 Write = Callable[[Transaction], bool]
 
@@ -25,6 +27,7 @@ class Turn:
         self._token = token
         self.now = now
         self._writes: list[Write] = []
+        self._end: tuple[State, str, str | None] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -33,6 +36,13 @@ class Turn:
     def store(self, tx: Transaction) -> bool:
         """False: the run is not ours any more; then the caller has to see that nothing of this stays."""
         return all(write(tx) for write in self._writes)
+
+    def as_stored(self, run: Run) -> Run:
+        """The run as this turn has stored it: only there was known which release it made."""
+        if self._end is None:
+            return run
+        state, reason, release = self._end
+        return replace(run, state=state, reason=reason, release=release)
 
     def ask_to_cancel(self, reason: str) -> None:
         self._also(lambda tx: runs.ask_to_cancel(tx, self._run_id, reason))
@@ -97,18 +107,25 @@ class Turn:
         self._also(lambda tx: runs.note_unreleased(tx, self._run_id))
 
     def finish(self, state: State, reason: str, release: Release | None, store: ArtifactStore) -> None:
-        """The run's end, its release, and our claim given back: all or nothing."""
-        if release is not None:
-            self._also(
-                lambda tx: runs.note_release(
-                    tx, self._run_id, store_release(tx, store, release, now=self.now).id
-                )
-            )
-        self._writes.append(
-            lambda tx: runs.finish_run(
-                tx, self._run_id, self._token, state=state, reason=reason, now=self.now
-            )
-        )
+        """The run's end, its release, and our claim given back: all or nothing.
+
+        A release whose id stands for another content is no release of this run, and the run has failed.
+        """
+
+        def end(tx: Transaction) -> bool:
+            self._end = (state, reason, None)
+            if release is not None:
+                try:
+                    made = store_release(tx, store, release, now=self.now)
+                except ReleaseDiffers as error:
+                    self._end = (State.FAILED, f"no release: {error.message}", None)
+                else:
+                    runs.note_release(tx, self._run_id, made.id)
+                    self._end = (state, reason, made.id)
+            ended, why, _ = self._end
+            return runs.finish_run(tx, self._run_id, self._token, state=ended, reason=why, now=self.now)
+
+        self._writes.append(end)
         self._also(lambda tx: owners.release(tx, KIND, self._run_id, self._token))
 
     def _also(self, write: Callable[[Transaction], object]) -> None:

@@ -8,6 +8,7 @@ DatabaseUnavailable  3    it cannot be reached, opened, read or written
 ├── DatabaseBusy     3    another process kept it locked longer than we wait
 └── DatabaseDamaged  3    the file is not a whole database
 DiskFull             3    there is no room left (of base.errors, so that a full disk is one error wherever it is met)
+ReleaseDiffers       2    a release's id stands for another content
 Duplicate            3    a unique index said no: the row is there already (callers may catch it)
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "DriverMissing",
     "Duplicate",
     "NoDatabase",
+    "ReleaseDiffers",
     "TryAgain",
 ]
 
@@ -57,6 +59,10 @@ class DatabaseBusy(DatabaseUnavailable):
 
 
 class DatabaseDamaged(DatabaseUnavailable):
+    pass
+
+
+class ReleaseDiffers(WrongUse):
     pass
 
 

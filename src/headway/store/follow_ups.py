@@ -57,10 +57,26 @@ def unfollowed_runs(tx: Transaction, *, limit: int = 50) -> list[Making]:
 
 
 def runs_that_made(tx: Transaction, release: str, *, limit: int = 20) -> list[Making]:
-    """Every green run that made this content, the newest first: one commit may stand on several branches."""
+    """Every green run that made this content, the newest first: one commit may stand on several branches.
+
+    An id is a short name. What proves that a run made the release is that its jobs made each of its files, of the same
+    commit, by the whole SHA-256.
+    """
     rows = tx.all(
         """
-        SELECT * FROM runs WHERE release_id = :release AND state = 'succeeded'
+        SELECT * FROM runs
+        WHERE release_id = :release AND state = 'succeeded'
+            AND EXISTS (
+                SELECT 1 FROM releases
+                WHERE id = :release AND service = runs.service AND commit_sha = runs.commit_sha
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM release_artifacts wanted WHERE wanted.release_id = :release AND NOT EXISTS (
+                    SELECT 1 FROM jobs JOIN job_artifacts made ON made.job = jobs.id
+                    WHERE jobs.run = runs.id AND made.path = wanted.path AND made.sha256 = wanted.sha256
+                        AND made.executable = wanted.executable
+                )
+            )
         ORDER BY created_at DESC, id DESC LIMIT :limit
         """,
         release=release,

@@ -1,25 +1,43 @@
 """Releases and their artifacts. A release's content never changes; retention only marks it as removed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.release import Artifact, Release
 from headway.store.bulk import insert_rows
 from headway.store.database import Row, Transaction
+from headway.store.errors import ReleaseDiffers
 
 
 def put_release(tx: Transaction, release: Release, *, now: datetime) -> Release:
     """Store it; the same content again is the release that stands, renewed, or brought back when it was removed.
 
-    Answers with the release as it is stored: who made it first, and when, stays.
+    Answers with the release as it is stored: who made it first, and when, stays, and so does a short id of before.
+    Raises ReleaseDiffers, before anything is written: its id stands for another content.
     """
-    row = tx.one(
+    known = _standing(tx, release)
+    if known is None and _insert(tx, release, now):
+        return get_release(tx, release.id) or release
+    if known is None:
+        known = _standing(tx, release)  # another process was first
+        assert known is not None
+    tx.execute(
+        "UPDATE releases SET renewed_at = :now, removed_at = NULL WHERE id = :id",
+        id=known.id,
+        now=to_milliseconds(now),
+    )
+    return replace(known, removed_at=None)
+
+
+def _insert(tx: Transaction, release: Release, now: datetime) -> bool:
+    """False when the id is there."""
+    is_new = tx.execute(
         """
         INSERT INTO releases (id, service, repository, commit_sha, created_at, created_by, run, renewed_at)
         VALUES (:id, :service, :repository, :commit_sha, :created_at, :created_by, :run, :now)
-        ON CONFLICT (id) DO UPDATE SET renewed_at = :now, removed_at = NULL
-        RETURNING *
+        ON CONFLICT (id) DO NOTHING
         """,
         id=release.id,
         service=release.service,
@@ -30,23 +48,41 @@ def put_release(tx: Transaction, release: Release, *, now: datetime) -> Release:
         run=release.run,
         now=to_milliseconds(now),
     )
-    assert row is not None
-    insert_rows(
-        tx,
-        "release_artifacts",
-        [
-            {
-                "release_id": release.id,
-                "path": artifact.path,
-                "sha256": artifact.sha256,
-                "size": artifact.size,
-                "executable": artifact.executable,
-            }
-            for artifact in release.artifacts
-        ],
-        end="ON CONFLICT (release_id, path) DO NOTHING",
-    )
-    return _with_artifacts(tx, [row])[0]
+    if is_new:
+        insert_rows(
+            tx,
+            "release_artifacts",
+            [
+                {
+                    "release_id": release.id,
+                    "path": artifact.path,
+                    "sha256": artifact.sha256,
+                    "size": artifact.size,
+                    "executable": artifact.executable,
+                }
+                for artifact in release.artifacts
+            ],
+        )
+    return bool(is_new)
+
+
+def _standing(tx: Transaction, release: Release) -> Release | None:
+    """What is stored of the same content. Raises ReleaseDiffers."""
+    for id in release.ids:
+        known = get_release(tx, id)
+        if known is not None and known.content == release.content:
+            return known
+        if known is not None and id == release.id:
+            raise ReleaseDiffers(
+                f"{id} is stored with another content: {_told(known)}, not {_told(release)}",
+                hint="build it anew, so that its files differ; who made the stored one is worth a look",
+            )
+    return None
+
+
+def _told(release: Release) -> str:
+    files = ", ".join(f"{one.path} (SHA-256 {one.sha256[:16]}…)" for one in release.artifacts[:3])
+    return f"{release.service}, commit {release.commit[:12]}, {files or 'no files'}"
 
 
 def get_release(tx: Transaction, release_id: str) -> Release | None:
@@ -56,7 +92,10 @@ def get_release(tx: Transaction, release_id: str) -> Release | None:
 
 
 def releases_by_prefix(tx: Transaction, service: str, prefix: str) -> list[Release]:
-    """Those whose id begins with `prefix`, also removed ones, newest first."""
+    """Those whose id begins with `prefix`, also removed ones, newest first; a whole id means that one alone."""
+    whole = get_release(tx, prefix)
+    if whole is not None and whole.service == service:
+        return [whole]
     rows = tx.all(
         """
         SELECT * FROM releases WHERE service = :service AND SUBSTR(id, 1, :length) = :prefix

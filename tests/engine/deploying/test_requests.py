@@ -336,6 +336,23 @@ async def test_a_floor_may_let_only_what_this_server_built_pass(line: Line) -> N
         await ask(EVE, service="shop", environment="staging", release=uploaded.id)
 
 
+async def test_a_run_has_built_a_release_only_if_it_made_each_of_its_bytes(line: Line) -> None:
+    """An id is a short name: where two contents share one, the run's is not the one that was uploaded."""
+    line.org = replace(ORG, floors=(Floor("ours", built_here=True),))
+    ask = line.requests.request_deployment
+    for version, column, value in (
+        ("one", "sha256", "f" * 64),
+        ("two", "path", "b.tar.gz"),
+        ("three", "executable", 1),
+    ):
+        release = line.green(version)
+        assert (await ask(EVE, service="shop", environment="staging", release=release.id)).obstacles == ()
+        change = f"UPDATE release_artifacts SET {column} = :value WHERE release_id = :id"
+        line.database.transact(partial(Transaction.execute, sql=change, value=value, id=release.id))
+        with pytest.raises(GateRefused, match="another system built it"):
+            await ask(EVE, service="shop", environment="staging", release=release.id)
+
+
 async def test_withdrawn(line: Line) -> None:
     release = line.green("one")
     made = await line.requests.request_deployment(
