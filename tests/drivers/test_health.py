@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from headway.base.errors import WrongUse
+from headway.base.secret import Secret
 from headway.domain.contract import Expect, HealthKind
 from headway.drivers import health
 from headway.drivers.health import probe
 from headway.drivers.ssh.connections import Connections
+from headway.drivers.ssh.framing import Reply
 from headway.drivers.ssh.session import HostSession
 from tests.support.servers import saying, serving
 from tests.support.sshd import Sshd, free_port, needs_sshd, sshd
@@ -263,3 +265,39 @@ class TestThroughTheHost:
     async def test_commands(self, session: HostSession, script: str, good: bool, why: str) -> None:
         assert await probe(HealthKind.COMMAND, script, session, 0.4) == (good, why)
         assert (await session.call("echo on", timeout=60)).text == "on\n"
+
+
+class _Says:
+    """A host whose command prints this."""
+
+    def __init__(self, output: bytes) -> None:
+        self.output = output
+
+    async def open_tcp(self, host: str, port: int) -> tuple[health.Reader, health.Writer]:
+        raise NotImplementedError
+
+    async def call(self, script: str, *, timeout: float, limit: int = 0) -> Reply:
+        return Reply(1, self.output)
+
+
+@pytest.mark.parametrize("before", [0, 84, 100, 115, 119, 470, 8185])
+async def test_no_part_of_a_secret_is_told_of_an_answer_wherever_it_is_cut(before: int) -> None:
+    value = "kJ8vQ2mX7pL4wZ9tR3nB6yF1sD5gH0cA"
+    secrets, said = (Secret("TOKEN", value),), f"{'0' * before}{value} tail".encode()
+    told = [await probe(HealthKind.COMMAND, "x", _Says(said), 3, secrets=secrets)]
+    answers = [
+        response("500 Oops", said),
+        b"HTTP/1.1 500 Oops\r\n\r\n" + said,
+        b"HTTP/1.1 500 Oops\r\nContent-Length: 100000\r\n\r\n" + said[: before + 30],
+        said,
+        response("200 OK", more=f"X-Release: {said.decode()}\r\n"),
+    ]
+    for answer in answers:
+        async with serving(saying(answer)) as port:
+            expect = Expect(header=(("x-release", "other"),)) if answer is answers[-1] else Expect()
+            told.append(
+                await probe(HealthKind.HTTP, f"http://127.0.0.1:{port}/", None, 3, expect, secrets=secrets)
+            )
+            told.append(await probe(HealthKind.TCP, f"127.0.0.1:{port}", None, 3, secrets=secrets))
+    for _, line in told:
+        assert not any(value[at : at + 4] in line for at in range(len(value) - 3)), line

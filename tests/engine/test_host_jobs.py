@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from headway.base.secret import Secret
 from headway.domain.deployment import Command, DeploymentStep
-from headway.domain.job import JobResult, StepMark
+from headway.domain.job import JobResult, LogCut, StepMark
 from headway.domain.states import State
 from headway.engine.host_jobs import _Taker
 from tests.support.clocks import HandClock
@@ -15,9 +16,9 @@ COMMANDS = (
 )
 
 
-def taker(clock: HandClock) -> _Taker:
+def taker(clock: HandClock, secrets: tuple[Secret, ...] = ()) -> _Taker:
     row = DeploymentStep("dep-1", "web1", "", 1, State.RUNNING, None, NOW, None)
-    return _Taker(row, COMMANDS, (), clock)
+    return _Taker(row, COMMANDS, secrets, clock)
 
 
 def test_a_step_that_hangs_is_named_with_the_limit_that_it_passed() -> None:
@@ -46,3 +47,22 @@ def test_what_ends_a_job_by_itself_is_told_with_the_step_at_hand() -> None:
     late = JobResult(State.FAILED, "timeout after 11m in step 1", (), None)
     found.take([], late)
     assert found.end(late).reason == "timeout after 11m in drain"
+
+
+def test_of_a_long_output_no_part_of_a_secret_is_kept() -> None:
+    value = "".join(f"{number:04x}" for number in range(175))
+    found = taker(HandClock(NOW), (Secret("KEY", value),))
+    found.take([StepMark(1, None, 1.0)], None)
+    found.take([f"{value}\n".encode() * 300], None)
+    [row] = found.take([StepMark(1, 1, 2.0)], None)
+    assert row.output is not None
+    assert set(row.output.split("\n")) <= {"[secret]", "secret]", ""}
+
+
+def test_output_that_was_cut_ends_before_what_may_be_half_of_a_secret() -> None:
+    lost = JobResult(State.ERRORED, "its disk was full", (), None, output_truncated=True)
+    for items, result in (([b"key: abc-def", LogCut(), b"\n[cut]\n"], None), ([b"key: abc-def"], lost)):
+        found = taker(HandClock(NOW), (Secret("KEY", "abc-def-ghi"),))
+        found.take([StepMark(1, None, 1.0), *items], None)
+        [row] = found.take([], result) if result else found.take([StepMark(1, 1, 2.0)], None)
+        assert row.output in ("key: \n[cut]\n", "key: ")

@@ -344,6 +344,47 @@ async def test_an_endless_log_is_cut_and_says_so(workshop: Workshop):
     assert b"the output limit of 64.0 KiB is reached" in log[-200:]
 
 
+async def test_of_an_endless_log_no_part_of_a_secret_is_kept_at_the_cut(workshop: Workshop):
+    value = "kJ8vQ2mX7pL4wZ9tR3nB6yF1sD5gH0cA-" * 3
+    workshop.settings.environment["KEY"] = value
+    workshop.write(
+        "[jobs.a]\nsecrets = ['KEY']\noutput_limit = '64KiB'\n"
+        "run = 'for i in $(seq 700); do echo \"$KEY\"; done; seq 1000; false'\n"
+    )
+    log = (await workshop.run()).log("a")
+    lines = [line for line in log.split(b"\n") if not line.startswith(b"[headway: ")]
+    assert set(lines) == {b"[secret]", b""}
+    assert b"the output limit of 64.0 KiB is reached" in log[-200:]
+
+
+async def test_of_a_long_failure_no_part_of_a_secret_is_kept(workshop: Workshop):
+    value = "postgres://shop:Sup3rS3cretPassw0rd@db.internal/shop"
+    workshop.settings.environment["DSN"] = value
+    workshop.write(
+        """[jobs.a]
+secrets = ['DSN']
+reports = { junit = "r.xml" }
+run = '''
+{ echo '<testsuite>'
+for n in 8140 8150 8180 65490 65520; do
+  printf '<testcase name="%01000d %s"><failure message="%08140d %s">%0'$n'd connect %s</failure></testcase>' 0 "$DSN" 0 "$DSN" 0 "$DSN"
+  printf '<testcase name="b"><failure>%0'$n'd connect %s</failure></testcase>' 0 "$DSN"
+done
+echo '</testsuite>'; } > r.xml
+false
+'''
+"""
+    )
+    ended = await workshop.run()
+    cases = ended.tools.database.read(
+        lambda tx: tx.all("SELECT suite, name, message FROM test_cases WHERE state = 'failed'")
+    )
+    assert len(cases) == 10
+    for case in cases:
+        told = " ".join(str(text) for text in case.values())
+        assert not any(value[at : at + 5] in told for at in range(len(value) - 4))
+
+
 async def test_a_clock_that_jumps_back_harms_nothing(workshop: Workshop):
     class Jumping:
         """A day back after the third look."""

@@ -92,3 +92,17 @@ _IN_NONE = re.compile(r"[^\w@%+=:./\x80-\U0010ffff-]", re.ASCII)
 
 def _replaced(text: str, by: Mapping[str, str]) -> str:
     return "".join(by.get(letter, letter) for letter in text)
+
+
+def last_lines(text: str, most: int) -> str:
+    """The last lines of it that fit into `most` characters, each whole; empty when none does.
+
+    For what is quoted before it is masked: secrets are masked line by line, and half of one would be masked by nobody.
+    """
+    lines: list[str] = []
+    for line in reversed(text.strip().split("\n")):
+        most -= len(line) + 1
+        if most < -1:
+            break
+        lines.insert(0, line)
+    return "\n".join(lines)

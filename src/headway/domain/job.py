@@ -64,6 +64,11 @@ class StepMark:
 
 
 @dataclass(frozen=True, slots=True)
+class LogCut:
+    """Here the output was cut at its limit, maybe in the middle of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     index: int
     state: State
@@ -91,6 +96,6 @@ class Piece:
     `items` holds output (already without mark lines, not yet masked) and marks; `offset` is where to go on.
     """
 
-    items: tuple[bytes | StepMark, ...]
+    items: tuple[bytes | StepMark | LogCut, ...]
     offset: int
     result: JobResult | None = None

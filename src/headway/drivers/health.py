@@ -8,12 +8,15 @@ import asyncio
 import contextlib
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from headway.base.errors import Errored, WrongUse
+from headway.base.secret import Secret
 from headway.domain.contract import ANY_ANSWER, Expect, HealthKind
+from headway.drivers.runner.masking import beginning_of, mask
 from headway.drivers.ssh.framing import Reply
 
 _HEAD_LIMIT = 2**16
@@ -43,10 +46,15 @@ class Way(Protocol):
     async def call(self, script: str, *, timeout: float, limit: int = ...) -> Reply: ...
 
 
-async def probe(
-    kind: HealthKind, target: str, way: Way | None, timeout: float, expect: Expect = ANY_ANSWER
+async def probe(  # noqa: PLR0917  (what is asked, how, and what may be said of it)
+    kind: HealthKind,
+    target: str,
+    way: Way | None,
+    timeout: float,
+    expect: Expect = ANY_ANSWER,
+    secrets: Sequence[Secret] = (),
 ) -> tuple[bool, str]:
-    """Whether the answer was good, and one line that says what it was. One question; asking again is the caller's.
+    """Whether the answer was good, and one line that says what it was, without `secrets`. Asking again is the caller's.
 
     `target` and what is expected hold no placeholders any more. `target` is a URL, `address:port`, or a script for sh. `way` None asks from here, else as the host sees itself.
     `timeout` is in seconds and counts as a bad answer. A connection to the host that breaks is not an answer:
@@ -54,11 +62,11 @@ async def probe(
     """
     match kind:
         case HealthKind.HTTP:
-            asked = _http(_url(target), way, expect)
+            asked = _http(_url(target), way, expect, secrets)
         case HealthKind.TCP:
-            asked = _tcp(*_address(target), way)
+            asked = _tcp(*_address(target), way, secrets)
         case HealthKind.COMMAND:
-            return await _command(target, way, timeout)
+            return await _command(target, way, timeout, secrets)
     try:
         async with asyncio.timeout(timeout):
             return await asked
@@ -111,7 +119,7 @@ async def _open(host: str, port: int, way: Way | None) -> tuple[Reader, Writer]:
     return await asyncio.open_connection(host, port)
 
 
-async def _tcp(host: str, port: int, way: Way | None) -> tuple[bool, str]:
+async def _tcp(host: str, port: int, way: Way | None, secrets: Sequence[Secret]) -> tuple[bool, str]:
     reader, writer = await _open(host, port, way)
     greeting: bytes | None = None
     try:
@@ -120,13 +128,17 @@ async def _tcp(host: str, port: int, way: Way | None) -> tuple[bool, str]:
                 greeting = await reader.read(4 * _BODY_SHOWN)
     finally:
         await _close(writer)
-    saw = (
-        "" if greeting is None else f" and says: {_first_line(greeting)}" if greeting else " and closes them"
-    )
+    saw = ""
+    if greeting is not None:
+        # What comes behind it is not waited for.
+        said = _shown(beginning_of(greeting, secrets, is_whole=False))
+        saw = (f" and says: {said}" if said else "") if greeting else " and closes them"
     return True, f"{host}:{port} accepts connections{saw}"
 
 
-async def _http(url: SplitResult, way: Way | None, expect: Expect) -> tuple[bool, str]:
+async def _http(
+    url: SplitResult, way: Way | None, expect: Expect, secrets: Sequence[Secret]
+) -> tuple[bool, str]:
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
     reader, writer = await _open(host, port, way)
@@ -139,7 +151,7 @@ async def _http(url: SplitResult, way: Way | None, expect: Expect) -> tuple[bool
             stream = secure
         else:
             writer.write(_request(url))
-        return _judge(await _answer(stream, expect), expect)
+        return _judge(await _answer(stream, expect), expect, secrets)
     finally:
         await _close(writer)
 
@@ -165,6 +177,8 @@ class _Answer:
     body: bytes
     #: Name in lower letters and value, as they came.
     headers: tuple[tuple[str, str], ...] = ()
+    #: Whether the body goes no further.
+    is_whole: bool = False
 
 
 async def _answer(stream: Reader, expect: Expect) -> _Answer:
@@ -175,11 +189,12 @@ async def _answer(stream: Reader, expect: Expect) -> _Answer:
         if not piece:
             break
         data += piece
+    is_cut = len(data) >= _HEAD_LIMIT
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     words = first.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-        return _Answer(None, data)
+        return _Answer(None, data, is_whole=not is_cut)
     status = int(words[1])
     pairs = (line.decode("utf-8", "replace").partition(":") for line in lines)
     headers = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
@@ -189,10 +204,10 @@ async def _answer(stream: Reader, expect: Expect) -> _Answer:
     while True:
         read, whole = _unchunked(body) if chunked else (body, length is not None and len(body) >= length)
         if whole or len(read) >= wanted or len(body) >= 2 * _BODY_READ:
-            return _Answer(status, read, headers)
+            return _Answer(status, read, headers, whole)
         piece = await stream.read(8192)
         if not piece:
-            return _Answer(status, read, headers)
+            return _Answer(status, read, headers, is_whole=length is None and not chunked)
         body += piece
 
 
@@ -213,8 +228,9 @@ def _unchunked(data: bytes) -> tuple[bytes, bool]:
         data = rest[length + 2 :]
 
 
-def _first_line(data: bytes) -> str:
-    text = " ".join(data[: 4 * _BODY_SHOWN].decode("utf-8", "replace").split())
+def _shown(masked: bytes) -> str:
+    """What comes first of it, in one short line. Of what has no secrets any more: it is cut."""
+    text = " ".join(masked[: 4 * _BODY_SHOWN].decode("utf-8", "replace").split())
     printable = "".join(character for character in text if character.isprintable())
     return printable[:_BODY_SHOWN]
 
@@ -223,8 +239,8 @@ def _is_good(status: int, expect: Expect) -> bool:
     return status in expect.status if expect.status else 200 <= status < 400
 
 
-def _judge(answer: _Answer, expect: Expect) -> tuple[bool, str]:
-    start = _first_line(answer.body)
+def _judge(answer: _Answer, expect: Expect, secrets: Sequence[Secret]) -> tuple[bool, str]:
+    start = _shown(beginning_of(answer.body, secrets, is_whole=answer.is_whole))
     if answer.status is None:
         return (False, f"the answer is not HTTP: {start}") if start else (False, "closed without an answer")
     said = f"HTTP {answer.status}"
@@ -236,7 +252,7 @@ def _judge(answer: _Answer, expect: Expect) -> tuple[bool, str]:
         values = [value for given, value in answer.headers if given == name.lower()]
         if not any(text in value for value in values):
             found = (
-                f"its header {name} is '{_first_line(', '.join(values).encode())}'"
+                f"its header {name} is '{_shown(mask(', '.join(values).encode(), secrets))}'"
                 if values
                 else f"it has no header {name}"
             )
@@ -246,7 +262,9 @@ def _judge(answer: _Answer, expect: Expect) -> tuple[bool, str]:
     return True, said
 
 
-async def _command(script: str, way: Way | None, timeout: float) -> tuple[bool, str]:
+async def _command(
+    script: str, way: Way | None, timeout: float, secrets: Sequence[Secret]
+) -> tuple[bool, str]:
     from headway.drivers.ssh.errors import CommandTimedOut
 
     if way is None:
@@ -255,8 +273,8 @@ async def _command(script: str, way: Way | None, timeout: float) -> tuple[bool, 
         reply = await way.call(script, timeout=timeout, limit=16384)
     except CommandTimedOut:
         return False, f"no answer within {timeout:g}s"
-    lines = [line for line in reply.text.splitlines() if line.strip()]
-    said = _first_line(lines[-1].encode()) if lines else ""
+    lines = [line for line in mask(reply.output, secrets).splitlines() if line.strip()]
+    said = _shown(lines[-1]) if lines else ""
     return reply.ok, f"exit {reply.exit_code}" + (f": {said}" if said else "")
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from headway.base.errors import Errored, WrongUse
 from headway.base.ids import new_id
+from headway.base.secret import last_lines
 from headway.deploy.record import renamed_script
 from headway.domain.contract import Contract
 from headway.domain.people import Actor
@@ -110,7 +111,7 @@ async def _rename_on(link: HostLink, token: int, renaming: Renaming) -> None:
     if reply.exit_code != 0:
         said = reply.output.decode("utf-8", "replace").strip()
         raise Errored(
-            f"{link.name} could not be renamed: {said[-300:] or f'exit {reply.exit_code}'}",
+            f"{link.name} could not be renamed: {last_lines(said, 300) or f'exit {reply.exit_code}'}",
             hint="call it again",
         )
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headway.base.clock import Clock
 from headway.base.durations import format_duration
+from headway.base.secret import Secret
 from headway.deploy.layout import release_directory, settings_file
 from headway.deploy.placeholders import Values, fill_command, fill_path, fill_url
 from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
@@ -47,6 +49,8 @@ class Health:
     host: HostPlan
     link: HostLink
     clock: Clock
+    #: Masked in what is told of an answer.
+    secrets: Sequence[Secret]
 
     async def settle(self, on_host: ReleaseOnHost) -> list[Seen]:
         """Asks all checks of that release's own file at once until each was good `successes` times in a row."""
@@ -122,7 +126,8 @@ class Health:
 
         async def ask() -> tuple[bool, str]:
             way = None if check.source is HealthFrom.HERE else await self.link.session()
-            return await probe(check.kind, asked.target, way, check.timeout.total_seconds(), asked.expect)
+            timeout = check.timeout.total_seconds()
+            return await probe(check.kind, asked.target, way, timeout, asked.expect, self.secrets)
 
         return await self.link.persist(ask)
 

@@ -17,9 +17,9 @@ from headway.deploy.hostside import STEP_SCRIPT_PATH, framed_script, journal_key
 from headway.deploy.layout import epoch_directory, step_directory
 from headway.deploy.plan import Plan
 from headway.domain.deployment import Command, DeploymentStep
-from headway.domain.job import JobResult, JobSpec, Piece, StepMark, StepSpec
+from headway.domain.job import JobResult, JobSpec, LogCut, Piece, StepMark, StepSpec
 from headway.domain.states import State
-from headway.drivers.runner.masking import mask, mask_text
+from headway.drivers.runner.masking import LastWords, mask_text
 from headway.drivers.ssh.errors import CommandTimedOut
 from headway.engine.host_link import HostLink
 
@@ -30,8 +30,6 @@ _QUICK_TIMEOUT = 300.0
 #: A runner that is lost this often is not lost by chance.
 ATTEMPTS = 3
 _OUTPUT_KEPT = 4 * 2**10
-#: Longer than what is kept, so that no secret is cut in two before it is masked.
-_OUTPUT_TAKEN = 64 * 2**10
 
 #: Told when steps begin and end; stores and shows them.
 OnSteps = Callable[[Sequence[DeploymentStep]], object]
@@ -87,7 +85,7 @@ class HostJobs:
             limit = timedelta(seconds=_QUICK_TIMEOUT)
             return JobEnd(State.FAILED, _overdue(command.step, limit), frozenset())
         good = reply.exit_code == 0
-        said = reply.output.decode("utf-8", "replace").strip()
+        said = mask_text(reply.text, self.secrets).strip()
         row = DeploymentStep(
             self.plan.deployment,
             command.host,
@@ -216,24 +214,27 @@ class _Taker:
         """`row` is what all rows have in common."""
         self._row = row
         self._commands = commands
-        self._secrets = secrets
         self._clock = clock
         self._open: DeploymentStep | None = None
         #: By the monotonic clock: when the open step was seen to begin.
         self._open_since = 0.0
-        self._output = b""
+        self._output = LastWords(secrets, _OUTPUT_KEPT)
         self._now, self._last = clock.now(), 0.0
         self._done: set[str] = set()
         #: The step that was under way when the job ended.
         self._cut_off = ""
         self._last_words = ""
 
-    def take(self, items: Sequence[bytes | StepMark], result: JobResult | None) -> list[DeploymentStep]:
+    def take(
+        self, items: Sequence[bytes | StepMark | LogCut], result: JobResult | None
+    ) -> list[DeploymentStep]:
         changed: dict[str, DeploymentStep] = {}
         self._place(items)
         for item in items:
             if isinstance(item, bytes):
-                self._output = (self._output + item)[-_OUTPUT_TAKEN:]
+                self._output.feed(item)
+            elif isinstance(item, LogCut):
+                self._output.drop()
             elif item.exit_code is None:
                 self._open, self._open_since = self._begin(item), self._clock.monotonic()
                 changed[self._open.step] = self._open
@@ -241,6 +242,8 @@ class _Taker:
                 ended = self._end(self._open, item)
                 changed[ended.step] = ended
                 self._open = None
+        if result is not None and result.output_truncated:
+            self._output.drop()
         if result is not None and self._open is not None:
             self._cut_off = self._open.step
             ended = replace(self._close(self._open, self._now), state=result.state)
@@ -263,7 +266,7 @@ class _Taker:
             reason = f"{reason}: {self._last_words}"
         return JobEnd(result.state, self._named(reason), frozenset(self._done))
 
-    def _place(self, items: Sequence[bytes | StepMark]) -> None:
+    def _place(self, items: Sequence[bytes | StepMark | LogCut]) -> None:
         """Marks tell the host's uptime: the last of a piece is taken for now, the others count back from it."""
         self._now = self._clock.now()
         self._last = max((item.uptime for item in items if isinstance(item, StepMark)), default=0.0)
@@ -272,7 +275,7 @@ class _Taker:
         return self._now - timedelta(seconds=self._last - mark.uptime)
 
     def _begin(self, mark: StepMark) -> DeploymentStep:
-        self._output = b""
+        self._output.finish()
         known = mark.index <= len(self._commands)
         step = self._commands[mark.index - 1].step if known else f"step {mark.index}"
         return replace(self._row, step=step, started_at=self._at(mark))
@@ -285,7 +288,7 @@ class _Taker:
         return replace(closed, state=State.SUCCEEDED if good else State.FAILED, exit_code=mark.exit_code)
 
     def _close(self, row: DeploymentStep, at: datetime) -> DeploymentStep:
-        text = mask(self._output, self._secrets)[-_OUTPUT_KEPT:].decode("utf-8", "replace")
+        text = self._output.finish()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         self._last_words = lines[-1][-200:] if lines else ""
         return replace(row, finished_at=at, output=text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from headway.base.errors import Errored
+from headway.base.secret import last_lines
 from headway.deploy.hostside import look_script
 from headway.deploy.record import HostRecord, read_record
 from headway.domain.contract import HostSpec
@@ -98,8 +99,8 @@ class HostLink:
         """Takes over what a script looked at."""
         record = read_record(reply.output)
         if not record.root:
-            said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
-            raise HostRefused(f"{self.name} cannot be looked at: {said[-300:]}")
+            said = last_lines(reply.text, 300) or f"exit {reply.exit_code}"
+            raise HostRefused(f"{self.name} cannot be looked at: {said}")
         self.record = record
 
 

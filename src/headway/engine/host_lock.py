@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from headway.base.clock import Clock
 from headway.base.errors import Errored, Held
+from headway.base.secret import last_lines
 from headway.deploy.hostside import (
     LOST,
     TAKEN_BY_ANOTHER,
@@ -214,7 +215,7 @@ class HostsLock:
                 # The tools say it once for each folder; the last is as good as all of them.
                 said = reply.output.decode("utf-8", "replace").strip().rpartition("\n")[2]
                 raise HostRefused(
-                    f"{link.name} cannot be prepared in {link.root}: {said[-300:] or f'exit {reply.exit_code}'}",
+                    f"{link.name} cannot be prepared in {link.root}: {last_lines(said, 300) or f'exit {reply.exit_code}'}",
                     hint="headway check --hosts shows what is missing there",
                 )
             else:

@@ -101,7 +101,7 @@ class HostWork:
         return await others[action]()
 
     def _health(self) -> Health:
-        return Health(self.plan, self.host, self.link, self.clock)
+        return Health(self.plan, self.host, self.link, self.clock, self.jobs.secrets)
 
     async def _run(self, group: Group, *, switched: bool = True) -> JobEnd:
         return await self.jobs.run(group, commands(self.plan, self.host, group, switched=switched))

@@ -186,14 +186,15 @@ async def run_task(stage: Stage, task: Task) -> Outcome:
     except SshError as error:
         state, reason, hint = State.ERRORED, error.message, error.hint
     lines.end()
+    output, dropped = kept.value()
     return Outcome(
         host=task.host.name,
         state=state,
         reason=reason,
         exit_code=exit_code,
         signal=signal,
-        output=kept.value(),
-        dropped=kept.dropped,
+        output=output,
+        dropped=dropped,
         duration=timedelta(seconds=stage.clock.monotonic() - began),
         process=task.process,
         hint=hint,

@@ -16,7 +16,7 @@ from headway.domain.job import JobResult, Piece
 from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, Step, TestCase, TestSummary
 from headway.domain.states import State
-from headway.drivers.runner.masking import LogKeeper, mask_text
+from headway.drivers.runner.masking import LogKeeper, beginning_of, mask_text
 from headway.drivers.runner.verbs import Runner
 from headway.engine.own_thread import in_own_thread
 from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables, withheld_note
@@ -249,7 +249,7 @@ class Attempt:
                     self._definition,
                     state=result.state,
                     reason=reason,
-                    masked=self._masked,
+                    masked=self._masked_part,
                     sign=sign,
                 )
             )
@@ -267,6 +267,13 @@ class Attempt:
     def _masked_values(self, values: Mapping[str, str]) -> dict[str, str]:
         """In a thread: 64 KiB of outputs may be ten thousand values, which take a tenth of a second."""
         return {key: self._masked(value) for key, value in values.items()}
+
+    def _masked_part(self, text: str, is_whole: bool) -> str:
+        """For what is cut after this, and may have been cut before."""
+        if not self._all_secrets:
+            return text
+        data = text.encode("utf-8", "surrogateescape")
+        return beginning_of(data, self._all_secrets, is_whole=is_whole).decode("utf-8", "replace")
 
     def _masked(self, text: str) -> str:
         return mask_text(text, self._all_secrets) if self._all_secrets else text

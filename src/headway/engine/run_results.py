@@ -1,6 +1,5 @@
 """What a job has left behind when its steps are done: artifacts and test reports, taken from its working copy."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from headway.domain.states import State
 from headway.drivers.artifact_files import collect
 from headway.drivers.artifacts import ArtifactMissing, ArtifactStore, TooManyFiles
 from headway.engine.kept_cases import KeptCases
-from headway.wire.junit import add_summaries, read_junit
+from headway.wire.junit import Masked, add_summaries, read_junit
 
 #: Files of one glob of reports; each may have 50,000 cases.
 _MOST_REPORTS = 5_000
@@ -37,7 +36,7 @@ def gather(
     *,
     state: State,
     reason: str,
-    masked: Callable[[str], str],
+    masked: Masked,
     sign: StopSign,
 ) -> Yield:
     """Take what the definition names. Blocks, and looks at the sign at each file.
@@ -64,7 +63,7 @@ def gather(
 
 
 def _read_reports(  # noqa: PLR0917  (into what, of where, how)
-    found: Yield, kept: KeptCases, work: Path, glob: str, masked: Callable[[str], str], sign: StopSign
+    found: Yield, kept: KeptCases, work: Path, glob: str, masked: Masked, sign: StopSign
 ) -> Yield:
     try:
         reports = collect(work, [glob], sign)
@@ -79,7 +78,7 @@ def _read_reports(  # noqa: PLR0917  (into what, of where, how)
     for report in reports:
         sign.check()
         try:
-            summary, cases = read_junit(report.file, report.path)
+            summary, cases = read_junit(report.file, report.path, masked)
         except Failed as error:
             if found.state is State.SUCCEEDED:
                 found = replace(found, state=State.FAILED, reason=error.message)
@@ -87,15 +86,5 @@ def _read_reports(  # noqa: PLR0917  (into what, of where, how)
                 found = replace(found, reason=f"{found.reason}; {error.message}")
             continue
         found = replace(found, tests=add_summaries(*filter(None, (found.tests, summary))))
-        kept.add(_masked_cases(cases, masked))
+        kept.add(cases)
     return found
-
-
-def _masked_cases(cases: Sequence[TestCase], masked: Callable[[str], str]) -> Iterator[TestCase]:
-    for case in cases:
-        yield replace(
-            case,
-            suite=masked(case.suite),
-            name=masked(case.name),
-            message=masked(case.message) if case.message else "",
-        )

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -23,6 +24,8 @@ MOST_CASES = 50_000
 _DEEPEST = 64
 #: Bytes of UTF-8 kept of a failure's message and text; a name is far shorter in any sane report.
 _LONGEST_MESSAGE = 8 * 1024
+#: Characters of a failure's text that are read, so that masking shortens it to what is kept.
+_MOST_TEXT = 64 * 1024
 _LONGEST_NAME = 1024
 _LONGEST_DURATION = 10.0 * 365 * 86400
 # A token that spans chunks is scanned anew with each of them, so chunks are large.
@@ -42,13 +45,21 @@ class JunitInvalid(Failed):
     """The report cannot be counted; the message names file, line and cause."""
 
 
-def read_junit(path: Path, name: str | None = None) -> tuple[TestSummary, tuple[TestCase, ...]]:
+#: A text without secrets; of one that is not whole (the second) its last letters may be half of a secret, and go.
+Masked = Callable[[str, bool], str]
+
+
+def read_junit(
+    path: Path, name: str | None = None, masked: Masked = lambda text, is_whole: text
+) -> tuple[TestSummary, tuple[TestCase, ...]]:
     """What the report at `path` says, its cases in the order of the file. `name` is what messages call it.
+
+    Everything that is kept is `masked` before it is cut.
 
     Messages of failed, errored and skipped cases are kept, cut at 8 KiB. Durations are seconds; those that are
     no number, negative or longer than ten years become 0. Raises JunitInvalid.
     """
-    reader = _Reader(name or path.name)
+    reader = _Reader(name or path.name, masked)
     try:
         # Without O_NONBLOCK a named pipe would hold us until somebody writes to it.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as report:
@@ -71,8 +82,8 @@ def add_summaries(*summaries: TestSummary) -> TestSummary:
 class _Reader:
     """One file on its way through the parser."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, masked: Masked) -> None:
+        self.name, self._masked = name, masked
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._begin
         self._parser.EndElementHandler = self._end
@@ -125,7 +136,9 @@ class _Reader:
             self._fault(f"its elements are nested deeper than {_DEEPEST}")
         tag = tag.rpartition(":")[2]
         if self._depth == 1 and tag not in ("testsuites", "testsuite"):
-            self._fault(f"it begins with <{_name(tag)}>, not with <testsuites> or <testsuite>")
+            self._fault(
+                f"it begins with <{_name(self._masked(tag, True))}>, not with <testsuites> or <testsuite>"
+            )
         if self._case is not None:
             if tag == "testcase":
                 self._fault("a testcase stands within another one")
@@ -143,7 +156,7 @@ class _Reader:
     def _open(self, attributes: dict[str, str], depth: int) -> "_Case":
         if len(self._cases) >= MOST_CASES:
             self._fault(f"it has more than {MOST_CASES:,} cases")
-        return _Case(attributes, self._suites[-1].name if self._suites else "", depth)
+        return _Case(attributes, self._suites[-1].name if self._suites else "", depth, self._masked)
 
     def _end(self, tag: str) -> None:
         if self._case is not None and self._depth == self._case.depth:
@@ -194,8 +207,8 @@ class _Suite:
 class _Case:
     """A case whose end has not come yet."""
 
-    def __init__(self, attributes: dict[str, str], suite: str, depth: int) -> None:
-        self.depth = depth
+    def __init__(self, attributes: dict[str, str], suite: str, depth: int, masked: Masked) -> None:
+        self.depth, self._masked = depth, masked
         self._attributes = attributes
         self._suite = attributes.get("classname") or suite
         # Googletest says `notrun` of a disabled test and has no element for it.
@@ -209,18 +222,18 @@ class _Case:
         """A failure, error or skip begins; the worst one of a case counts, the first one of its kind."""
         if _WORSE[state] > _WORSE[self._state] or (state is self._state and not self._message):
             self._state = state
-            self._message = attributes.get("message") or attributes.get("type") or ""
-            self._heard, self._room = [], _LONGEST_MESSAGE
+            self._message = self._masked(attributes.get("message") or attributes.get("type") or "", True)
+            self._heard, self._room = [], _MOST_TEXT
 
     def hear(self, text: str) -> None:
-        if self._heard is not None and self._room > 0:
+        if self._heard is not None and self._room >= 0:
             self._heard.append(text[: self._room])
             self._room -= len(text)
 
     def leave(self) -> None:
         """The element ends: its text follows its message, unless it says the same again."""
         if self._heard is not None:
-            text = "".join(self._heard).strip()
+            text = self._masked("".join(self._heard), self._room >= 0).strip()
             repeated = text.startswith(self._message)
             self._message = text if repeated else f"{self._message}\n{text}".strip()
             self._heard = None
@@ -228,12 +241,12 @@ class _Case:
     def finished(self) -> TestCase:
         attributes = self._attributes
         return TestCase(
-            suite=_name(self._suite),
-            name=_name(attributes.get("name", "")),
+            suite=_name(self._masked(self._suite, True)),
+            name=_name(self._masked(attributes.get("name", ""), True)),
             state=self._state,
             duration=_seconds(attributes.get("time", "")),
             message=_cut(_CONTROL.sub("\ufffd", self._message), _LONGEST_MESSAGE),
-            file=_name(attributes["file"]) if attributes.get("file") else None,
+            file=_name(self._masked(attributes["file"], True)) if attributes.get("file") else None,
             line=_line(attributes.get("line", "")),
         )
 

@@ -1,6 +1,6 @@
 """Reading what the runner writes: its record of itself, the log with step marks in it, the result.
 
-A mark is `\\x1e` + the job's mark + ` b STEP UPTIME`, ` e STEP UPTIME EXITCODE` or ` end`, + a newline. The mark is
+A mark is `\\x1e` + the job's mark + ` b STEP UPTIME`, ` e STEP UPTIME EXITCODE`, ` cut` or ` end`, + a newline. The mark is
 128 random bits, so it is recognised wherever it stands, in the middle of a line too, and taken out exactly: what
 the steps wrote before and behind it meets again as it was.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from headway.base.durations import format_size
-from headway.domain.job import JobResult, StepMark, StepResult
+from headway.domain.job import JobResult, LogCut, StepMark, StepResult
 from headway.domain.states import State
 
 #: A mark with its newline is never longer.
@@ -77,13 +77,13 @@ def parse_answer(output: bytes) -> Answer | None:
 class Parsed:
     """Output and marks in their order, from the first `taken` bytes."""
 
-    items: tuple[bytes | StepMark, ...]
+    items: tuple[bytes | StepMark | LogCut, ...]
     taken: int
 
 
 def parse_log(data: bytes, mark: bytes, *, is_last: bool) -> Parsed:
     """Take the marks out of a piece of log. Unless it `is_last`, a tail that may yet become a mark is not taken."""
-    items: list[bytes | StepMark] = []
+    items: list[bytes | StepMark | LogCut] = []
     position, sign = 0, b"\x1e" + mark + b" "
     while (found := data.find(sign, position)) >= 0:
         end = data.find(b"\n", found, found + LONGEST_MARK)
@@ -110,7 +110,7 @@ def _start_of_tail(data: bytes, sign: bytes, found: int) -> int:
     return at if at >= 0 and sign.startswith(data[at:]) else len(data)
 
 
-def _read_mark(text: bytes) -> tuple[StepMark, ...] | None:
+def _read_mark(text: bytes) -> tuple[StepMark | LogCut, ...] | None:
     """The mark, none for the one that ends the log; None if it is not one."""
     try:
         match text.split(b" "):
@@ -118,6 +118,8 @@ def _read_mark(text: bytes) -> tuple[StepMark, ...] | None:
                 return (StepMark(int(step), None, float(uptime)),)
             case [b"e", step, uptime, code]:
                 return (StepMark(int(step), int(code), float(uptime)),)
+            case [b"cut"]:
+                return (LogCut(),)
             case [b"end"]:
                 return ()
     except ValueError:

@@ -1,4 +1,8 @@
-"""Secrets leave the stream of a job's output before anyone stores or sees it, whatever the borders of its pieces."""
+"""Secrets leave the stream of a job's output before anyone stores or sees it, whatever the borders of its pieces.
+
+Whatever is cut is masked first: half of a secret would be masked by nobody. `beginning_of` and `LastWords` do both; where
+the secrets are not known yet, `base.secret.last_lines` leaves out what does not fit whole.
+"""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from headway.base.secret import MASK, Secret
-from headway.domain.job import Piece, StepMark
+from headway.domain.job import LogCut, Piece, StepMark
 from headway.drivers.runner.places import Places
 
 
@@ -37,6 +41,10 @@ class Masker:
         """What was kept back. After this the stream begins anew."""
         data, self._pending = self._pending, b""
         return self._mask(data, is_last=True)[0] if data else b""
+
+    def drop(self) -> None:
+        """What was kept back goes: the stream was cut here, and it may be half of a secret."""
+        self._pending = b""
 
     def _mask(self, data: bytes, *, is_last: bool) -> tuple[bytes, int]:
         """The masked bytes, and from how many bytes of `data`."""
@@ -72,6 +80,37 @@ def mask_text(text: str, secrets: Iterable[Secret]) -> str:
     return mask(text.encode("utf-8", "surrogateescape"), secrets).decode("utf-8", "surrogateescape")
 
 
+def beginning_of(data: bytes, secrets: Iterable[Secret], *, is_whole: bool) -> bytes:
+    """`data` without secrets, to be cut by the caller. Unless it `is_whole`, its last bytes may be half of a secret: these go."""
+    masker = Masker(secrets)
+    masked = masker.feed(data)
+    return masked + masker.finish() if is_whole else masked
+
+
+class LastWords:
+    """The end of a stream, masked before it is cut. Holds `most` bytes, and what may yet become a secret."""
+
+    def __init__(self, secrets: Iterable[Secret], most: int) -> None:
+        self._masker, self._most = Masker(secrets), most
+        self._kept = b""
+
+    def feed(self, data: bytes) -> None:
+        self._keep(self._masker.feed(data))
+
+    def drop(self) -> None:
+        """See `Masker.drop`."""
+        self._masker.drop()
+
+    def finish(self) -> str:
+        """After this the stream begins anew."""
+        self._keep(self._masker.finish())
+        kept, self._kept = self._kept, b""
+        return kept.decode("utf-8", "replace")
+
+    def _keep(self, masked: bytes) -> None:
+        self._kept = (self._kept + masked)[-self._most :]
+
+
 class LogKeeper:
     """Appends a job's output to its masked log. Two numbers are all that must be remembered to go on after a kill.
 
@@ -101,9 +140,13 @@ class LogKeeper:
             if isinstance(item, StepMark):
                 self._append(self._masker.finish())
                 marks.append((item, self.kept))
+            elif isinstance(item, LogCut):
+                self._masker.drop()
             else:
                 self._append(self._masker.feed(item))
         if piece.result is not None:
+            if piece.result.output_truncated:
+                self._masker.drop()
             self._append(self._masker.finish())
         self.taken = piece.offset - self._masker.pending
         return marks

@@ -8,6 +8,7 @@ from typing import Protocol
 from headway.base.clock import Clock, SystemClock
 from headway.base.durations import format_size
 from headway.base.errors import Errored
+from headway.base.secret import last_lines
 from headway.domain.job import JobResult, JobSpec, Piece
 from headway.domain.states import State
 from headway.drivers.runner.frames import Answer, parse_answer, parse_log
@@ -116,8 +117,8 @@ class SessionRunner:
         reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
         answer = parse_answer(reply.output)
         if answer is None:
-            said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
-            raise Errored(f"cannot follow the job in {directory}: {said[-300:]}")
+            said = last_lines(reply.output.decode("utf-8", "replace"), 300) or f"exit {reply.exit_code}"
+            raise Errored(f"cannot follow the job in {directory}: {said}")
         return answer
 
     async def _sweep(self, directory: str) -> bool:
@@ -158,13 +159,13 @@ class SessionRunner:
         script = f"rm -rf -- {path} 2>/dev/null || {{ chmod -R u+rwX -- {path}; rm -rf -- {path}; }}"
         reply = await self.session.call(script, timeout=_CALL_TIMEOUT * 10)
         if reply.exit_code != 0:
-            said = reply.output.decode("utf-8", "replace").strip()
-            raise Errored(f"cannot remove {directory}: {said[-300:]}")
+            said = last_lines(reply.output.decode("utf-8", "replace"), 300)
+            raise Errored(f"cannot remove {directory}: {said}")
 
 
 def _not_started(spec: JobSpec, reply: Reply) -> Errored:
-    said = reply.output.decode("utf-8", "replace").strip() or f"exit {reply.exit_code}"
-    return Errored(f"cannot start a job in {spec.directory}: {said[-300:]}")
+    said = last_lines(reply.output.decode("utf-8", "replace"), 300) or f"exit {reply.exit_code}"
+    return Errored(f"cannot start a job in {spec.directory}: {said}")
 
 
 def _piece(answer: Answer, offset: int, lost: JobResult | None) -> Piece:

@@ -441,6 +441,7 @@ hw_write_log() {
     elif [ "$(wc -c <log)" -ge $((hw_limit * 512)) ]; then
         hw_code=3
         echo limit >lost
+        printf '\036%s cut\n' "$hw_mark" >>log
         printf '\n[headway: the output limit of %s is reached; the rest is dropped, the job goes on]\n' \
             "$hw_limit_text" >>log
     else

@@ -84,7 +84,11 @@ class Reply:
 
 
 class Capped:
-    """Keeps the head and the tail of a stream, `limit` bytes in all, and counts what fell out between."""
+    """Keeps the head and the tail of a stream, `limit` bytes in all, and counts what fell out between.
+
+    Where something did, both end at a line's border: half of a secret could not be masked any more, and what is masked is
+    masked line by line.
+    """
 
     def __init__(self, limit: int) -> None:
         self._half = max(limit // 2, 1)
@@ -108,17 +112,17 @@ class Capped:
             del self._tail[:over]
             self._fallen += over
 
-    @property
-    def dropped(self) -> int:
+    def value(self) -> tuple[bytes, int]:
+        """What is kept, and how many bytes are not."""
         self._cut()
-        return self._fallen
-
-    def value(self) -> bytes:
-        dropped = self.dropped
-        if not dropped:
-            return bytes(self._head + self._tail)
+        if not self._fallen:
+            return bytes(self._head + self._tail), 0
+        head, tail = self._head[: self._head.rfind(b"\n") + 1], self._tail[self._tail.find(b"\n") + 1 :]
+        if b"\n" not in self._tail:
+            tail = bytearray()
+        dropped = self._fallen + len(self._head) - len(head) + len(self._tail) - len(tail)
         note = f"\n[… {dropped} bytes of output dropped here …]\n".encode()
-        return bytes(self._head) + note + bytes(self._tail)
+        return bytes(head) + note + bytes(tail), dropped
 
 
 @dataclass
@@ -175,9 +179,9 @@ class Frame:
             return None
         code = int(self._pending[found + len(self._end) : newline])
         self._kept.add(self._pending[:found])
-        return Reply(code, self._kept.value(), self._kept.dropped)
+        return Reply(code, *self._kept.value())
 
     @property
     def so_far(self) -> bytes:
         """What had come when the call was given up."""
-        return self._kept.value() + self._pending if self._begun else b""
+        return self._kept.value()[0] + self._pending if self._begun else b""
