@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from headway.base.errors import WrongUse
 from headway.domain.people import Role
 from headway.engine.passwords import Passwords
 from headway.engine.people import People
+from headway.engine.requests import Approving
 from headway.engine.work_faults import WorkFaults
 from headway.store.audit import entries
 from tests.support.gallery_data import fill_typical
@@ -265,18 +267,32 @@ class Recorder:
     """Stands where the requests' use-cases stand, and writes down what the forms ask of them."""
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    counts: Approving = field(default_factory=lambda: Approving(needs_comment=False, why_not=""))
+    #: Where the environments of a release are read.
+    tools: Any = None
+    #: What the next use-case raises.
+    refuses: Exception | None = None
 
     async def approve(self, actor: Any, id: str, *, yes: bool, comment: str) -> None:
+        if self.refuses:
+            raise self.refuses
         self.asked.append(("approve", actor.name, id, yes, comment))
+
+    async def approving(self, actor: Any, request: Any) -> Approving:
+        return self.counts
 
     async def withdraw(self, actor: Any, id: str, comment: str) -> None:
         self.asked.append(("withdraw", actor.name, id, comment))
 
     async def request_rollback(self, actor: Any, **what: Any) -> Any:
+        if self.refuses:
+            raise self.refuses
         self.asked.append(("rollback", actor.name, what))
         return SimpleNamespace(request=SimpleNamespace(id="req-new"), deployment=None)
 
     async def request_deployment(self, actor: Any, **what: Any) -> Any:
+        if self.refuses:
+            raise self.refuses
         self.asked.append(("deploy", actor.name, what))
         return SimpleNamespace(id="req-new")
 
@@ -299,7 +315,7 @@ class Recorder:
 @pytest.fixture
 def recorder(server: Any) -> Recorder:
     fill_typical(server)
-    recorder = Recorder()
+    recorder = Recorder(tools=server.deployments.requests.tools)
     server.deployments = SimpleNamespace(
         requests=recorder, faults=WorkFaults("a deployment cannot be driven")
     )
@@ -397,6 +413,113 @@ async def test_a_release_is_asked_for(server: Any, recorder: Recorder, browser: 
             },
         )
     ]
+
+
+def said(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(page)).split())
+
+
+async def test_a_form_that_is_refused_comes_back_filled_and_says_why(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
+    path = f"/services/shop/releases/{row['release_id']}/deploy"
+    recorder.refuses = WrongUse("production has no host web9", hint="it has web1 to web12")
+    answer = await browser.send(path, page=path, environment="production", kind="hotfix", without="web2 web9")
+    assert answer.status_code == 400
+    assert "That cannot be done Production has no host web9. It has web1 to web12." in said(answer.text)
+    assert 'aria-label="Main"' in answer.text
+    assert '<option value="hotfix" selected>' in answer.text
+    assert 'name="environment" value="production"' in answer.text
+    assert re.search(r'value="web2" checked', answer.text)
+    path = "/services/shop/requests/req-shop1/approve"
+    recorder.refuses = WrongUse("an approval of ada does not count")
+    answer = await browser.send(path, page=path, comment="looked at <staging>")
+    assert "An approval of ada does not count." in said(answer.text)
+    assert "looked at &lt;staging&gt;</textarea>" in answer.text
+
+
+async def test_an_approval_that_cannot_count_is_not_offered_and_a_needed_comment_is_marked(
+    recorder: Recorder, browser: Browser
+) -> None:
+    recorder.counts = Approving(needs_comment=True, why_not="")
+    sheet = await browser.get("/services/shop/requests/req-shop1/approve")
+    assert re.search(r'<textarea id="f-comment"[^>]* required', sheet)
+    assert "/req-shop1/approve" in await browser.get("/services/shop/requests/req-shop1")
+    recorder.counts = Approving(needs_comment=False, why_not="an approval of ada does not count: she asked")
+    page = await browser.get("/services/shop/requests/req-shop1")
+    assert "/req-shop1/approve" not in page
+    assert "An approval of ada does not count: she asked." in page
+
+
+async def test_the_sheet_of_a_deployment_speaks_of_the_chosen_environment_alone(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
+    path = f"/services/shop/releases/{row['release_id']}/deploy"
+    first, other = await browser.get(path), await browser.get(f"{path}?environment=production")
+    assert "Live in staging" in first or "Live in production" in first
+    assert "Live in staging" not in other
+    assert "Ask to deploy to production" in other
+    assert 'name="environment" value="production"' in other
+    assert f"{path}?environment=staging" in html.unescape(other)
+
+
+async def test_the_way_back_speaks_of_what_is_live_whichever_page_led_there(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    live = re.search(r"From (rel-\w+)", said(await browser.get("/services/shop/deployments/10/roll-back")))
+    old = said(await browser.get("/services/shop/deployments/2/roll-back"))
+    assert live is not None
+    assert f"From {live[1]}" in old
+    assert "deployment 10, and not deployment 2" in old
+
+
+async def test_a_host_is_left_out_of_what_is_taken_back(recorder: Recorder, browser: Browser) -> None:
+    path = "/services/billing/deployments/4"
+    sheet = await browser.get(f"{path}/back")
+    assert re.search(r'type="checkbox" name="without" value="web12"', sheet)
+    assert "Back to rel-" in said(sheet)
+    assert "deployments/4/without" not in await browser.get(path)
+    answer = await browser.send(f"{path}/back", page=f"{path}/back", without="web12")
+    assert answer.status_code == 303
+    what = {"service": "billing", "environment": "production", "to": None, "without": ["web12"]}
+    assert recorder.asked == [("rollback", "ada", what)]
+    answer = await browser.send(f"{path}/without", page=f"{path}/without")
+    assert "No host was named." in said(answer.text)
+
+
+async def test_what_goes_back_can_go_on_without_a_host(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    server.database.transact(
+        lambda tx: tx.execute("UPDATE deployments SET state = 'rolling_back' WHERE id = 'dep-billing-4'")
+    )
+    assert "/services/billing/deployments/4/without" in await browser.get("/services/billing/deployments/4")
+
+
+async def test_a_request_that_a_host_holds_up_can_be_asked_for_without_it(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    page = "/services/shop/requests/req-shop1"
+    assert "Go on without a host" not in await browser.get(page)
+    obstacles = (
+        '[{"kind": "fault", "reason": "web3: no route to host", "hint": "", "final": false, "until": null}]'
+    )
+    server.database.transact(lambda tx: tx.execute("UPDATE requests SET obstacles = :it", it=obstacles))
+    link = re.search(r'href="([^"]+)" data-sheet>Go on without a host', await browser.get(page))
+    assert link is not None
+    sheet = await browser.get(html.unescape(link[1]))
+    assert "Ask to deploy to production" in sheet
+    assert 'type="checkbox" name="without" value="web3"' in sheet
+
+
+async def test_hosts_that_are_left_out_stand_on_the_page_of_the_request(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    server.database.transact(lambda tx: tx.execute("UPDATE requests SET left_out = :it", it='["web3"]'))
+    assert "Without web3" in said(await browser.get("/services/shop/requests/req-shop1"))
+    assert "Without web3 On 11 hosts" in said(await browser.get("/services/shop/requests/req-shop1/approve"))
 
 
 async def test_a_file_of_a_release_is_a_download(server: Any, browser: Browser) -> None:

@@ -125,3 +125,19 @@ async def test_what_could_not_be_taken_back_is_told_at_the_host(shop: Shop, brow
         r'<tr class="needs">\s*<th scope="row"><a href="/hosts/web2">', await browser.get("/hosts")
     )
     assert "connection refused" in await browser.get("/hosts/web2")
+
+
+async def test_an_older_release_says_which_commit_it_takes_away(
+    shop: Shop, browser: Browser, server: Any
+) -> None:
+    shop.deploy(hosts=3)
+
+    def back(tx: Transaction) -> None:
+        Teller(tx, "shop", server.now()).deploy(shop.old, "production", HOUR, hosts=3, previous=shop.new)
+
+    server.database.transact(back)
+    page = await browser.get("/services/shop/deployments/3")
+    assert "the same commit as before" not in page
+    assert re.search(
+        rf"it goes back, and takes away <a [^>]*>{shop.new.commit[:7]}</a> and what came between", page
+    )

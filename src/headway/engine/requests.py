@@ -51,6 +51,13 @@ class NotCounted(WrongUse):
     http_status = 403
 
 
+@dataclass(frozen=True, slots=True)
+class Approving:
+    needs_comment: bool
+    #: Empty: a yes counts.
+    why_not: str
+
+
 class RequestIsOver(Held):
     http_status = 409
 
@@ -145,8 +152,7 @@ class Requests:
         _require_waiting(request)
         now, comment = self.tools.clock.now(), comment.strip()[:_LONGEST_COMMENT]
         asking = await ask_gate(self.tools, request, now)
-        floors = applying(self.tools.org().floors, request.service, request.environment)
-        rules = stricter(asking.environment, floors).approvals
+        rules = self._rules(request, asking)
         if yes and not comment and any(rule.comment for rule in rules):
             raise CommentMissing(
                 f"an approval for {request.environment} needs a comment", hint="say what you have looked at"
@@ -242,6 +248,21 @@ class Requests:
         )
         self.wake()
         return fresh
+
+    def _rules(self, request: Request, asking: Asking) -> Sequence[ApprovalSpec]:
+        floors = applying(self.tools.org().floors, request.service, request.environment)
+        return stricter(asking.environment, floors).approvals
+
+    async def approving(self, actor: Actor, request: Request) -> Approving:
+        """What an approval of the actor would have to be; for pages, before they say it."""
+        asking = await ask_gate(self.tools, request, self.tools.clock.now())
+        rules = self._rules(request, asking)
+        needs_comment = any(rule.comment for rule in rules)
+        try:
+            await self._require_counted(actor, request, asking, rules, "as long as it is one")
+        except NotCounted as error:
+            return Approving(needs_comment, error.message)
+        return Approving(needs_comment, "")
 
     async def _require_counted(
         self, actor: Actor, request: Request, asking: Asking, rules: Sequence[ApprovalSpec], comment: str

@@ -2,14 +2,18 @@
 
 from litestar import get, post
 
+from headway.base.errors import WrongUse
+from headway.deploy.standing import WhatRuns
 from headway.domain.deployment import Deployment
 from headway.engine.deployment_rollback import target_of
+from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.permissions import Action
 from headway.engine.views.deployments import DeploymentView, read_deployment, read_deployments, usual
+from headway.engine.views.hosts import natural
 from headway.engine.work_faults import WorkFault
 from headway.store.database import Transaction
 from headway.web import words
-from headway.web.asking import WITHOUT, Consequence, left_out, requests_of
+from headway.web.asking import Consequence, left_out, requests_of, without
 from headway.web.rendering import segment
 from headway.web.visit import NothingThere, PageRequest, PageResponse, Visit, enter
 
@@ -69,6 +73,8 @@ async def deployment(request: PageRequest) -> PageResponse:
         may_steer=can_ask
         and visit.may(Action.DEPLOYMENT_REQUEST, team)
         and not view.deployment.state.is_final,
+        may_leave_out=can_ask
+        and await visit.may_there(Action.DEPLOYMENT_ROLLBACK, service, view.deployment.environment),
         may_go_back=can_ask
         and view.is_live
         and not view.deployment.origin
@@ -90,46 +96,73 @@ _ASKED = {
 }
 
 
+#: Where hosts are to be left out of what goes back already.
+_WITHOUT = (
+    "Go on without a host",
+    "It is no longer waited for; the others go on. The next deployment brings it to what they have.",
+    False,
+)
+
+
 @get("/services/{service:str}/deployments/{number:int}/{asked:str}")
 async def ask_page(request: PageRequest) -> PageResponse:
     visit = await enter(request)
+    consequence, leave = await _sheet(visit)
+    return await visit.ask(consequence, leave=leave)
+
+
+async def _sheet(visit: Visit) -> tuple[Consequence, str]:
     view, asked = await _found(visit), visit.path["asked"]
     found = view.deployment
+    leave = address(found.service, found.number)
     if asked == "roll-back":
-        return await _rollback_page(visit, found)
-    if asked not in _ASKED:
+        return await _rollback_sheet(visit, found), leave
+    if asked not in (*_ASKED, "without"):
         raise NothingThere("A deployment can be paused, stopped, taken back; nothing else.")
     visit.need(Action.DEPLOYMENT_REQUEST, await visit.team_of(found.service))
-    button, sentence, danger = _ASKED[asked]
+    button, sentence, danger = _ASKED.get(asked, _WITHOUT)
     facts = [
         ("Deployment", f"{found.number} of {found.service} to {found.environment}"),
         ("Release", found.release),
         ("So far", f"{view.hosts_done} of {words.count(view.hosts, 'host')} serve it"),
     ]
+    hosts = [host for batch in view.batches for host in batch if host.state != "left_out"]
+    if asked == "back":
+        before = sorted({host.previous_release or "nothing: it was the first there" for host in hosts})
+        facts.append(("Back to", ", ".join(before)))
     if (fault := _fault(visit, found)) is not None:
         facts.append(
             ("Now", f"it cannot be driven: {fault.told}. What you ask is kept, and heeded as soon as it can")
         )
-    consequence = Consequence(f"{button}?", sentence, button, facts=facts, danger=danger)
-    return await visit.ask(consequence, leave=address(found.service, found.number))
+    fields = (
+        [without(sorted((host.host for host in hosts), key=natural))] if asked in ("back", "without") else []
+    )
+    return Consequence(f"{button}?", sentence, button, facts=facts, danger=danger, fields=fields), leave
 
 
 @post("/services/{service:str}/deployments/{number:int}/{asked:str}")
 async def ask(request: PageRequest) -> PageResponse:
     visit = await enter(request)
+    return await visit.answer(lambda: _do(visit), lambda: _sheet(visit))
+
+
+async def _do(visit: Visit) -> PageResponse:
     view, asked = await _found(visit), visit.path["asked"]
     found, requests = view.deployment, requests_of(visit.server)
     here = address(found.service, found.number)
-    if requests is None or asked not in (*_ASKED, "roll-back"):
+    if requests is None or asked not in (*_ASKED, "roll-back", "without"):
         raise NothingThere("This server leaves deployments to another one.")
-    if asked == "roll-back":
-        form = await visit.form()
+    form = await visit.form()
+    left = left_out(form)
+    if asked == "without" and not left:
+        raise WrongUse("no host was named", hint="tick the one that is away")
+    if asked in ("roll-back", "without") or (asked == "back" and left):
         going = await requests.request_rollback(
             visit.actor,
             service=found.service,
             environment=found.environment,
-            to=form.get("to") or None,
-            without=left_out(form),
+            to=(form.get("to") or None) if asked == "roll-back" else None,
+            without=left,
         )
         if going.request is not None:
             return visit.done(f"/services/{segment(found.service)}/requests/{going.request.id}")
@@ -150,34 +183,51 @@ def _heeded(visit: Visit, found: Deployment, said: str) -> str:
     return f"{said} It cannot be heeded now: the deployment cannot be driven. It is kept, and heeded as soon as it can be."
 
 
-async def _rollback_page(visit: Visit, found: Deployment) -> PageResponse:
-    """Says from what to what, on how many hosts, how long it took the last time; or why there is no way back."""
+async def _rollback_sheet(visit: Visit, found: Deployment) -> Consequence:
+    """Says from what to what, on how many hosts, how long it took the last time; or why there is no way back.
+
+    It speaks of what is live now, whichever deployment's page led here."""
     await visit.need_there(Action.DEPLOYMENT_ROLLBACK, found.service, found.environment)
+    service, environment, to = found.service, found.environment, visit.query.get("to") or None
 
     def look(tx: Transaction) -> Consequence:
-        target = target_of(tx, found.service, found.environment, to=None, force=False)
-        before = usual(tx, found.service, found.environment)
-        hosts = before.hosts if before else 0
-        facts = [
-            ("From", f"{found.release} ({words.short(found.commit)})"),
-            ("To", f"{target.release} ({words.short(target.commit)}), the last good one before it"),
-            ("On", f"{words.count(hosts, 'host')}, half of them at a time"),
-        ]
+        target = target_of(tx, service, environment, to=to, force=False)
+        live, runs = live_deployment(tx, service, environment), read_what_runs(tx, service, environment)
+        before = usual(tx, service, environment)
+        facts = [("From", _from(live, runs)), ("To", f"{target.release} ({words.short(target.commit)})")]
+        if live is not None and live.release == target.release:
+            facts[1] = ("To", f"{facts[1][1]}, which most hosts have: the others are brought to it")
+        elif to is None:
+            facts[1] = ("To", f"{facts[1][1]}, the last good one before it")
+        hosts = len(runs.hosts) or (before.hosts if before else 0)
+        facts.append(("On", f"{words.count(hosts, 'host')}, half of them at a time"))
+        if live is not None and live.id != found.id:
+            facts.append(
+                (
+                    "Live is",
+                    f"deployment {live.number}, and not deployment {found.number}, from which you come",
+                )
+            )
         if before:
             facts.append(("Last time", f"deployment {before.number} took {words.duration(before.took)}"))
         facts.append(("Settings", "those with which that release last ran"))
         return Consequence(
-            f"Roll back {found.service} in {found.environment}?",
+            f"Roll back {service} in {environment}?",
             "The hosts switch back to a release that they had before. Nothing is built; no approval is needed.",
             f"Roll back to {target.release}",
             facts=facts,
             danger=True,
             hidden={"to": target.release},
-            fields=[WITHOUT],
+            fields=[without(sorted((one.host for one in runs.hosts), key=natural))],
         )
 
-    consequence = await visit.read(look)
-    return await visit.ask(consequence, leave=address(found.service, found.number))
+    return await visit.read(look)
+
+
+def _from(live: Deployment | None, runs: WhatRuns) -> str:
+    if live is None or (runs.hosts and not runs.is_whole):
+        return runs.sentence
+    return f"{live.release} ({words.short(live.commit)})"
 
 
 ROUTES = [deployments, deployment, ask_page, ask]

@@ -10,7 +10,19 @@ from litestar.exceptions import HTTPException
 
 from headway.base.errors import HeadwayError, Held, WrongUse
 from headway.engine.permissions import NotAllowed
-from headway.web.visit import NothingThere, NotSignedIn, PageRequest, PageResponse, go, html, render
+from headway.engine.sessions import COOKIE
+from headway.web.visit import (
+    WAYS,
+    NothingThere,
+    NotSignedIn,
+    PageRequest,
+    PageResponse,
+    go,
+    html,
+    refusal,
+    render,
+    sentence,
+)
 
 log = logging.getLogger("headway.web")
 
@@ -32,18 +44,13 @@ def _page(
         request,
         "error.html",
         title=title,
-        message=_sentence(message),
-        hint=_sentence(hint),
+        message=sentence(message),
+        hint=sentence(hint),
         reference=reference,
+        # Whoever was signed in finds a way on; the pages themselves check who it is.
+        ways=WAYS if request.cookies.get(COOKIE) else (),
     )
     return html(request, content, status=status)
-
-
-def _sentence(text: str) -> str:
-    """The engine's words begin small and have no stop: they stand after a colon elsewhere."""
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!", "”")) else ".")
 
 
 def not_signed_in(request: PageRequest, error: NotSignedIn) -> PageResponse:
@@ -75,11 +82,9 @@ def http_error(request: PageRequest, error: HTTPException) -> PageResponse:
 
 def own_error(request: PageRequest, error: HeadwayError) -> PageResponse:
     """What the engine refuses: its sentence, its hint."""
-    if isinstance(error, WrongUse):
-        status = getattr(error, "http_status", 400)
-        return _page(request, status, "That cannot be done", error.message, hint=error.hint or "")
-    if isinstance(error, Held):
-        return _page(request, 409, "That has to wait", error.message, hint=error.hint or "")
+    if isinstance(error, WrongUse | Held):
+        it = refusal(error)
+        return _page(request, it.status, it.title, it.message, hint=it.hint)
     return unexpected(request, error)
 
 

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from litestar import get, post
 
 from headway.base.errors import HeadwayError
 from headway.domain.deployment import DeploymentKind
 from headway.domain.release import Release
-from headway.engine.deployment_standing import live_deployment
+from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.permissions import Action
-from headway.engine.requests import Requests
+from headway.engine.requests import Approving, Requests
 from headway.engine.views.deployments import RequestView, read_request, usual
+from headway.engine.views.hosts import natural
 from headway.store.database import Transaction
 from headway.store.deployments import environments_of
 from headway.store.releases import get_release
 from headway.web import words
-from headway.web.asking import WITHOUT, Consequence, Field, left_out, requests_of
+from headway.web.asking import Consequence, Field, left_out, requests_of, without
 from headway.web.rendering import segment
 from headway.web.visit import NothingThere, PageRequest, PageResponse, Visit, enter
 
@@ -41,34 +44,75 @@ async def request_page(request: PageRequest) -> PageResponse:
     view = await _found(visit)
     team = await visit.team_of(view.request.service)
     stands = view.request.state == "waiting" and requests_of(visit.server) is not None
+    may_speak = stands and visit.may(Action.DEPLOYMENT_APPROVE, team)
+    wants_approval = any(one.kind == "approval" for one in view.request.obstacles)
+    approving = await _approving(visit, view) if may_speak and wants_approval else None
     return await visit.page(
         "request.html",
         title=f"{view.request.service} to {view.request.environment}",
         here="deployments",
         view=view,
         base=_address(view),
-        may_speak=stands and visit.may(Action.DEPLOYMENT_APPROVE, team),
-        wants_approval=any(one.kind == "approval" for one in view.request.obstacles),
+        may_speak=may_speak,
+        wants_approval=wants_approval,
+        why_not_approve=approving.why_not if approving else "",
         may_withdraw=stands and visit.may(Action.DEPLOYMENT_REQUEST, team),
+        leave_out=await _leave_out(visit, view)
+        if stands and visit.may(Action.DEPLOYMENT_REQUEST, team)
+        else "",
     )
+
+
+async def _approving(visit: Visit, view: RequestView) -> Approving | None:
+    """None where it cannot be told now: saying it will tell."""
+    try:
+        return await _requests(visit).approving(visit.actor, view.request)
+    except (HeadwayError, OSError) as error:
+        log.info("what an approval of %s needs cannot be read: %s", view.request.id, error)
+        return None
+
+
+async def _leave_out(visit: Visit, view: RequestView) -> str:
+    """Where the same can be asked for without a host that is away; empty where that makes no sense."""
+    it = view.request
+    if not any(one.kind in ("fault", "lock") for one in it.obstacles):
+        return ""
+    service = segment(it.service)
+    if it.kind is not DeploymentKind.ROLLBACK:
+        kind = "again" if it.force else str(it.kind)
+        query = urlencode({"environment": it.environment, "kind": kind})
+        return f"/services/{service}/releases/{segment(it.release)}/deploy?{query}"
+    if view.live is None:
+        return ""
+    return f"/services/{service}/deployments/{view.live.number}/roll-back?{urlencode({'to': it.release})}"
 
 
 @get("/services/{service:str}/requests/{id:str}/{word:str}")
 async def word_page(request: PageRequest) -> PageResponse:
     """Before approving, refusing or withdrawing."""
     visit = await enter(request)
+    consequence, leave = await _word_sheet(visit)
+    return await visit.ask(consequence, leave=leave)
+
+
+async def _word_sheet(visit: Visit) -> tuple[Consequence, str]:
     view, word = await _found(visit), visit.path["word"]
     team = await visit.team_of(view.request.service)
-    consequence = _consequence(view, word)
+    approving = await _approving(visit, view) if word == "approve" and requests_of(visit.server) else None
+    consequence = _consequence(view, word, needs_comment=approving is not None and approving.needs_comment)
     if consequence is None:
         raise NothingThere("A request can be approved, refused or withdrawn.")
     visit.need(Action.DEPLOYMENT_REQUEST if word == "withdraw" else Action.DEPLOYMENT_APPROVE, team)
-    return await visit.ask(consequence, leave=_address(view))
+    return consequence, _address(view)
 
 
 @post("/services/{service:str}/requests/{id:str}/{word:str}")
 async def say_word(request: PageRequest) -> PageResponse:
     visit = await enter(request)
+    return await visit.answer(lambda: _say(visit), lambda: _word_sheet(visit))
+
+
+async def _say(visit: Visit) -> PageResponse:
     view, word = await _found(visit), visit.path["word"]
     requests, comment = _requests(visit), (await visit.form()).get("comment", "")
     if word in ("approve", "refuse"):
@@ -81,7 +125,7 @@ async def say_word(request: PageRequest) -> PageResponse:
     return visit.done(_address(view), said)
 
 
-def _consequence(view: RequestView, word: str) -> Consequence | None:
+def _consequence(view: RequestView, word: str, *, needs_comment: bool) -> Consequence | None:
     it = view.request
     facts = [
         ("Release", f"{it.release} ({words.short(it.commit)})"),
@@ -90,9 +134,11 @@ def _consequence(view: RequestView, word: str) -> Consequence | None:
     if it.without:
         facts.append(("Without", ", ".join(it.without)))
     if view.usual:
-        facts.append(("On", words.count(view.usual.hosts, "host")))
+        facts.append(("On", words.count(max(0, view.usual.hosts - len(it.without)), "host")))
         facts.append(("Last time", f"deployment {view.usual.number} took {words.duration(view.usual.took)}"))
-    comment = Field("comment", "Comment", "Others read it on this page and in the audit.", rows=3)
+    comment = Field(
+        "comment", "Comment", "Others read it on this page and in the audit.", rows=3, required=needs_comment
+    )
     if word == "approve":
         return Consequence(
             f"Approve {it.release} for {it.environment}?",
@@ -128,31 +174,41 @@ def _consequence(view: RequestView, word: str) -> Consequence | None:
 async def deploy_page(request: PageRequest) -> PageResponse:
     """Where to, and what will happen there."""
     visit = await enter(request)
+    consequence, leave = await _deploy_sheet(visit, visit.query)
+    return await visit.ask(consequence, leave=leave)
+
+
+async def _deploy_sheet(visit: Visit, wanted: Mapping[str, str]) -> tuple[Consequence, str]:
     service, id = visit.path["service"], visit.path["id"]
     visit.need(Action.DEPLOYMENT_REQUEST, await visit.team_of(service))
     release = await visit.read(lambda tx: get_release(tx, id))
     if release is None or release.service != service:
         raise NothingThere(f"{service} has no release {id}.")
     names = await environments(_requests(visit), release)
-    chosen = visit.query.get("environment") or (names[0] if names else "")
-    consequence = await visit.read(lambda tx: _deploy_consequence(tx, release, names, chosen))
-    return await visit.ask(consequence, leave=f"/services/{segment(service)}/releases/{segment(id)}")
+    chosen = wanted.get("environment") or (names[0] if names else "")
+    kind = wanted.get("kind") or "planned"
+    consequence = await visit.read(lambda tx: _deploy_consequence(tx, release, names, chosen, kind))
+    return consequence, f"/services/{segment(service)}/releases/{segment(id)}"
 
 
 @post("/services/{service:str}/releases/{id:str}/deploy")
 async def deploy(request: PageRequest) -> PageResponse:
     visit = await enter(request)
     form, service = await visit.form(), visit.path["service"]
-    made = await _requests(visit).request_deployment(
-        visit.actor,
-        service=service,
-        environment=form.get("environment", ""),
-        release=visit.path["id"],
-        kind=DeploymentKind.HOTFIX if form.get("kind") == "hotfix" else DeploymentKind.PLANNED,
-        force=form.get("kind") == "again",
-        without=left_out(form),
-    )
-    return visit.done(f"/services/{segment(service)}/requests/{segment(made.id)}")
+
+    async def do() -> PageResponse:
+        made = await _requests(visit).request_deployment(
+            visit.actor,
+            service=service,
+            environment=form.get("environment", ""),
+            release=visit.path["id"],
+            kind=DeploymentKind.HOTFIX if form.get("kind") == "hotfix" else DeploymentKind.PLANNED,
+            force=form.get("kind") == "again",
+            without=left_out(form),
+        )
+        return visit.done(f"/services/{segment(service)}/requests/{segment(made.id)}")
+
+    return await visit.answer(do, lambda: _deploy_sheet(visit, form))
 
 
 async def environments(requests: Requests, release: Release) -> list[str]:
@@ -168,11 +224,18 @@ async def environments(requests: Requests, release: Release) -> list[str]:
     return list(project.contract.environments)
 
 
-def _deploy_consequence(tx: Transaction, release: Release, names: list[str], chosen: str) -> Consequence:
-    live = live_deployment(tx, release.service, chosen) if chosen else None
-    before = usual(tx, release.service, chosen) if chosen else None
-    facts = [("Release", f"{release.id} ({words.short(release.commit)})")]
-    if live is not None:
+def _deploy_consequence(
+    tx: Transaction, release: Release, names: list[str], chosen: str, kind: str
+) -> Consequence:
+    """Of one environment: what is said is true of that one, and the button names it."""
+    base = f"/services/{segment(release.service)}/releases/{segment(release.id)}/deploy"
+    facts = [("Release", f"{release.id} ({words.short(release.commit)})"), ("To", chosen or "nowhere")]
+    live = live_deployment(tx, release.service, chosen)
+    before = usual(tx, release.service, chosen)
+    runs = read_what_runs(tx, release.service, chosen)
+    if runs.hosts and not runs.is_whole:
+        facts.append((f"Live in {chosen}", runs.sentence))
+    elif live is not None:
         same = live.release == release.id
         facts.append((f"Live in {chosen}", f"{live.release}{', this very release' if same else ''}"))
     if before is not None:
@@ -180,13 +243,15 @@ def _deploy_consequence(tx: Transaction, release: Release, names: list[str], cho
             ("Last time there", f"{words.count(before.hosts, 'host')}, {words.duration(before.took)}")
         )
     return Consequence(
-        f"Deploy {words.short(release.id)} of {release.service}?",
+        f"Deploy {words.short(release.id)} of {release.service} to {chosen}?",
         "It stands at the gate of the environment until nothing is in its way: the environment before it, approvals, "
         "freezes. Then it goes host by host, and goes back by itself when a host is not healthy.",
-        "Ask for the deployment",
+        f"Ask to deploy to {chosen}",
         facts=facts,
+        choose="Where to",
+        choices=[(name, f"{base}?{urlencode({'environment': name})}", name == chosen) for name in names],
+        hidden={"environment": chosen},
         fields=[
-            Field("environment", "To", choices=[(name, name) for name in names], value=chosen, required=True),
             Field(
                 "kind",
                 "Kind",
@@ -196,8 +261,9 @@ def _deploy_consequence(tx: Transaction, release: Release, names: list[str], cho
                     ("hotfix", "hotfix"),
                     ("again", "again, although it is live with these settings"),
                 ],
+                value=kind,
             ),
-            WITHOUT,
+            without(sorted((one.host for one in runs.hosts), key=natural)),
         ],
     )
 

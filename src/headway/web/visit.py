@@ -1,7 +1,7 @@
 """One request for a page: who asks, when, and what every page shows around its own part."""
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment
 from litestar import Request, Response
 
+from headway.base.errors import Held, WrongUse
 from headway.deploy.guards import applying
 from headway.domain.people import Actor
 from headway.engine.csrf import csrf_token
@@ -114,11 +115,35 @@ class Visit:
         )
         return html(self.request, content, status=status)
 
-    async def ask(self, consequence: "Consequence", *, leave: str, status: int = 200) -> PageResponse:
+    async def ask(
+        self, consequence: "Consequence", *, leave: str, status: int = 200, refused: "Refused | None" = None
+    ) -> PageResponse:
         """The page before a deed: what will happen, and a button that is named after it. It is sent to this address."""
         return await self.page(
-            "ask.html", title=consequence.title, what=consequence, leave=leave, status=status
+            "ask.html",
+            title=consequence.title,
+            what=consequence,
+            leave=leave,
+            status=status,
+            refused=refused,
         )
+
+    async def answer(
+        self,
+        deed: Callable[[], Awaitable[PageResponse]],
+        sheet: Callable[[], Awaitable[tuple["Consequence", str]]],
+    ) -> PageResponse:
+        """Does what the form of a sheet asks for. Where it is refused, the sheet comes back as it was filled, and why
+        stands on it."""
+        try:
+            return await deed()
+        except NotAllowed:
+            raise
+        except (WrongUse, Held) as error:
+            refused = refusal(error)
+            consequence, leave = await sheet()
+            filled = consequence.filled(await self.form())
+            return await self.ask(filled, leave=leave, status=refused.status, refused=refused)
 
     def done(self, path: str, said: str = "") -> PageResponse:
         """After a form: there, with a sentence about what was done. Reloading does not send the form again."""
@@ -179,7 +204,37 @@ class Visit:
     async def form(self) -> Mapping[str, str]:
         """The fields of a form that was sent; it was checked to be ours before."""
         sent = await self.request.form()
-        return {name: str(value) for name, value in sent.items() if name != "csrf"}
+        found: dict[str, str] = {}
+        for name, value in sent.multi_items():
+            # What is ticked comes several times.
+            found[name] = f"{found[name]} {value}" if name in found else str(value)
+        found.pop("csrf", None)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the engine refuses, as a page says it."""
+
+    status: int
+    title: str
+    message: str
+    hint: str
+
+
+def refusal(error: WrongUse | Held) -> Refused:
+    if isinstance(error, WrongUse):
+        status, title = getattr(error, "http_status", 400), "That cannot be done"
+    else:
+        status, title = 409, "That has to wait"
+    return Refused(status, title, sentence(error.message), sentence(error.hint or ""))
+
+
+def sentence(text: str) -> str:
+    """The engine's words begin small and have no stop: they stand after a colon elsewhere."""
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!", "”")) else ".")
 
 
 async def enter(request: PageRequest) -> Visit:

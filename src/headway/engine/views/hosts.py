@@ -48,7 +48,7 @@ def read_hosts(tx: Transaction, org: Org, *, search: str = "") -> Hosts:
     for row in on_hosts(tx, most=_MOST_BESIDE, limit=_MOST_ROWS):
         found.setdefault(row.host, []).append(row)
     lines = [_line(name, org, runs) for name, runs in found.items() if search.lower() in name.lower()]
-    lines.sort(key=lambda line: (line.troubled == 0, _natural(line.name)))
+    lines.sort(key=lambda line: (line.troubled == 0, natural(line.name)))
     return Hosts(tuple(lines[:_MOST_HOSTS]), max(0, len(lines) - _MOST_HOSTS))
 
 
@@ -58,7 +58,7 @@ def read_host(tx: Transaction, org: Org, name: str) -> HostLine | None:
     return _line(name, org, runs) if runs or name in org.hosts else None
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """web2 before web10."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(name)]
 

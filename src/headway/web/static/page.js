@@ -22,7 +22,8 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "?") showKeys();
   else if (event.key === "j" || event.key === "k") moveRow(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && document.activeElement?.matches("tr, li.entry")) {
-    document.activeElement.querySelector("a")?.click();
+    // The row's own thing, where its first link is another one's.
+    (document.activeElement.querySelector("a[data-row]") ?? document.activeElement.querySelector("a"))?.click();
   }
 });
 
@@ -55,6 +56,9 @@ function openSheet(content) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.body.append(dialog);
   dialog.showModal();
+  // Enter twice must do nothing: what has consequences is pressed by whoever went to it.
+  const heading = content.querySelector?.("h1, h2");
+  if (heading) { heading.tabIndex = -1; heading.focus(); }
   return dialog;
 }
 
@@ -79,6 +83,7 @@ document.addEventListener("click", async (event) => {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const sheet = page.querySelector("main .sheet");
     if (!answer.ok || answer.redirected || !sheet) throw new Error("no sheet");
+    ask.closest("dialog")?.close();
     openSheet(document.adoptNode(sheet));
   } catch {
     location.href = ask.href;
