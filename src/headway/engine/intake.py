@@ -17,6 +17,7 @@ from headway.base.errors import HeadwayError
 from headway.domain.commit import Commit
 from headway.domain.intake import ArrivalKind, Repository
 from headway.domain.run import Run
+from headway.drivers.git.process import OutOfBounds
 from headway.engine.intake_judge import Judgement
 from headway.engine.intake_read import Reader
 from headway.engine.intake_store import Judged, Taken, set_aside, store_group
@@ -42,6 +43,8 @@ _SIDE_BY_SIDE = 4
 _A_FLOOD, _LONGEST_REST = 20, 0.5
 #: How often a server may die while it works on one.
 MOST_DEATHS = 3
+#: How often one is looked at that takes git more than a question may take (a machine under load is a cause, too).
+MOST_TRIES = 3
 #: Seconds that a server has to be up before it works on one at which two have died.
 _SETTLED = 60.0
 #: Seconds of judging and planning after which a server that is stopped counts as one that died of it.
@@ -196,7 +199,14 @@ class IntakeDuty:
             commits = await asyncio.to_thread(self._reader.commits, repository, told)
             for group in groups_of(arrivals):
                 judged_at = self._clock.monotonic()
-                if not await self._group(repository, group, commits):
+                try:
+                    was_first = await self._group(repository, group, commits)
+                except OutOfBounds as error:
+                    if any(stored.attempts + 1 < MOST_TRIES for stored in group.arrivals):
+                        raise
+                    await self._set_aside(repository, group.arrivals, f"set aside: {error.message}")
+                    continue
+                if not was_first:
                     await self._database.perform(lambda tx: leave_arrivals(tx, numbers))
                     return
             self.faults.over(repository.id)
@@ -230,15 +240,18 @@ class IntakeDuty:
         """Those to work on now; one at which the server died again and again is set aside, and the others go on."""
         aside, now_due = in_turn(waiting, is_settled=self._settles_in() <= 0)
         if aside:
-            log.error("%s: %d arrivals are set aside: %s", repository.name, len(aside), SET_ASIDE)
-            now = self._clock.now()
-
-            def work(tx: Transaction) -> None:
-                for stored in aside:
-                    set_aside(tx, repository, stored, SET_ASIDE, now)
-
-            await self._database.perform(work)
+            await self._set_aside(repository, aside, SET_ASIDE)
         return now_due
+
+    async def _set_aside(self, repository: Repository, aside: Sequence[StoredArrival], why: str) -> None:
+        log.error("%s: %d arrivals are set aside: %s", repository.name, len(aside), why)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            for stored in aside:
+                set_aside(tx, repository, stored, why, now)
+
+        await self._database.perform(work)
 
     async def _group(self, repository: Repository, group: Group, commits: Mapping[str, Commit]) -> bool:
         """Read, decide, plan, then store: one transaction for all of the group. False: another server was faster."""

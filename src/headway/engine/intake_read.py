@@ -1,5 +1,6 @@
 """What intake reads of a repository: the commits that arrived, their headway.toml, the paths that changed. Blocks."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +14,19 @@ from headway.domain.places import is_of_org
 from headway.domain.run import FileFault
 from headway.drivers.git.bare import Bare, FileTooLarge, create_bare
 from headway.drivers.git.process import UnknownCommit
+from headway.drivers.git.remote import RemoteTooLarge, RemoteUnsafe
 from headway.engine.projects import CONTRACT_FILE, decode_contract
 from headway.pipeline.strangers import as_stranger
 from headway.pipeline.when import few_enough
 from headway.wire.contract import ContractInvalid, read_contract
 
+log = logging.getLogger("headway.intake")
+
 #: A headway.toml of more bytes than this is somebody's mistake.
 _MOST_BYTES = 1 << 20
 _NONE: Mapping[str, Commit] = {}
+#: Refs that only somebody who may push to the repository moves.
+_OWN = ("refs/heads/", "refs/tags/")
 #: Faults shown of one file.
 _MOST_FAULTS = 50
 
@@ -44,8 +50,11 @@ class CommitFile:
     team: str | None = None
 
 
-#: Brings refs (whole names) and ids of a repository into its folder. Raises the errors of `drivers.git.remote`.
-Fetch = Callable[[Repository, Path, Sequence[str]], None]
+#: Brings refs (whole names) of a repository into its folder, at most so many bytes of objects (None: all). Raises the
+#: errors of `drivers.git.remote`.
+Fetch = Callable[[Repository, Path, Sequence[str], int | None], None]
+#: What may come for a pull request, which anybody may open: as much as in a push.
+MOST_OF_A_STRANGER = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,15 @@ class Reader:
         if wanted <= bare.known(wanted):
             return
         refs = dict.fromkeys(arrival.ref for arrival in arrivals if arrival.after and arrival.after in wanted)
-        self.fetch(repository, bare.folder, list(refs))
+        own = [ref for ref in refs if ref.startswith(_OWN)]
+        if own:
+            self.fetch(repository, bare.folder, own, None)
+        for ref in (ref for ref in refs if not ref.startswith(_OWN)):
+            try:
+                self.fetch(repository, bare.folder, [ref], MOST_OF_A_STRANGER)
+            except (RemoteTooLarge, RemoteUnsafe) as error:
+                # What a stranger sends must not keep the repository's own pushes waiting: it is looked at no more.
+                log.warning("%s: %s is not taken in: %s", repository.name, ref, error.message)
 
     def commits(self, repository: Repository, arrivals: Sequence[Arrival]) -> Mapping[str, Commit]:
         """All of theirs that are here, at once: hundreds of pushes may lie here together."""
@@ -88,7 +105,10 @@ class Reader:
         folder = str(bare.folder)
         commit = self.commit(repository, arrival, commits)
         if commit is None:
-            gone = "its commit is not there any more (the branch was deleted or forced elsewhere), or is longer than 16 MiB"
+            gone = (
+                "its commit is not there any more: the branch was deleted or forced elsewhere, or what came was refused "
+                "(too much of a stranger, a message of more than 16 MiB; the server's log says which)"
+            )
             return CommitFile(folder, None, missing=gone)
         name = arrival.ref.removeprefix("refs/heads/")
         is_default = arrival.ref.startswith("refs/heads/") and name == (

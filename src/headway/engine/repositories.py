@@ -264,9 +264,12 @@ class Repositories:
 
         return self._database.read(work)
 
-    def fetch(self, repository: Repository, folder: Path, refs: Sequence[str]) -> None:
-        """Bring these refs here. Blocks. Raises the errors of `drivers.git.remote`."""
-        fetch(folder, repository.url, refs, self.credentials(repository), self._settings.environment)
+    def fetch(
+        self, repository: Repository, folder: Path, refs: Sequence[str], most: int | None = None
+    ) -> None:
+        """Bring these refs here, at most so many bytes of objects. Blocks. Raises the errors of `drivers.git.remote`."""
+        credentials = self.credentials(repository)
+        fetch(folder, repository.url, refs, credentials, self._settings.environment, most=most)
 
     def token(self, repository_id: str) -> str | None:
         """The forge's token. Blocks."""

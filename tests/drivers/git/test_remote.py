@@ -19,6 +19,7 @@ from headway.drivers.git.remote import (
     Credentials,
     RemoteGone,
     RemoteRefused,
+    RemoteTooLarge,
     RemoteUnreachable,
     RemoteUnsafe,
     fetch,
@@ -449,3 +450,18 @@ def test_gits_own_protocol(away: Repository, tmp_path: Path) -> None:
     finally:
         os.killpg(daemon.pid, 15)
         daemon.wait()
+
+
+def test_what_a_stranger_sends_is_bounded_and_nothing_of_it_stays(bare: Bare, away: Repository) -> None:
+    away.commit({"a": "1"})
+    bring(bare, away, "refs/heads/main")
+    packs = set((bare.folder / "objects/pack").iterdir())
+    large = away.commit({"large": os.urandom(3_000_000)})
+    away.git("update-ref", "refs/pull/7/head", large)
+    url = f"file://{away.folder}"
+    with pytest.raises(RemoteTooLarge, match=r"sends more than 1 MiB for refs/pull/7/head"):
+        fetch(bare.folder, url, ["refs/pull/7/head"], NOBODY, ENVIRONMENT, most=2**20)
+    assert set((bare.folder / "objects/pack").iterdir()) == packs
+    assert not bare.has_commit(large)
+    fetch(bare.folder, url, ["refs/pull/7/head"], NOBODY, ENVIRONMENT, most=2**22)
+    assert bare.has_commit(large)

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from headway.domain.intake import Arrival, ArrivalKind, ForgeKind
+from headway.domain.intake import Arrival, ArrivalKind, ForgeKind, Repository
 from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
 from headway.domain.secrets import team_scope
 from headway.domain.states import State
 from headway.drivers.git.bare import Bare
+from headway.drivers.git.process import TookTooLong
+from headway.engine import intake_read
 from headway.engine.audit import AuditFilter, list_entries
 from headway.engine.intake_read import Reader
 from headway.engine.permissions import NotAllowed
@@ -208,6 +211,54 @@ async def test_a_pull_request_from_a_fork_waits_for_a_person(serving: Serving) -
     assert run.trigger is not None
     assert run.trigger.approved_by == "ada"
     assert run.release is None
+
+
+async def test_a_fork_that_sends_too_much_keeps_nobody_waiting(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = serving.working()
+    working.commit(contract())
+    shop = await serving.add()
+    monkeypatch.setattr(intake_read, "MOST_OF_A_STRANGER", 100_000)
+    working.git("checkout", "-q", "-b", "topic")
+    large = working.commit({"large": os.urandom(300_000)})
+    working.git("update-ref", "refs/pull/7/head", large)
+    working.git("checkout", "-q", "main")
+    working.git("branch", "-q", "-D", "topic")
+    sha = working.commit({"file": "1"})
+    await serving.tell(shop, asked(large, fork=True), delivery="d1")
+    await serving.tell(shop, pushed(None, sha), delivery="d2")
+    await serving.take_in()
+    assert [run.commit for run in serving.runs()] == [sha]
+    [refused, _] = serving.arrivals(shop)
+    assert (refused.state, "too much of a stranger" in refused.note) == ("ignored", True)
+
+
+async def test_what_takes_git_too_much_is_set_aside_after_some_tries_and_the_queue_goes_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = serving.working()
+    bad = working.commit(contract())
+    shop = await serving.add()
+    working.git("checkout", "-q", "-b", "topic")
+    good = working.commit({"file": "1"})
+    read = Reader.read
+
+    def too_much(reader: Reader, repository: Repository, arrival: Arrival, *more: object) -> object:
+        if arrival.after == bad:
+            raise TookTooLong("git took longer than 120 s for shop")
+        return read(reader, repository, arrival, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reader, "read", too_much)
+    await serving.tell(shop, pushed(None, bad), delivery="d1")
+    await serving.tell(shop, pushed(None, good, "topic"), delivery="d2")
+    for hours in range(3):
+        assert serving.runs() == []
+        await serving.parts.intake.tick(serving.server.now() + timedelta(hours=hours))
+        await serving.parts.intake.settle()
+    assert [run.commit for run in serving.runs()] == [good]
+    [set_aside, _] = serving.arrivals(shop)
+    assert set_aside.note == "set aside: git took longer than 120 s for shop"
 
 
 async def test_nothing_of_a_fork_is_compared_before_somebody_lets_it_in(

@@ -1,7 +1,10 @@
 """At which line a failed step's log opens."""
 
+import tracemalloc
+
 import pytest
 
+from headway.engine.views import log_errors
 from headway.engine.views.log_errors import first_error
 
 
@@ -62,3 +65,45 @@ def test_the_first_of_several_counts():
 def test_a_megabyte_without_an_error_is_read_in_a_moment():
     assert first_error(b"compiling object file number something\n" * 26_000) is None
     assert first_error(b"x" * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    "line", [b" ", b"\t", b"\x1b[1m", b"\x1b[1", b"a.", b"thread '", b":1", b"no ", b"0 "]
+)
+def test_a_log_of_one_endless_line_is_read_once(line):
+    """What a search would come back to, it has to remember: half a gigabyte, for 8 MiB of blanks."""
+    log = line * (1_000_000 // len(line))
+    tracemalloc.start()
+    try:
+        assert first_error(log) is None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 500_000
+
+
+def test_lines_that_only_count_are_not_begun_anew_for_each(monkeypatch):
+    """Searches per line must not each go on to the end of the log."""
+    searched = []
+
+    class Counted:
+        def __init__(self, pattern):
+            self._pattern = pattern
+
+        def search(self, lines, begin):
+            match = self._pattern.search(lines, begin)
+            searched.append((match.end() if match else len(lines)) - begin)
+            return match
+
+    for name in ("_BEGINNING", "_HOLDING"):
+        monkeypatch.setattr(log_errors, name, Counted(getattr(log_errors, name)))
+    log = b"error: 0 failed\n" * 10_000
+    assert first_error(log) is None
+    assert sum(searched) < 3 * len(log)
+
+
+def test_behind_a_line_longer_than_a_window_others_are_looked_at():
+    long = b"x" * 200_000 + b" error: not a beginning"
+    assert first_error(long + b"\nok\nerror: it broke\n") == len(long) + 4
+    assert first_error(b"ok\n" * 50_000 + b"sh: 1: pytset: not found\n") == 150_000
+    assert first_error(b"error: " + long) == 0

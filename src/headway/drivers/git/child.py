@@ -6,6 +6,7 @@ machine, and may take an hour or for ever.
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -85,12 +86,14 @@ async def running(
     fed: bool = False,
     patient: bool = False,
     holding: Sequence[int] = (),
+    largest_file: int | None = None,
 ) -> AsyncIterator[Child]:
     """git with these arguments; no process of its group is left when the block is left.
 
     `fed` gives it a standard input, `holding` are descriptors that it and its children keep open. Left early, it gets
     SIGTERM; a `patient` one first sees its input end and cleans up by itself, because on SIGTERM receive-pack removes
-    the folder into which its index-pack is still writing. Raises GitMissing.
+    the folder into which its index-pack is still writing. No file that it or its children write gets longer than
+    `largest_file` bytes. Raises GitMissing.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -109,6 +112,9 @@ async def running(
             "git was not found on this machine", hint="install it, on Debian and Ubuntu: sudo apt install git"
         ) from error
     assert process.stderr is not None
+    if largest_file is not None and hasattr(resource, "prlimit"):
+        with suppress(OSError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
     child = Child(process, asyncio.create_task(_last_words(process.stderr)))
     try:
         yield child
@@ -129,13 +135,21 @@ async def answered(
     folder: str | None = None,
     feed: AsyncIterator[bytes] | None = None,
     holding: Sequence[int] = (),
+    largest_file: int | None = None,
 ) -> tuple[int, bytes, str]:
     """Exit code, output and complaint of a git that reads all of `feed` before it answers. Raises GitMissing, and
     OutputTooLong beyond `most` bytes of output."""
     pieces: list[bytes] = []
     length = 0
     fed = feed is not None
-    async with running(arguments, environment=environment, folder=folder, fed=fed, holding=holding) as child:
+    async with running(
+        arguments,
+        environment=environment,
+        folder=folder,
+        fed=fed,
+        holding=holding,
+        largest_file=largest_file,
+    ) as child:
         if feed is not None:
             await child.feed(feed)
         while piece := await child.read():

@@ -2,9 +2,10 @@
 
 GitError               3   git refused for a reason that has no name here
 ├── GitMissing         3   no git on this machine
-├── OutputTooLong      3   it said more than is taken
-├── TookTooLong        3   it took longer than it may
-├── TookTooMuch        3   it wanted more memory than it may have
+└── OutOfBounds        3   what was asked is more than git may take
+    ├── OutputTooLong  3   it said more than is taken
+    ├── TookTooLong    3   it took longer than it may
+    └── TookTooMuch    3   it wanted more memory than it may have
 NotARepository         2   no repository here or above
 ├── BareRepository     2   a repository without files
 ├── NoCommits          2   a repository in which nothing was committed yet
@@ -28,15 +29,19 @@ class GitMissing(GitError):
     pass
 
 
-class OutputTooLong(GitError):
+class OutOfBounds(GitError):
     pass
 
 
-class TookTooLong(GitError):
+class OutputTooLong(OutOfBounds):
     pass
 
 
-class TookTooMuch(GitError):
+class TookTooLong(OutOfBounds):
+    pass
+
+
+class TookTooMuch(OutOfBounds):
     pass
 
 

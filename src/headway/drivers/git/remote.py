@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from headway.drivers.git.talk import (
     RemoteError,
     RemoteGone,
     RemoteRefused,
+    RemoteTooLarge,
     RemoteUnreachable,
     RemoteUnsafe,
     asked,
@@ -37,6 +38,7 @@ __all__ = [
     "RemoteGone",
     "RemoteRefs",
     "RemoteRefused",
+    "RemoteTooLarge",
     "RemoteUnreachable",
     "RemoteUnsafe",
     "UnwelcomeAddress",
@@ -85,11 +87,13 @@ def fetch(
     prune: bool = False,
     allow_files: bool = True,
     seconds: float = 1800.0,
+    most: int | None = None,
 ) -> tuple[str, ...]:
     """Brings these refs (`refs/heads/main`, `refs/heads/*`, `refs/pull/7/head`) into the bare repository at `folder`,
     under the same names, moved back as well as forward. Answers with those that are not there any more.
 
-    `prune` removes what is gone there of what a wanted ref with a `*` covers. Everything is checked as it comes in.
+    `prune` removes what is gone there of what a wanted ref with a `*` covers. Everything is checked as it comes in; more
+    than `most` bytes do not come, and nothing of them stays.
     Raises UnwelcomeAddress, RemoteError and its kinds, DiskFull.
     """
     address = check_url(url, allow_files=allow_files)
@@ -114,7 +118,9 @@ def fetch(
                 break
             try:
                 feed = "".join(f"+{ref}:{ref}\n" for ref in wanted)
-                asked(question, address, credentials, variables, seconds, feed=feed, holding=(lock,))
+                asked(
+                    question, address, credentials, variables, seconds, feed=feed, holding=(lock,), most=most
+                )
                 break
             except RefGone:
                 if attempt == 3:
@@ -128,7 +134,25 @@ def fetch(
                 if attempt == 3:
                     raise
                 _make_way(folder, wanted, variables)
+            except RemoteError as error:
+                if most is None or not _drop_packs_of(folder, most):
+                    raise
+                raise RemoteTooLarge(
+                    f"{url} sends more than {most // 2**20} MiB for {', '.join(wanted)}",
+                    hint="have it sent in smaller pieces, or push it yourself",
+                ) from error
     return tuple(gone)
+
+
+def _drop_packs_of(folder: Path, most: int) -> bool:
+    """Removes what git could not write on with, because the kernel let it grow no further; whether there was any."""
+    found = False
+    for path in (folder / "objects/pack").glob("tmp_*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_size == most:
+                path.unlink()
+                found = True
+    return found
 
 
 def _there(

@@ -9,6 +9,7 @@ RemoteError              3   what git complained of has no name here
 ├── RemoteRefused        3   the credential is missing, wrong, or not enough
 ├── RemoteGone           3   there is no repository
 ├── RemoteUnsafe         3   what it sends is damaged, or made to harm whoever checks it out
+├── RemoteTooLarge       3   it sends more than was to come
 ├── RefGone              3   a ref that was asked for is not there (git says so of the first one, and fetches none)
 └── RefInTheWay          3   `a/b` cannot come where `a` was
 """
@@ -45,6 +46,10 @@ class RemoteGone(RemoteError):
 
 
 class RemoteUnsafe(RemoteError):
+    pass
+
+
+class RemoteTooLarge(RemoteError):
     pass
 
 
@@ -94,12 +99,16 @@ def asked(
     *,
     feed: str | None = None,
     holding: Sequence[int] = (),
+    most: int | None = None,
 ) -> bytes:
     """git's answer to a question that it takes to `address`. Blocks. Raises RemoteError and its kinds, DiskFull.
 
-    `environment` comes from `git_environment`; `holding` are descriptors that git keeps open until it has ended.
+    `environment` comes from `git_environment`; `holding` are descriptors that git keeps open until it has ended. More
+    than `most` bytes of objects are not taken; git does not say why it failed then, but what it wrote is so long.
     """
     with _signing_in(address, credentials) as (settings, variables):
+        # Of what is bounded all comes as one file, so that a bound on a file's length is one on all of it.
+        settings += [] if most is None else ["fetch.unpackLimit=1"]
         arguments = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
         work = answered(
             [*arguments, *question],
@@ -107,6 +116,7 @@ def asked(
             most=_MOST_BYTES,
             feed=None if feed is None else once(os.fsencode(feed)),
             holding=holding,
+            largest_file=most,
         )
         try:
             code, output, complaint = asyncio.run(asyncio.wait_for(work, seconds))

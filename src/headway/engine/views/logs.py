@@ -11,7 +11,7 @@ from headway.engine.views.log_errors import first_error
 from headway.store import job_results, jobs
 from headway.store.database import Transaction
 
-_LOOKED_THROUGH = 4 << 20
+_LOOKED_THROUGH = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
