@@ -1,7 +1,8 @@
 """Fixtures of every test. `database` runs a test on SQLite and on PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,6 +40,18 @@ def database(database_url: str) -> Iterator[Database]:
     """An open, migrated, empty database; the test runs on both kinds."""
     with opened(database_url) as database:
         yield database
+
+
+@pytest.fixture
+def standing_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Called with seconds: as if this process had been stopped for so long, while all others went on."""
+    skipped, real = [0.0], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + skipped[0])
+
+    def stand_still(seconds: float) -> None:
+        skipped[0] += seconds
+
+    return stand_still
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -26,13 +26,16 @@ def test_a_step_that_hangs_is_named_with_the_limit_that_it_passed() -> None:
     found = taker(clock)
     found.take([StepMark(1, None, 1.0)], None)
     clock.pass_(timedelta(seconds=30))
-    assert found.overdue() == ""
+    assert found.overdue(clock.monotonic()) == ""
     found.take([StepMark(1, 0, 31.0), StepMark(2, None, 31.0)], None)
     # Each has a limit of its own.
     clock.pass_(timedelta(seconds=599))
-    assert found.overdue() == ""
+    assert found.overdue(clock.monotonic()) == ""
     clock.pass_(timedelta(seconds=2))
-    assert found.overdue() == "deactivate:worker took longer than its limit of 10m and was ended"
+    assert (
+        found.overdue(clock.monotonic())
+        == "deactivate:worker took longer than its limit of 10m and was ended"
+    )
 
 
 def test_what_ends_a_job_by_itself_is_told_with_the_step_at_hand() -> None:
@@ -66,3 +69,16 @@ def test_output_that_was_cut_ends_before_what_may_be_half_of_a_secret() -> None:
         found.take([StepMark(1, None, 1.0), *items], None)
         [row] = found.take([], result) if result else found.take([StepMark(1, 1, 2.0)], None)
         assert row.output in ("key: \n[cut]\n", "key: ")
+
+
+def test_news_that_is_old_because_we_stood_still_ends_no_step() -> None:
+    """Asked for before, read after: the step may have ended long ago. The next news tells."""
+    clock = HandClock(NOW)
+    found = taker(clock)
+    found.take([StepMark(1, None, 1.0)], None)
+    asked_at = clock.monotonic()
+    clock.pass_(timedelta(seconds=37))
+    found.take([], None)
+    assert found.overdue(asked_at) == ""
+    found.take([StepMark(1, 0, 5.0)], None)
+    assert found.overdue(clock.monotonic()) == ""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
@@ -22,7 +23,9 @@ def judge(
     watched: dict[tuple[Holder, ...], float] = {}
     for number, beat in enumerate(looks):
         found = (Holder("web1", 1, owner, beat),)
-        if (stale := asyncio.run(lock._judge(found, watched, wait=wait))) is not None:
+        if (
+            stale := asyncio.run(lock._judge(found, watched, asked_at=lock.clock.monotonic(), wait=wait))
+        ) is not None:
             return number, stale
     return len(looks), None
 
@@ -162,3 +165,18 @@ def test_a_stopped_process_is_named_and_judged_by_its_silence(
     # It was woken up meanwhile, and beats.
     with pytest.raises(HostsHeld):
         judge(lock, ["7", "7", "8"], wait=False, owner=living)
+
+
+def test_who_stood_still_himself_takes_no_host_by_an_old_look(lock: HostsLock) -> None:
+    """The answer was asked for before we stood still: its owner has beaten since."""
+    clock = lock.clock
+    assert isinstance(clock, HandClock)
+    found = (Holder("web1", 1, ELSEWHERE, "7"),)
+    watched: dict[tuple[Holder, ...], float] = {}
+    assert asyncio.run(lock._judge(found, watched, asked_at=clock.monotonic(), wait=True)) is None
+    asked_at = clock.monotonic()
+    clock.pass_(timedelta(seconds=10 * SILENCE))
+    assert asyncio.run(lock._judge(found, watched, asked_at=asked_at, wait=True)) is None
+    # Asked anew it still is what it was: now it is dead.
+    stale = asyncio.run(lock._judge(found, watched, asked_at=clock.monotonic(), wait=True))
+    assert stale == frozenset(found)

@@ -1,11 +1,11 @@
 """What bare ASGI applications share: reading a body with bounds, answering JSON."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from headway.api.problems import MEDIA_TYPE, problem_bytes
+from headway.base.awake import awake_for
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,7 +47,7 @@ async def pour_body(
         raise BodyTooLarge
     size = 0
     try:
-        async with asyncio.timeout(within):
+        async with awake_for(within):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

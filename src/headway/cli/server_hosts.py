@@ -9,6 +9,7 @@ from typing import Any
 
 from headway.base.clock import Clock
 from headway.base.errors import Cancelled, HeadwayError
+from headway.base.patience import Patience
 from headway.client.decode import outcome_of
 from headway.client.errors import ServerFailed, ServerUnreachable
 from headway.client.http import HeadwayClient, segment
@@ -21,6 +22,8 @@ OnLine = Callable[[Task, bytes], None]
 OnTrouble = Callable[[Task, str], None]
 #: Seconds before a server that broke off is asked anew.
 _PAUSE = 0.5
+#: One question and the pause after it take no longer while this process runs.
+_TICK = 40.0
 
 
 class HostStream:
@@ -92,18 +95,17 @@ class FollowedTail:
     def follow(self, age: timedelta) -> None:
         """Until its reader leaves. Raises what the server refuses, and ServerUnreachable when it is away for too long."""
         began, has_begun = self.clock.monotonic(), False
-        broke_at: float | None = None
+        patience: Patience | None = None
         while True:
             try:
                 stream = self.ask(age + timedelta(seconds=self.clock.monotonic() - began))
-                broke_at, has_begun = None, True
+                patience, has_begun = None, True
                 self._play(stream)
             except (ServerUnreachable, ServerFailed) as error:
-                now = self.clock.monotonic()
-                if not has_begun or now - (now if broke_at is None else broke_at) > self.patience:
+                if not has_begun or (patience is not None and patience.left() <= 0):
                     raise
-                if broke_at is None:
-                    broke_at = now
+                if patience is None:
+                    patience = Patience(self.clock.monotonic, self.patience, tick=_TICK)
                     self.on_break(error)
             self.sleep(_PAUSE)
 

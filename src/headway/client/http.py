@@ -20,6 +20,7 @@ import httpx
 
 from headway import __version__
 from headway.base.clock import SystemClock
+from headway.base.patience import Patience
 from headway.client.errors import (
     AddressUnsafe,
     AnswerNotUnderstood,
@@ -33,6 +34,8 @@ from headway.client.errors import (
 #: Seconds: between two attempts, and how long a line may stay broken.
 _PAUSES = (0.1, 0.3, 1.0, 2.0)
 _PATIENCE = 60.0
+#: One question and the pause after it take no longer while this process runs.
+_TICK = 40.0
 _TIMEOUT = httpx.Timeout(30.0, connect=8.0)
 _PIECE = 1 << 20
 _REMEMBERED = 64
@@ -182,21 +185,23 @@ class HeadwayClient:
         """All of a log from `offset` to the attempt's end, as it comes. A line that breaks is taken up where it broke:
         nothing is lost or doubled. Raises ServerUnreachable after a minute without any answer.
         """
-        heard_at = self._clock.monotonic()
+        patience: Patience | None = None
         while True:
+            heard = False
             with contextlib.suppress(httpx.TransportError, ServerUnreachable, ServerFailed):
                 for piece in self._growing(job, attempt, offset):
-                    offset, heard_at = offset + len(piece), self._clock.monotonic()
+                    offset, heard = offset + len(piece), True
                     yield piece
                 # The stream ended: because the attempt did, or because the server did.
                 rest, is_over = self.log_piece(job, attempt, offset)
-                heard_at = self._clock.monotonic()
+                heard = True
                 if rest:
                     offset += len(rest)
                     yield rest
                 elif is_over:
                     return
-            if self._clock.monotonic() - heard_at > self.patience:
+            patience = None if heard else patience or self._patience()
+            if patience is not None and patience.left() <= 0:
                 raise self._unreachable("the line broke")
             time.sleep(_PAUSES[0])
 
@@ -242,15 +247,19 @@ class HeadwayClient:
 
     def _pauses(self) -> Iterator[float | None]:
         """Before each further attempt; None: it is the last."""
-        begun = self._clock.monotonic()
+        patience = self._patience()
         yield from _PAUSES[:-1]
         if self._watched is not None:
             self._watched.say(f"the server {self.name} is away; waiting for it")
-            while self._clock.monotonic() - begun < self.patience:
+            while patience.left() > 0:
                 yield _PAUSES[-1]
         else:
             yield _PAUSES[-1]
         yield None
+
+    def _patience(self) -> Patience:
+        """With a server that does not answer; what this process slept through is no time that it was away."""
+        return Patience(self._clock.monotonic, self.patience, tick=_TICK)
 
     @contextlib.contextmanager
     def _streamed(self, method: str, path: str, **more: Any) -> Iterator[httpx.Response]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from headway.base.awake import awake_for
 from headway.base.errors import Errored, WrongUse
 from headway.base.secret import Secret
 from headway.domain.contract import ANY_ANSWER, Expect, HealthKind
@@ -68,7 +69,7 @@ async def probe(  # noqa: PLR0917  (what is asked, how, and what may be said of 
         case HealthKind.COMMAND:
             return await _command(target, way, timeout, secrets)
     try:
-        async with asyncio.timeout(timeout):
+        async with awake_for(timeout):
             return await asked
     except TimeoutError:
         return False, f"no answer within {timeout:g}s"

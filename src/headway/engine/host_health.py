@@ -8,6 +8,7 @@ from datetime import datetime
 
 from headway.base.clock import Clock
 from headway.base.durations import format_duration
+from headway.base.patience import Patience
 from headway.base.secret import Secret
 from headway.deploy.layout import release_directory, settings_file
 from headway.deploy.placeholders import Values, fill_command, fill_path, fill_url
@@ -18,6 +19,8 @@ from headway.engine.host_link import HostLink
 
 #: While a canary is watched: this many bad answers in a row are a verdict, one is a hiccup.
 _BAD_IN_A_ROW = 3
+#: Seconds that a question may take beside its own limit before it is clear that we stood still.
+_SLACK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,16 @@ class Health:
 
     async def _until_good(self, asked: _Asked) -> Seen:
         check = asked.check
-        end = self.clock.monotonic() + check.within.total_seconds()
+        # Between two looks lie a question and a pause; more is no time that the host has had.
+        tick = (check.timeout + check.interval).total_seconds() + _SLACK
+        patience = Patience(self.clock.monotonic, check.within.total_seconds(), tick=tick)
         in_a_row, why = 0, "no answer"
         while True:
             good, why = await self._ask(asked)
             in_a_row = in_a_row + 1 if good else 0
             if in_a_row >= check.successes:
                 return asked.seen(True, why)
-            pause = min(check.interval.total_seconds(), end - self.clock.monotonic())
+            pause = min(check.interval.total_seconds(), patience.left())
             if pause <= 0:
                 return asked.seen(False, f"{why} (for {format_duration(check.within)})")
             await self.clock.sleep(pause)

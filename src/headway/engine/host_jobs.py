@@ -6,9 +6,10 @@ in which the frame of each step leaves out what the journal says is done.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from headway.base.clock import Clock
 from headway.base.durations import format_duration
@@ -20,9 +21,10 @@ from headway.domain.deployment import Command, DeploymentStep
 from headway.domain.job import JobResult, JobSpec, LogCut, Piece, StepMark, StepSpec
 from headway.domain.states import State
 from headway.drivers.runner.masking import LastWords, mask_text
-from headway.drivers.ssh.errors import CommandTimedOut
+from headway.drivers.ssh.errors import CommandTimedOut, SshError
 from headway.engine.host_link import HostLink
 
+T = TypeVar("T")
 #: How long one question for news waits. Short, because several names may share one session.
 _WAIT = 1.0
 #: Seconds for a step without a job; it may throw away large old releases.
@@ -131,7 +133,7 @@ class HostJobs:
         async def start() -> Piece:
             return await (await self.link.runner()).begin(spec, wait=_WAIT)
 
-        return directory, await self.link.persist(start)
+        return directory, await _ask(self.link, start)
 
     async def _news(self, directory: str, offset: int) -> Piece:
         return await _news(self.link, directory, offset)
@@ -143,6 +145,7 @@ class HostJobs:
             self.plan.deployment, self.link.name, "", attempt, State.RUNNING, None, self.clock.now(), None
         )
         taker = _Taker(row, commands, self.secrets, self.clock)
+        asked_at = self.clock.monotonic()
         piece = first or await self._news(directory, 0)
         ended_by_us = ""
         while True:
@@ -153,15 +156,16 @@ class HostJobs:
                 # What it came to by itself counts, if it was faster than we.
                 late = ended_by_us and end.state is State.CANCELLED
                 return JobEnd(State.FAILED, ended_by_us, end.done) if late else end
-            if not ended_by_us and (ended_by_us := taker.overdue()):
+            if not ended_by_us and (ended_by_us := taker.overdue(asked_at)):
                 await self._end(directory, ended_by_us)
+            asked_at = self.clock.monotonic()
             piece = await self._news(directory, piece.offset)
 
     async def _end(self, directory: str, reason: str) -> None:
         async def cancel() -> None:
             await (await self.link.runner()).cancel(directory, reason)
 
-        await self.link.persist(cancel)
+        await _ask(self.link, cancel)
 
 
 async def settle_all(
@@ -189,11 +193,12 @@ async def settle(link: HostLink, clock: Clock, patience: float | None = None) ->
 async def _settle(link: HostLink, clock: Clock, directory: str, patience: float | None) -> None:
     offset, since, cancelled = 0, clock.monotonic(), False
     while True:
+        asked_at = clock.monotonic()
         piece = await _news(link, directory, offset)
         if piece.result is not None:
             return
         offset = piece.offset
-        if patience is not None and not cancelled and clock.monotonic() - since > patience:
+        if patience is not None and not cancelled and asked_at - since > patience:
             cancelled = True
             await (await link.runner()).cancel(directory, "another deployment goes before it")
 
@@ -202,7 +207,17 @@ async def _news(link: HostLink, directory: str, offset: int) -> Piece:
     async def ask() -> Piece:
         return await (await link.runner()).follow(directory, offset, wait=_WAIT, patient=True)
 
-    return await link.persist(ask)
+    return await _ask(link, ask)
+
+
+async def _ask(link: HostLink, question: Callable[[], Awaitable[T]]) -> T:
+    """About a job: what does not answer in time is asked again, since the job goes on whoever follows it."""
+    try:
+        return await link.persist(question, once_more=True)
+    except CommandTimedOut as error:
+        raise SshError(
+            link.name, f"{link.name} does not answer what came of the step at hand, which goes on there"
+        ) from error
 
 
 class _Taker:
@@ -251,12 +266,13 @@ class _Taker:
             self._open = None
         return list(changed.values())
 
-    def overdue(self) -> str:
-        """Which step has taken longer than its own limit; empty while none has."""
+    def overdue(self, asked_at: float) -> str:
+        """Which step had taken longer than its own limit when the last news was asked for; empty while none had. What
+        came while we stood still ourselves is older than now."""
         if self._open is None:
             return ""
         limit = next((one.limit for one in self._commands if one.step == self._open.step), None)
-        if limit is None or self._clock.monotonic() - self._open_since <= limit.total_seconds():
+        if limit is None or asked_at - self._open_since <= limit.total_seconds():
             return ""
         return _overdue(self._open.step, limit)
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from headway.base.errors import Errored
+from headway.base.patience import Patience
 from headway.base.secret import last_lines
 from headway.deploy.hostside import look_script
 from headway.deploy.record import HostRecord, read_record
 from headway.domain.contract import HostSpec
 from headway.drivers.runner.over_session import SessionRunner
 from headway.drivers.ssh.connections import Connections
-from headway.drivers.ssh.errors import ConnectionLost, HostUnreachable, SshError
+from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, HostUnreachable, SshError
 from headway.drivers.ssh.session import HostSession, Reply
 
 T = TypeVar("T")
@@ -23,6 +24,8 @@ _TRIES = 4
 CALL_TIMEOUT = 60.0
 #: Seconds after which it is said which hosts have not answered yet; how many more they get once others are enough.
 _SAY_AFTER, _GRACE = 1.0, 4.0
+#: Seconds between two looks at how long they have had.
+_LOOK_EVERY = 0.5
 
 
 #: Of an environment, where a host tells it.
@@ -59,14 +62,19 @@ class HostLink:
             self._runner = SessionRunner(session)
         return self._runner
 
-    async def persist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """`ask`, again when the connection broke under it: all that is asked here may be asked twice.
+    async def persist(self, ask: Callable[[], Awaitable[T]], *, once_more: bool = False) -> T:
+        """`ask`, again when the connection broke under it: all that is asked here may be asked twice. With `once_more`
+        also, once, when it took too long: where the host's own record says what came of it, and not the answer.
 
         The driver connects with back-off for its time (20 s), then raises HostUnreachable.
         """
         for tries_left in reversed(range(_TRIES)):
             try:
                 return await ask()
+            except CommandTimedOut:
+                if not once_more or not tries_left:
+                    raise
+                once_more = False
             except ConnectionLost:
                 if not tries_left:
                     raise
@@ -204,17 +212,17 @@ async def _until_enough(
     asked: Mapping[str, "asyncio.Task[SshError | None]"], enough: Callable[[int], bool] | None
 ) -> None:
     """Until all have answered or were given up; or enough have, and the others had their time."""
-    until: float | None = None
+    patience: Patience | None = None
     while waiting := [task for task in asked.values() if not task.done()]:
         ended = [task for task in asked.values() if task.done()]
         if any(task.exception() for task in ended):
             return
-        if until is None and enough is not None and enough(sum(task.result() is None for task in ended)):
-            until = asyncio.get_running_loop().time() + _GRACE
-        left = None if until is None else until - asyncio.get_running_loop().time()
-        if left is not None and left <= 0:
+        if patience is None and enough is not None and enough(sum(task.result() is None for task in ended)):
+            patience = Patience(asyncio.get_running_loop().time, _GRACE, tick=2 * _LOOK_EVERY)
+        if patience is not None and patience.left() <= 0:
             return
-        await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        pause = None if patience is None else _LOOK_EVERY
+        await asyncio.wait(waiting, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _tries(late: Sequence[HostLink]) -> str:

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from headway.base.awake import awake_for
 from headway.base.clock import Clock
 from headway.base.errors import Errored, Held
 from headway.base.secret import last_lines
@@ -102,9 +103,10 @@ class HostsLock:
     async def _acquire(self, *, majority: bool, wait: bool) -> None:
         watched: dict[tuple[Holder, ...], float] = {}
         for attempt in itertools.count(1):
+            asked_at = self.clock.monotonic()
             await self._look(majority)
             found = holders({link.name: link.record for link in self._reachable()})
-            stale = await self._judge(found, watched, wait=wait)
+            stale = await self._judge(found, watched, asked_at=asked_at, wait=wait)
             if stale is None:
                 continue
             if await self._take(stale):
@@ -159,19 +161,24 @@ class HostsLock:
         return [link for link in self.links if link.name not in self.unreachable]
 
     async def _judge(
-        self, found: tuple[Holder, ...], watched: dict[tuple[Holder, ...], float], *, wait: bool
+        self,
+        found: tuple[Holder, ...],
+        watched: dict[tuple[Holder, ...], float],
+        *,
+        asked_at: float,
+        wait: bool,
     ) -> frozenset[Holder] | None:
         """The holders that are dead. None: not known yet, or alive and we wait; look again.
 
-        The silence is counted from the first time that exactly these owners and counters were seen; it tells of a
-        process of this machine, too, which lives and may hang or be stopped.
+        The silence is counted from the first time that exactly these owners and counters were seen to when this look
+        was asked for: of what came while we stood still ourselves, nobody knows how old it is. It tells of a process of
+        this machine, too, which lives and may hang or be stopped.
         """
         lives = {holder: _lives(holder) for holder in found}
         silent = tuple(holder for holder in found if lives[holder] is not False)
         if not silent:
             return frozenset(found)
-        now = self.clock.monotonic()
-        if now - watched.get(silent, now) >= SILENCE:
+        if asked_at - watched.get(silent, asked_at) >= SILENCE:
             return frozenset(found)
         alive = [holder for holder in silent if lives[holder]]
         if not alive and watched and silent not in watched:
@@ -186,7 +193,7 @@ class HostsLock:
             who = next((holder for holder in silent if _is_stopped(holder)), silent[0])
             stopped = f"; its process {who.owner.pid} is stopped" if who.owner and _is_stopped(who) else ""
             self.tell(f"held by {told(who)}{stopped}; watching for {SILENCE:g}s whether it lives")
-        watched.setdefault(silent, now)
+        watched.setdefault(silent, self.clock.monotonic())
         await self.clock.sleep(_LOOK_AGAIN if not alive else _LOOK_AGAIN / 2)
         return None
 
@@ -232,7 +239,7 @@ class HostsLock:
 
     async def _quietly(self, link: HostLink, script: str) -> None:
         try:
-            async with asyncio.timeout(_LET_GO_WITHIN):
+            async with awake_for(_LET_GO_WITHIN):
                 await link.call(script)
         except (SshError, TimeoutError) as error:
             why = error.message if isinstance(error, SshError) else "it does not answer"

@@ -77,7 +77,7 @@ class HostWork:
             # Who owns it can as little be asked: that would only wait for it once more.
             return Outcome(False, mask_text(error.message, self.jobs.secrets), away=True)
         except HeadwayError as error:
-            outcome = Outcome(False, error.message)
+            outcome = Outcome(False, error.message, switched=action is A.SWITCH and await self._is_ours_now())
         if not outcome.good and not await self.lock.is_ours(self.link):
             # Whatever failed, failed because we are no longer the owner; the drive stops by itself now.
             return Outcome(False, self.lock.lost_because)
@@ -188,6 +188,13 @@ class HostWork:
         if changed := await self._changed():
             return Outcome(False, changed, changed=True)
         return Outcome(False, f"its record could not be written: {end.reason}")
+
+    async def _is_ours_now(self) -> bool:
+        """Whether our switch was done, whatever became of our question about it. Unknown counts as not done."""
+        try:
+            return stands(await self.link.look(), self.plan.release, self.plan.deployment)
+        except HeadwayError:
+            return False
 
     async def _changed(self) -> str:
         """What somebody put here since our switch; empty where ours stands."""

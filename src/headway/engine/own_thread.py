@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from headway.base.clock import Clock
+from headway.base.patience import Patience
 from headway.base.stopping import Stopped, StopSign
 
 log = logging.getLogger("headway.runs")
 
 #: Seconds between two looks at the sign, and how long whoever was told to stop is waited for.
 _LOOK_EVERY, PATIENCE = 0.1, 5.0
+#: More between two looks is time in which the whole process stood still, and the work with it.
+_TICK = 2.0
 
 Result = TypeVar("Result")
 
@@ -27,16 +30,16 @@ async def in_own_thread(
     it does not keep the process from its end.
     """
     future = _begin(work, name)
-    began, told_at = clock.monotonic(), None
+    patience = Patience(clock.monotonic, within, tick=_TICK)
+    told: Patience | None = None
     try:
         while not future.done():
             await asyncio.wait({future}, timeout=_LOOK_EVERY)
-            now = clock.monotonic()
-            if now - began > within:
+            if patience.left() < 0:
                 sign.stop(f"it took longer than {within:.0f} s")
-            if sign.is_set and told_at is None:
-                told_at = now
-            if told_at is not None and now - told_at > PATIENCE and not future.done():
+            if sign.is_set and told is None:
+                told = Patience(clock.monotonic, PATIENCE, tick=_TICK)
+            if told is not None and told.left() < 0 and not future.done():
                 log.warning("%s does not listen and is left behind: %s", name, sign.reason)
                 raise Stopped(sign.reason)
         return future.result()

@@ -183,6 +183,8 @@ class Attempt:
             clock = self._tools.clock
             offset, committed_at, stopped_at = keeper.taken, clock.monotonic(), None
             while True:
+                # What is judged by how old it is was asked for then: we may have stood still since.
+                asked_at = clock.monotonic()
                 piece = await self._runner.follow(str(self._directory), offset, wait=_WAIT)
                 offset = piece.offset
                 self._keep(keeper, piece)
@@ -191,7 +193,7 @@ class Attempt:
                 now = clock.monotonic()
                 if self._stop is not None:
                     stopped_at = now if stopped_at is None else stopped_at
-                    if now - stopped_at > CANCELLED_WITHIN:
+                    if asked_at - stopped_at > CANCELLED_WITHIN:
                         return self._left_behind(self._stop, keeper.taken, keeper.kept)
                 if now - committed_at >= _COMMIT_EVERY:
                     await self._commit(keeper.taken, keeper.kept)

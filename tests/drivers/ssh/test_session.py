@@ -116,6 +116,17 @@ async def assert_all_end(sshd: Sshd, expected: int, start: Callable[[], asyncio.
     assert not any(alive(pid) for pid in pids)
 
 
+async def test_what_answers_while_we_stand_still_is_not_taken_for_late(
+    session: HostSession, standing_still: Callable[[float], None]
+) -> None:
+    call = asyncio.create_task(session.call("sleep 0.3; echo well", timeout=5))
+    command = asyncio.create_task(run(session, "sleep 0.3; echo well", timeout=5))
+    await asyncio.sleep(0.1)
+    standing_still(37)
+    assert (await call).output == b"well\n"
+    assert (await command)[1] == b"well\n"
+
+
 async def test_a_call_that_times_out_is_ended_on_the_host(session: HostSession, sshd: Sshd) -> None:
     await assert_all_end(sshd, 4, lambda: asyncio.ensure_future(session.call(STUBBORN, timeout=0.6)))
     assert (await session.call("echo fine", timeout=60)).text == "fine\n"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from headway.base.awake import awake_for
 from headway.base.errors import WrongUse
 from headway.drivers.git.child import CHUNK, Child, running
 from headway.drivers.git.process import TookTooLong, explain, server_environment
@@ -95,7 +96,7 @@ async def advertise(
     arguments = _arguments(service, folder, "--advertise-refs")
     variables = _variables(environment, folder, protocol)
     try:
-        async with asyncio.timeout(60):
+        async with awake_for(60):
             async with running(arguments, environment=variables) as child:
                 await _answered(child, answer, folder, head)
     except TimeoutError:
@@ -126,7 +127,7 @@ async def serve(
         "HEADWAY_LINK": _one_line(push.link),
     }
     try:
-        async with asyncio.timeout(limits.whole_seconds):
+        async with awake_for(limits.whole_seconds):
             arguments, patient = _arguments(service, folder), service is Service.PUSH
             async with running(arguments, environment=variables, fed=True, patient=patient) as child:
                 feeding = asyncio.create_task(child.feed(_bounded(body, most, limits.idle_seconds)))
@@ -168,7 +169,7 @@ async def _bounded(body: AsyncIterator[bytes], most: int, idle_seconds: float) -
     pieces = aiter(body)
     while True:
         try:
-            async with asyncio.timeout(idle_seconds):
+            async with awake_for(idle_seconds):
                 piece = await anext(pieces)
         except StopAsyncIteration:
             return

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headway.base.awake import awake_for
 from headway.base.errors import DiskFull, Errored
 from headway.drivers.git.addresses import Address
 from headway.drivers.git.child import answered, once
@@ -110,16 +111,20 @@ def asked(
         # Of what is bounded all comes as one file, so that a bound on a file's length is one on all of it.
         settings += [] if most is None else ["fetch.unpackLimit=1"]
         arguments = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
-        work = answered(
-            [*arguments, *question],
-            environment={**environment, **variables},
-            most=_MOST_BYTES,
-            feed=None if feed is None else once(os.fsencode(feed)),
-            holding=holding,
-            largest_file=most,
-        )
+
+        async def work() -> tuple[int, bytes, str]:
+            async with awake_for(seconds):
+                return await answered(
+                    [*arguments, *question],
+                    environment={**environment, **variables},
+                    most=_MOST_BYTES,
+                    feed=None if feed is None else once(os.fsencode(feed)),
+                    holding=holding,
+                    largest_file=most,
+                )
+
         try:
-            code, output, complaint = asyncio.run(asyncio.wait_for(work, seconds))
+            code, output, complaint = asyncio.run(work())
         except OutputTooLong as error:
             raise RemoteUnsafe(f"{address.url} answers with more than {_MOST_BYTES:,} bytes") from error
         except TimeoutError:

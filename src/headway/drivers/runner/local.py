@@ -13,6 +13,7 @@ from pathlib import Path
 from headway.base.clock import Clock, SystemClock
 from headway.base.durations import format_size
 from headway.base.errors import Errored
+from headway.base.patience import Patience
 from headway.domain.job import JobResult, JobSpec, Piece
 from headway.domain.states import State
 from headway.drivers.processes import ProcessIdentity, identity, is_alive
@@ -41,6 +42,8 @@ SCRIPT = Path(__file__).with_name("runner.sh")
 #: Lines of `left`: pid and start time.
 _LEFT = re.compile(rb"^(\d+) (\d+)$", re.MULTILINE)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+#: More between two looks is time in which this machine stood still, and the runner with it.
+_TICK = 2.0
 
 
 @dataclass
@@ -59,7 +62,7 @@ class LocalRunner:
     shell: tuple[str, ...] = ("sh",)
     clock: Clock = field(default_factory=SystemClock)
     _children: set[int] = field(default_factory=set, init=False, repr=False)
-    _waiting_since: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+    _waiting: dict[str, Patience] = field(default_factory=dict, init=False, repr=False)
 
     async def start(self, spec: JobSpec) -> None:
         """See Runner. The directory is made private to this user; its parent must exist.
@@ -200,8 +203,10 @@ class LocalRunner:
             return not _is_running(owner)
         if not os.path.isdir(directory):
             return True
-        since = self._waiting_since.setdefault(directory, self.clock.monotonic())
-        return self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds()
+        if directory not in self._waiting:
+            within = SIGN_OF_LIFE_WITHIN.total_seconds()
+            self._waiting[directory] = Patience(self.clock.monotonic, within, tick=_TICK)
+        return self._waiting[directory].left() < 0
 
     async def _lost(self, directory: str, offset: int) -> Piece:
         if _read_result(directory) is None:
@@ -221,7 +226,7 @@ class LocalRunner:
 
     async def remove(self, directory: str) -> None:
         """See Runner."""
-        self._waiting_since.pop(directory, None)
+        self._waiting.pop(directory, None)
         self._reap()
         await asyncio.to_thread(_remove_unless_used, Path(directory))
 

@@ -69,13 +69,14 @@ class SessionRunner:
         """`start` and the first, patient `follow` in one question: a job of milliseconds costs one round trip."""
         words = f"{quoted(spec.directory)} 0 {round(wait * 100)} {PIECE_SIZE} patient"
         script = f"( {self._starting(spec)}\n) || exit 9\n{_compact('follow.sh')}hw_follow {words}"
+        asked_at = self.clock.monotonic()
         reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
         answer = parse_answer(reply.output) if reply.exit_code != 9 else None
         if answer is None:
             raise _not_started(spec, reply)
         if answer.state == "lost":
             return await self.follow(spec.directory, 0, wait=0)
-        return _piece(answer, 0, self._lost(spec.directory, answer))
+        return _piece(answer, 0, self._lost(spec.directory, answer, asked_at))
 
     def _starting(self, spec: JobSpec) -> str:
         directory = quoted(spec.directory)
@@ -102,10 +103,12 @@ class SessionRunner:
         until = self.clock.monotonic() + wait
         while True:
             left = max(0.0, until - self.clock.monotonic())
+            asked_at = self.clock.monotonic()
             answer = await self._ask(directory, offset, left, patient)
             if answer.state == "lost" and not await self._sweep(directory):
+                asked_at = self.clock.monotonic()
                 answer = await self._ask(directory, offset, 0)
-            piece = _piece(answer, offset, self._lost(directory, answer))
+            piece = _piece(answer, offset, self._lost(directory, answer, asked_at))
             if piece.items or piece.offset != offset or piece.result is not None or left <= 0:
                 return piece
 
@@ -126,10 +129,12 @@ class SessionRunner:
         script = f"exec sh {quoted(directory)}/runner.sh sweep {quoted(directory)} </dev/null >/dev/null 2>&1"
         return (await self.session.call(script, timeout=_CALL_TIMEOUT * 10)).exit_code == 0
 
-    def _lost(self, directory: str, answer: Answer) -> JobResult | None:
+    def _lost(self, directory: str, answer: Answer, asked_at: float) -> JobResult | None:
         if answer.state == "missing":
             reason = f"runner lost: there is no {directory}"
-        elif answer.state == "lost" or (answer.state in ("none", "claimed") and self._is_overdue(directory)):
+        elif answer.state == "lost" or (
+            answer.state in ("none", "claimed") and self._is_overdue(directory, asked_at)
+        ):
             reason = "runner lost"
             if answer.free is not None and answer.free < FULL_DISK:
                 reason = f"runner lost: the disk of {directory} is full ({format_size(answer.free)} free)"
@@ -137,9 +142,11 @@ class SessionRunner:
             return None
         return JobResult(State.ERRORED, reason, (), None)
 
-    def _is_overdue(self, directory: str) -> bool:
+    def _is_overdue(self, directory: str, asked_at: float) -> bool:
+        """When it was asked, not now: an answer that came while we stood still is old, and another runner beside one
+        that has begun meanwhile would run the job twice."""
         since = self._waiting_since.setdefault(directory, self.clock.monotonic())
-        return self.clock.monotonic() - since > SIGN_OF_LIFE_WITHIN.total_seconds()
+        return asked_at - since > SIGN_OF_LIFE_WITHIN.total_seconds()
 
     async def cancel(self, directory: str, reason: str) -> None:
         """See Runner. A process of its own on the host does it, so it is done even if the connection ends now."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from headway.base.patience import Patience
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.errors import AuthenticationRefused, HostUnreachable, SshConfigFault, SshError
 from headway.drivers.ssh.known_hosts import stamps
@@ -206,7 +207,8 @@ class Connections:
         self, target: Target, tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.settings.connect_within
+        tick = self.settings.attempt_timeout + _LONGEST_PAUSE
+        patience = Patience(loop.time, self.settings.connect_within, tick=tick)
         attempts, pause = 0, _FIRST_PAUSE
         while True:
             attempts += 1
@@ -216,7 +218,7 @@ class Connections:
             except (OSError, asyncssh.Error, TimeoutError) as error:
                 cause, final = _cause(error, self.settings)
                 self._trying[target.name] = Trying(target.place, cause, attempts)
-                left = until - loop.time()
+                left = patience.left()
                 if final or left <= 0:
                     raise HostUnreachable(
                         target.name,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headway.base.awake import awake_for
 from headway.drivers.ssh.channels import Channel, Ending
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, exports, quote, quote_all
@@ -58,7 +59,7 @@ async def run(
     channel.on_output = output.take
     channel.write(line)
     try:
-        async with asyncio.timeout(timeout):
+        async with awake_for(timeout):
             ending = await _ended(channel, output)
     except TimeoutError:
         survivors = await _end(session, channel, output)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.base.awake import awake_for
 from headway.domain.contract import HostSpec
 from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell, SshError
@@ -76,7 +77,7 @@ class HostSession:
             shell.calls += 1
             frame = Frame(f"{self._nonce}:{shell.calls}", limit)
             try:
-                async with asyncio.timeout(timeout):
+                async with awake_for(timeout):
                     return await self._ask(shell, frame, script)
             except TimeoutError:
                 self.forget()
@@ -165,7 +166,7 @@ class HostSession:
     async def _open_channel(self, command: str, pty: bool) -> Channel:
         connection = await self.connection()
         try:
-            async with asyncio.timeout(_GREETING_TIMEOUT):
+            async with awake_for(_GREETING_TIMEOUT):
                 return await _open_patiently(connection, command, pty)
         except TimeoutError:
             # Nothing moves on it: the next asker makes another.
@@ -179,7 +180,7 @@ class HostSession:
         """Ends what a command started, through a fresh channel. How many are left; None: the host could not be asked."""
         connection = None
         try:
-            async with asyncio.timeout(_KILL_TIMEOUT):
+            async with awake_for(_KILL_TIMEOUT):
                 connection = await self.connection()
                 return await end_processes(connection, process)
         except TimeoutError:
@@ -205,7 +206,7 @@ class HostSession:
 
         frame = Frame(f"{self._nonce}:0", 4096)
         try:
-            async with asyncio.timeout(_GREETING_TIMEOUT):
+            async with awake_for(_GREETING_TIMEOUT):
                 reply = await _exchange(channel, frame, IDENTIFY, keep)
         except TimeoutError:
             channel.close()
