@@ -138,6 +138,19 @@ def test_what_stands_in_a_piece_several_times_is_masked_each_time() -> None:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("before", ["", "log: ", "\n", "\r\n"])
+def test_a_secret_is_masked_whole_at_each_width_and_place(newline: str, before: str) -> None:
+    """Also at the very beginning and end of what there is, and where eight characters of it stand alone."""
+    value = "correct-horse-battery"
+    secret, text = Secret("S", value), base64.b64encode(value.encode()).decode()
+    for width in range(2, len(text) + 1):
+        data = f"{before}{wrapped(text, width, newline)}{newline}"
+        assert mask(data.encode(), [secret]).decode().removeprefix(before) == f"[secret]{newline}", width
+    for begin in range(len(text) - 7):
+        assert mask(f"<{text[begin : begin + 8]}>".encode(), [secret]) == b"<[secret]>", begin
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_of_characters_alone_on_a_line_the_last_is_masked(newline: str) -> None:
     """It ends what is known to be the secret's; a first one is not known to begin it."""
     text = base64.b64encode(b"correct-horse-battery").decode()
