@@ -18,7 +18,7 @@ BAD, GOOD, STILL = "bad", "good", "stood still"
 async def asked(answers: Sequence[str], *, successes: int = 1) -> tuple[Seen, int]:
     """Within 10 s, each second; each answer takes one, `STILL` as long as this process was stopped before it came."""
     clock, left = HandClock(), list(answers)
-    health = Health(cast(Plan, None), cast(HostPlan, None), cast(HostLink, None), clock)
+    health = Health(cast(Plan, None), cast(HostPlan, None), cast(HostLink, None), clock, ())
 
     async def ask(_: _Asked) -> tuple[bool, str]:
         answer = left.pop(0)
