@@ -35,6 +35,25 @@ def test_it_never_writes_over_a_file(sqlite_terminal: Terminal) -> None:
     assert sqlite_terminal.call("init").code == 2 and file.is_symlink()
 
 
+def test_a_file_of_before_there_was_anything_is_written_anew_unless_somebody_changed_it(
+    sqlite_terminal: Terminal,
+) -> None:
+    terminal = sqlite_terminal
+    file = terminal.repository.folder / "headway.toml"
+    assert terminal.call("init").code == 0
+    placeholder = file.read_text()
+    assert "Nothing was recognised" in placeholder
+    # As long as there is still nothing to be recognised it says so.
+    assert terminal.call("init").code == 2
+    terminal.repository.write({"Makefile": "test:\n\ttrue\n"})
+    again = terminal.call("init")
+    assert (again.code, "a Makefile with test" in again.text) == (0, True)
+    assert 'run = "make test"' in file.read_text()
+    file.write_text(placeholder + "# mine\n")
+    assert terminal.call("init").code == 2
+    assert file.read_text() == placeholder + "# mine\n"
+
+
 def test_print_writes_nothing(sqlite_terminal: Terminal) -> None:
     answer = sqlite_terminal.call("init", "--print")
     assert answer.code == 0

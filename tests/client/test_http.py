@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -58,12 +60,18 @@ def job_of(client: HeadwayClient, run: str) -> str:
     return str(client.get(f"/api/runs/{run}")["jobs"][0]["id"])
 
 
+def run_once(server: RunningServer, pusher: Pusher) -> dict[str, Any]:
+    """The newest run, of this contract if there was none."""
+    if not server.runs():
+        pusher.say(CONTRACT)
+    return server.wait_for_runs(1)[-1]
+
+
 @pytest.mark.slow
 def test_a_log_over_a_line_that_breaks_every_few_kilobytes(
     server: RunningServer, pusher: Pusher, token: str
 ) -> None:
-    pusher.say(CONTRACT)
-    found = server.runs()[-1] if server.runs() else server.wait_for_runs(1)[-1]
+    found = run_once(server, pusher)
     chance = random.Random(7)
     with (
         BreakingLine(server.port, lambda number: chance.randrange(300, 30_000)) as line,
@@ -100,6 +108,7 @@ def test_a_log_goes_on_when_the_server_is_started_anew(
 
 
 def test_a_call_whose_answer_is_lost_is_done_once(server: RunningServer, pusher: Pusher, token: str) -> None:
+    run_once(server, pusher)
     before = len(server.runs())
     # The first answer is cut off before its first byte.
     with (
@@ -111,7 +120,8 @@ def test_a_call_whose_answer_is_lost_is_done_once(server: RunningServer, pusher:
     assert [run["id"] for run in server.runs()[before:]] == [made["id"]]
 
 
-def test_what_is_unchanged_is_not_sent_again(server: RunningServer, token: str) -> None:
+def test_what_is_unchanged_is_not_sent_again(server: RunningServer, pusher: Pusher, token: str) -> None:
+    run_once(server, pusher)
     with HeadwayClient.at(server.url, token) as client:
         statuses: list[int] = []
         client._http.event_hooks["response"].append(lambda answer: statuses.append(answer.status_code))
@@ -234,6 +244,11 @@ def test_errors_have_the_exit_codes_that_they_would_have_here(
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://localhost:8080", "http://localhost:8080"),
+        # On this machine a server speaks http.
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("localhost:8080", "http://localhost:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("https://127.0.0.1:8080", "https://127.0.0.1:8080"),
     ],
 )
 def test_addresses(text: str, url: str) -> None:
@@ -254,6 +269,23 @@ def test_addresses(text: str, url: str) -> None:
 def test_addresses_over_which_no_token_travels(text: str) -> None:
     with pytest.raises(AddressUnsafe):
         safe_address(text)
+
+
+def test_an_address_with_https_that_speaks_none_names_the_one_that_works() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{plain.server_port}"
+        with (
+            HeadwayClient.at(f"https://{address}", None) as client,
+            pytest.raises(ServerUnreachable) as error,
+        ):
+            client.get("/api/me")
+        plain.shutdown()
+    assert (
+        error.value.message
+        == f"the server https://{address} is not reached: what answers there speaks no TLS"
+    )
+    assert f"HEADWAY_SERVER=http://{address}" in (error.value.hint or "")
 
 
 def test_only_our_own_socket_is_spoken_to(tmp_path: Path) -> None:

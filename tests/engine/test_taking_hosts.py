@@ -19,7 +19,7 @@ from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.drivers.ssh.framing import Reply
 from headway.engine import host_lock
-from headway.engine.host_link import HostLink, HostRefused
+from headway.engine.host_link import HostLink, HostRefused, require_all
 from headway.engine.host_lock import BEAT, HostsHeld, HostsLock, new_owner
 from tests.support.clocks import HandClock
 
@@ -420,3 +420,13 @@ async def test_what_was_lost_before_is_forgotten_with_the_next_taking(world: Wor
     await world.lock.release()
     await world.lock.acquire(majority=False, wait=False)
     assert not world.lock.lost.is_set()
+
+
+def test_where_no_host_would_be_left_nobody_is_told_to_go_on_without() -> None:
+    away = SshError("web1", "web1 is away", hint="plug it in")
+    with pytest.raises(SshError) as one:
+        require_all({"web1": away}, 1)
+    assert one.value.hint == "plug it in"
+    with pytest.raises(SshError) as of_two:
+        require_all({"web1": away}, 2)
+    assert of_two.value.hint == "plug it in; or go on without it: --without web1"

@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -175,7 +176,9 @@ def _tell(repository: RepositoryDocument, secret: str, *, is_made: bool) -> None
     """What to do next."""
     echo(f"added {repository['name']}: {repository['url']}")
     if repository["forge"] == ForgeKind.HEADWAY:
-        echo("  next, in your repository, with a token of the scope push as the password:")
+        echo("  next, make a token, which is the password that git asks for (any name will do):")
+        echo(f"    headway token create {quote(repository['name'])} --scope push")
+        echo("  then, in your repository:")
         echo(f"    git remote add headway {repository['url']}")
         echo("    git push headway HEAD")
     elif is_made:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from headway.base.errors import WrongUse
+from headway.base.near import nearest
 from headway.cli.output import echo, emit_json, json_option, styled
 from headway.cli.request_lines import show_request
 from headway.cli.server_choice import local_option, needed_server
@@ -184,7 +185,9 @@ def _find(server: "HeadwayClient", service: str | None, text: str) -> str:
         return meant[0]
     if meant:
         raise WrongUse(f"'{text}' may be {len(meant)} requests of {name}", hint="type more of it")
-    raise WrongUse(f"{name} has no request '{text}'", hint="headway request list")
+    near = nearest(text, {one["environment"] for one in found})
+    hint = f"did you mean {near}? headway request list shows all" if near else "headway request list"
+    raise WrongUse(f"{name} has no request '{text}'", hint=hint)
 
 
 def _whole(server: "HeadwayClient", id: str) -> WholeRequest:

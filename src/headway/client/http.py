@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import secrets
+import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -234,7 +235,7 @@ class HeadwayClient:
                 answer = self._http.request(method, path, headers=headers, **more)
             except httpx.TransportError as error:
                 if pause is None or isinstance(error, httpx.UnsupportedProtocol):
-                    raise self._unreachable(_reason(error)) from error
+                    raise self._unreachable(_reason(error), speaks_plainly=_speaks_plainly(error)) from error
             else:
                 is_under_way = (
                     method == "POST" and answer.status_code == 409 and "retry-after" in answer.headers
@@ -270,7 +271,13 @@ class HeadwayClient:
         except httpx.TransportError as error:
             raise self._unreachable(_reason(error)) from error
 
-    def _unreachable(self, why: str) -> ServerUnreachable:
+    def _unreachable(self, why: str, *, speaks_plainly: bool = False) -> ServerUnreachable:
+        if speaks_plainly:
+            plain = self.name.replace("https://", "http://", 1)
+            return ServerUnreachable(
+                f"the server {self.name} is not reached: what answers there speaks no TLS",
+                hint=f"on this machine: HEADWAY_SERVER={plain}; else name the address of the proxy with TLS before it",
+            )
         return ServerUnreachable(
             f"the server {self.name} is not reached: {why}",
             hint=self._watched.goes_on
@@ -285,8 +292,13 @@ def segment(text: str) -> str:
 
 
 def safe_address(text: str) -> str:
-    """Raises AddressUnsafe for one over which a token would travel in the clear."""
+    """Raises AddressUnsafe for one over which a token would travel in the clear.
+
+    Without a scheme it is https; on this machine, where a server speaks http, it is that.
+    """
     url = text if "://" in text else f"https://{text}"
+    if "://" not in text and _is_loopback(urlsplit(url).hostname or ""):
+        url = f"http://{text}"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise AddressUnsafe(
@@ -362,6 +374,19 @@ def _require_good(answer: httpx.Response) -> None:
     if answer.status_code >= 400:
         answer.read()
         raise error_of(answer.status_code, _problem(answer))
+
+
+def _speaks_plainly(error: httpx.TransportError) -> bool:
+    """Whether what answered https does not speak it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason in (
+            "WRONG_VERSION_NUMBER",
+            "RECORD_LAYER_FAILURE",
+        ):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _reason(error: httpx.TransportError) -> str:

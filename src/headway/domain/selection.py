@@ -1,10 +1,10 @@
 """Which hosts a selector means: `group:NAME`, `label:NAME=VALUE` or a host's name."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from headway.base.errors import WrongUse
+from headway.base.near import nearest
 from headway.domain.contract import HostSpec
 
 
@@ -104,5 +104,4 @@ def _unknown(kind: str, name: str, known: Mapping[str, object], prefix: str = ""
 
 
 def _near(word: str, words: Iterable[str]) -> str | None:
-    found = difflib.get_close_matches(word, list(words), n=1)
-    return found[0] if found else None
+    return nearest(word, words)

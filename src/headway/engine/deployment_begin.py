@@ -51,7 +51,7 @@ PATIENCE_GOING_BACK = 10.0
 async def is_live(world: World, plan: Plan, live: Deployment) -> bool:
     """Whether every host says what the database says: this release, finished by this deployment, and nothing open."""
     links = await world.links(plan.service, plan.hosts)
-    require_all(await look_at_all(links, world.watcher.note))
+    require_all(await look_at_all(links, world.watcher.note), len(links))
     return all(
         link.record.live_release == live.release
         and link.record.deployed is not None

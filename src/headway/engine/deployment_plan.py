@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from headway.base.errors import WrongUse
+from headway.base.near import nearest
 from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values
 from headway.deploy.plan import HostPlan, Plan
@@ -40,13 +41,11 @@ class NothingToDeploy(WrongUse):
 def environment_of(contract: Contract, name: str) -> EnvironmentSpec:
     if name in contract.environments:
         return contract.environments[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, contract.environments, n=1)
+    near = nearest(name, contract.environments)
     known = ", ".join(contract.environments) or "none"
     raise UnknownEnvironment(
         f"there is no environment '{name}' in headway.toml; there are: {known}",
-        hint=f"did you mean {near[0]}?" if near else "write [environments." + name + "]",
+        hint=f"did you mean {near}?" if near else "write [environments." + name + "]",
     )
 
 
@@ -146,7 +145,10 @@ def require_names(environment: str, names: Sequence[str], without: Sequence[str]
             f"{environment} has no host {', '.join(unknown)}", hint=f"its hosts are {', '.join(names)}"
         )
     if set(names) <= set(without):
-        raise NoSuchHost(f"without {', '.join(names)} {environment} has no host left", hint="leave one in")
+        hint = (
+            "leave one in" if len(names) > 1 else f"it is the only one: {environment} waits until it is back"
+        )
+        raise NoSuchHost(f"without {', '.join(names)} {environment} has no host left", hint=hint)
 
 
 def processes_by_host(

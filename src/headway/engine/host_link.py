@@ -188,15 +188,17 @@ async def look_at_all(
         await asyncio.gather(*asked.values(), return_exceptions=True)
 
 
-def require_all(unreachable: Mapping[str, SshError]) -> None:
-    """Raises SshError with all of them, and the way to go on without."""
+def require_all(unreachable: Mapping[str, SshError], asked: int) -> None:
+    """Raises SshError with all of them, and the way to go on without where some of the `asked` are left."""
     if unreachable:
         first = next(iter(unreachable.values()))
         without = " ".join(f"--without {name}" for name in unreachable)
         raise SshError(
             first.host,
             "; ".join(error.message for error in unreachable.values()),
-            hint=f"{first.hint or 'mend it'}; or go on without it: {without}",
+            hint=f"{first.hint or 'mend it'}; or go on without {'it' if len(unreachable) == 1 else 'them'}: {without}"
+            if len(unreachable) < asked
+            else first.hint,
         )
 
 

@@ -141,7 +141,7 @@ class HostsLock:
         """With `majority`, a host that was given up stays so: each further look would wait for it anew."""
         if not majority:
             self.unreachable = await look_at_all(self.links, self.tell)
-            require_all(self.unreachable)
+            require_all(self.unreachable, len(self.links))
             return
         total = len(self.links)
         self.unreachable |= await look_at_all(

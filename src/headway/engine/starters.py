@@ -65,7 +65,21 @@ class Starter:
 def look(root: Path) -> Starter:
     """A contract for the project in `root`. Reads a handful of well-known files, runs nothing."""
     recognised = _recognised(root)
-    kinds = _chosen(recognised)
+    return _starter(root, recognised, _chosen(recognised))
+
+
+def is_untouched(root: Path, text: str) -> bool:
+    """Whether `text` is what was written for `root` when nothing was recognised there, and nobody has changed it."""
+    recognised = _recognised(root)
+    return any(
+        text == _starter(root, named, [kind]).text
+        for kind in recognised
+        if kind.is_last_resort
+        for named in ([], recognised)
+    )
+
+
+def _starter(root: Path, recognised: list[Kind], kinds: list[Kind]) -> Starter:
     jobs = _jobs(kinds)
     name = _service_name(recognised, root)
     artifact = next((job.artifacts[0] for job in jobs if len(job.artifacts) == 1), "dist/app.tar.gz")
