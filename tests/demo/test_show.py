@@ -1,5 +1,6 @@
 """The demo from outside: what it refuses, and that nothing of it stays, however it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from headway.demo.keep import load_kept, remove
+from headway.demo.keep import how_to_look_around, load_kept, remove
 from headway.demo.layout import DEMO_VARIABLE, HOSTS, load_layout, new_layout
 from headway.demo.ports import is_free
 from headway.demo.processes import HOST_VARIABLE, carriers
+from headway.demo.serving import STATE
 from headway.demo.world import make_world
 
 
@@ -114,3 +116,14 @@ def test_a_world_in_a_folder_with_blanks_lets_its_person_in(tmp_path: Path) -> N
     finally:
         world.stop()
     assert all(is_free(port) for port in world.layout.ssh_ports.values())
+
+
+def test_who_looks_around_is_told_the_way_in_and_what_can_be_typed(tmp_path: Path) -> None:
+    layout = new_layout(tmp_path / "world", "asyncssh", server=True)
+    layout.folder.mkdir(exist_ok=True)
+    # As the last start of the server left it: each voids the link of the one before.
+    (layout.folder / STATE).write_text(json.dumps({"sign_in": "http://127.0.0.1:1/sign-in/last"}))
+    said = "\n".join(how_to_look_around(layout))
+    assert f"{layout.folder}/headway status" in said
+    assert f"{layout.folder}/start" in said
+    assert "http://127.0.0.1:1/sign-in/last  lets you in, once" in said

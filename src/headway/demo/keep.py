@@ -12,6 +12,7 @@ from headway.base.errors import Errored, WrongUse
 from headway.demo.http import ask_json, close
 from headway.demo.layout import DEMO_VARIABLE, HOSTS, SERVICE, STAGING_HOST, Layout, load_layout
 from headway.demo.ports import is_free
+from headway.demo.served import Served
 from headway.demo.world import World
 
 _OURS = ("HOME", "USER", "LOGNAME", "PATH", "PYTHONUSERBASE", "GIT_CONFIG_NOSYSTEM", "HEADWAY_DATA")
@@ -56,6 +57,19 @@ def write_scripts(layout: Layout) -> None:
         script = layout.folder / name
         script.write_text(text.format(**words))
         script.chmod(0o755)
+
+
+def how_to_look_around(layout: Layout) -> list[str]:
+    """While all of it is on: where it is, how one gets in, and what can be typed."""
+    folder, served = shlex.quote(str(layout.folder)), Served(layout)
+    lines = [f"Everything stays on: Headway at {served.url}, the shop's users, three hosts."]
+    if link := served.sign_in:
+        lines.append(f"  {link}  lets you in, once")
+    return [
+        *lines,
+        f"  {folder}/headway status    any headway command, in another terminal, in the shop's repository",
+        f"  {folder}/start             switches everything on again, once Ctrl-C has switched it off",
+    ]
 
 
 def how_to_play_on(layout: Layout) -> list[str]:

@@ -10,7 +10,7 @@ from types import FrameType
 
 from headway.base.errors import HeadwayError, WrongUse
 from headway.demo import served_story, story
-from headway.demo.keep import how_to_play_on, load_kept, remove, resume, write_scripts
+from headway.demo.keep import how_to_look_around, how_to_play_on, load_kept, remove, resume, write_scripts
 from headway.demo.outcome import outcome
 from headway.demo.parts import uptime
 from headway.demo.served import Served
@@ -112,10 +112,9 @@ def _stay_on(teller: Teller, world: World) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         watch = Watch(world, teller.see)
         watch.flow()
-        teller.say("")
-        teller.say(
-            f"Everything stays on: Headway at {Served(world.layout).url}, the shop's users, three hosts."
-        )
+        write_scripts(world.layout)
+        for line in ["", *how_to_look_around(world.layout)]:
+            teller.say(line)
         with teller.under_way("look around; Ctrl-C switches everything off, the folder stays"):
             while True:
                 time.sleep(3600)
