@@ -16,6 +16,7 @@ from headway.deploy.own_files import (
     read_own_files,
     with_own_files,
 )
+from headway.deploy.plan import ReleaseOnHost
 from headway.domain.contract import DeploySpec, HealthCheck, HealthFrom, HealthKind
 from headway.wire.contract import read_contract
 from tests.deploy.examples import BEFORE, deploy_spec, host, plan
@@ -69,6 +70,11 @@ def test_whatever_a_host_prints_can_be_read() -> None:
         assert read_own_files(line, ()) == {}
 
 
+def test_a_line_that_cannot_be_read_hides_none_after_it() -> None:
+    lines = f"dep-0 {{\ndep-1 {kept(deploy_spec())}".encode()
+    assert list(read_own_files(lines, ())) == ["dep-1"]
+
+
 def test_the_file_at_hand_stands_for_one_that_nobody_knows() -> None:
     today = OwnFile(deploy_spec(prepare="./bin/today"), ("main",))
     whole = with_own_files(plan(), {"web1": Found(BEFORE, None)}, {"web1": today})
@@ -110,6 +116,21 @@ def test_the_release_gone_back_to_runs_by_its_own_file_and_leaves_by_the_one_at_
     assert old is not None
     assert (new.deploy, old.deploy) == (then.deploy, at_hand.deploy)
     assert [process.name for process in old.processes] == ["main", "worker"]
+
+
+def test_the_file_at_hand_needs_no_place_where_another_release_with_the_same_processes_is_gone_back_to() -> (
+    None
+):
+    then, at_hand = (OwnFile(deploy_spec(prepare=f"./bin/{word}"), ("main",)) for word in ("then", "now"))
+    whole = with_own_files(
+        plan(deploy=at_hand.deploy), {"web1": Found(BEFORE, None, at_hand, None, then)}, {}
+    )
+    (on,) = whole.hosts
+    assert whole.files == (then.deploy,)
+    assert (whole.new(on), whole.old(on)) == (
+        ReleaseOnHost("rel-b", "dep-2", then.deploy, then.deploy.processes[:1]),
+        ReleaseOnHost("rel-a", "dep-1", at_hand.deploy, at_hand.deploy.processes[:1]),
+    )
 
 
 def test_whatever_a_file_can_say_a_host_can_keep() -> None:

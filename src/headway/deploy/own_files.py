@@ -107,7 +107,7 @@ def with_own_files(plan: Plan, found: Mapping[str, Found], fallback: Mapping[str
         if one.new_file is not None:
             host = replace(host, file=place(one.new_file), processes=one.new_file.processes)
         # A file that is the plan's own needs no place of its own.
-        same = OwnFile(plan.deploy, host.processes) if host.file is None else None
+        same = OwnFile(plan.deploy, host.processes)
 
         def named(before: Predecessor | None, own: OwnFile | None) -> Predecessor | None:
             own = own or fallback.get(name)
