@@ -141,3 +141,14 @@ async def test_an_older_release_says_which_commit_it_takes_away(
     assert re.search(
         rf"it goes back, and takes away <a [^>]*>{shop.new.commit[:7]}</a> and what came between", page
     )
+
+
+async def test_the_service_offers_the_way_back_and_no_release_that_is_live_everywhere(
+    shop: Shop, browser: Browser
+) -> None:
+    page = await browser.get("/services/shop")
+    assert f"Deploy {shop.new.id[4:11]}" in page
+    shop.deploy(hosts=3)
+    page = await browser.get("/services/shop")
+    assert 'href="/services/shop/deployments/2/roll-back" data-sheet>Roll back production' in page
+    assert '/deploy"' not in page

@@ -7,7 +7,8 @@ from headway.wire.shapes_delivery import RequestDocument
 def show_request(found: RequestDocument, *, indent: str = "  ") -> None:
     """One line, and one for each thing in its way."""
     kind = "" if found["kind"] == "planned" else f" ({found['kind']})"
-    to = f"{found['environment']}: {found['release']}{kind}, asked by {found['requested_by']}"
+    without = f", without {', '.join(found['without'])}" if found["without"] else ""
+    to = f"{found['environment']}: {found['release']}{kind}{without}, asked by {found['requested_by']}"
     echo(f"{indent}request {found['id']} to {to}: {styled(found['state'])}  {found['reason']}")
     if found["state"] != "waiting":
         return

@@ -218,9 +218,10 @@ class DeploymentsDuty:
             reason = f"{len(self._carried)} deployments are under way, it comes after them"
             await self._wait(request, reason, (Obstacle("lock", reason),), now + _LOOK_AGAIN_FOR_LOCK, now)
         else:
-            # Until the secret is there it is what stands in the way, each time that it is tried; so is a fault of ours.
+            # Until the secret is there it is what stands in the way, each time that it is tried; so is a host that is
+            # away, and a fault of ours.
             begins = replace(request, reason="begins", obstacles=())
-            stays = _only_secret(request.obstacles) or self.faults.of(request.id, now) is not None
+            stays = _only_tried(request.obstacles) or self.faults.of(request.id, now) is not None
             shown = request if stays else begins
             await self._wait(request, shown.reason, shown.obstacles, now + _LOOK_AGAIN_FOR_LOCK, now)
             carried = _Carried(request.id)
@@ -438,8 +439,8 @@ def _only_lock(obstacles: tuple[Obstacle, ...]) -> bool:
     return all(one.kind == "lock" for one in obstacles)
 
 
-def _only_secret(obstacles: tuple[Obstacle, ...]) -> bool:
-    return bool(obstacles) and all(one.kind == "secret" for one in obstacles)
+def _only_tried(obstacles: tuple[Obstacle, ...]) -> bool:
+    return bool(obstacles) and all(one.kind in ("secret", "fault") for one in obstacles)
 
 
 def _cannot(error: Exception) -> tuple[str, tuple[Obstacle, ...]]:

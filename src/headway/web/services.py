@@ -11,6 +11,7 @@ from headway.engine.views.find import find_address
 from headway.engine.views.service import read_service
 from headway.engine.views.services import read_services
 from headway.web.asking import requests_of
+from headway.web.rendering import segment
 from headway.web.visit import NothingThere, PageRequest, PageResponse, enter, go
 
 KINDS = (
@@ -21,6 +22,8 @@ KINDS = (
     ("request", "Requests"),
     ("change", "Settings"),
 )
+#: Ways back that get a button; others stand on the pages of their deployments.
+_MOST_BACKS = 2
 _SHA = re.compile(r"[0-9a-f]{4,64}")
 
 
@@ -46,6 +49,17 @@ async def service(request: PageRequest) -> PageResponse:
             f"Headway knows no service “{name}”: nothing of it was ever run, released or deployed."
         )
     kinds = [pair for pair in KINDS if pair[0] not in hidden]
+    can_ask, places = requests_of(visit.server) is not None, view.row.places
+    newest_is_everywhere = bool(places) and all(
+        place.live_release == view.newest_release and environment not in view.row.troubles
+        for environment, place in places.items()
+    )
+    backs = [
+        (environment, f"/services/{segment(name)}/deployments/{place.live}/roll-back")
+        for environment, place in places.items()
+        if place.production and place.live is not None and place.number > 1
+        if can_ask and await visit.may_there(Action.DEPLOYMENT_ROLLBACK, name, environment)
+    ]
     return await visit.page(
         "service.html",
         title=name,
@@ -54,7 +68,8 @@ async def service(request: PageRequest) -> PageResponse:
         kind=kind,
         kinds=kinds,
         may_start=view.repository is not None and visit.may(Action.RUN_START, team),
-        may_deploy=requests_of(visit.server) is not None and visit.may(Action.DEPLOYMENT_REQUEST, team),
+        may_deploy=can_ask and not newest_is_everywhere and visit.may(Action.DEPLOYMENT_REQUEST, team),
+        backs=backs[:_MOST_BACKS],
     )
 
 

@@ -258,6 +258,45 @@ def test_a_deed_is_asked_for_over_the_page(typical: Gallery, tab: Open) -> None:
     assert page.url.endswith("/services/billing/deployments/4")
 
 
+def test_enter_twice_takes_nothing_back(typical: Gallery, tab: Open) -> None:
+    page = tab(typical)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(typical.address("/services/billing/deployments/4"))
+    page.locator("text=Take it back").focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    dialog.wait_for()
+    assert "Back to" in dialog.inner_text()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert sent == []
+    assert page.evaluate("document.activeElement.matches('dialog h1')")
+
+
+def test_the_sheet_of_a_deployment_follows_the_environment_that_is_chosen(
+    typical: Gallery, tab: Open
+) -> None:
+    page = tab(typical)
+    page.goto(typical.address("/services/shop/releases/{release}"))
+    page.click("main a:text-is('Deploy')")
+    dialog = page.locator("dialog[open]")
+    dialog.wait_for()
+    for environment in ("production", "staging"):
+        dialog.locator(f".choices a:text-is('{environment}')").click()
+        page.locator(f"dialog[open] button:text-is('Ask to deploy to {environment}')").wait_for()
+        assert page.locator("dialog[open]").count() == 1
+        assert f"Live in {environment}" in dialog.inner_text()
+
+
+def test_enter_on_a_row_opens_what_the_row_is(typical: Gallery, tab: Open) -> None:
+    page = tab(typical)
+    page.goto(typical.address("/deployments?state=failed"))
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/services/*/deployments/*")
+
+
 def test_keys_lead_through_the_pages(typical: Gallery, tab: Open) -> None:
     page = tab(typical)
     page.goto(typical.address("/"))
