@@ -283,7 +283,7 @@ def test_the_sheet_of_a_deployment_follows_the_environment_that_is_chosen(
     dialog = page.locator("dialog[open]")
     dialog.wait_for()
     for environment in ("production", "staging"):
-        dialog.locator(f".choices a:text-is('{environment}')").click()
+        dialog.locator(".choices a", has_text=environment).click()
         page.locator(f"dialog[open] button:text-is('Ask to deploy to {environment}')").wait_for()
         assert page.locator("dialog[open]").count() == 1
         assert f"Live in {environment}" in dialog.inner_text()
