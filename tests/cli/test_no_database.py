@@ -18,7 +18,7 @@ READERS = (
     ("people", "list"),
     ("people", "link"),
     ("token", "list"),
-    ("backup",),
+    ("backup", "../kept/"),
     ("export", "everything"),
 )
 
