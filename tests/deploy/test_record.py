@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from headway.deploy.commands import by_hand
+from headway.deploy.commands import again_by_hand, by_hand
 from headway.deploy.plan import Plan, Predecessor
 from headway.deploy.record import (
     HostRecord,
+    Step,
     finish_script,
     finished_on,
     is_half_way,
@@ -20,7 +21,9 @@ from headway.deploy.record import (
     predecessor,
     read_record,
     readme,
+    renamed_script,
     running,
+    standing_there,
 )
 from headway.domain.contract import Once
 from tests.deploy.examples import deploy_spec, host, plan
@@ -335,20 +338,34 @@ def test_the_first_one_on_a_host_has_nothing_before_it(root: Path) -> None:
     whole = plan(host("web1", before=None))
     finished(root, whole)
     assert json.loads((root / "deployed.json").read_text())["previous"] is None
-    text = (root / "README.txt").read_text()
-    assert text.startswith(f"""\
+    assert (
+        (root / "README.txt").read_text()
+        == f"""\
 shop in production on web1, put here by Headway.
 
 Live:   rel-b (commit {"b" * 40}), deployment dep-2, by ana@laptop
 Before: nothing. There is no release to go back to on this host.
 
-""")
-    assert text.endswith("""
+{half_way(whole, str(root))}
+"""
+    )
+
+
+def half_way(whole: Plan, root: str) -> str:
+    """The end of a README.txt, which each has."""
+    return f"""\
+Look first whether a deployment has begun here since and has not ended: the two commands that go
+back above are for `readlink current` = releases/rel-b and
+`readlink settings/current.env` = dep-2.env. Otherwise what is called live above is what
+to go back to, by these two:
+
+    cd "{root}" && ln -s releases/rel-b back && mv -T back current \
+&& ln -s dep-2.env settings/back && mv -T settings/back settings/current.env
+    export HEADWAY_ROOT="{root}"; {again_by_hand(whole, whole.hosts[0])}
 
 journal        what was done here, a line each, in its order
 deployed.json  what is live and what was before
-current        the live release; its settings are settings/current.env
-""")
+current        the live release; its settings are settings/current.env"""
 
 
 @pytest.mark.parametrize("rollback", [False, True])
@@ -356,7 +373,9 @@ def test_the_readme_says_how_to_go_back_by_hand(rollback: bool) -> None:
     whole = plan(rollback=rollback)
     on = whole.hosts[0]
     undoes = ", which was left by a rollback: going back to it undoes that" if rollback else ""
-    assert readme(whole, on).startswith(f"""\
+    assert (
+        readme(whole, on)
+        == f"""\
 shop in production on web1, put here by Headway.
 
 Live:   rel-b (commit {"b" * 40}), deployment dep-2, by ana@laptop
@@ -373,7 +392,8 @@ From anywhere with SSH, without Headway's database, on all hosts:
 
   headway rollback production --direct
 
-""")
+{half_way(whole, "@ROOT@")}"""
+    )
 
 
 LAST = {"release": "rel-b", "deployment": "dep-2", "previous": {"release": "rel-a", "deployment": "dep-1"}}
@@ -443,3 +463,74 @@ def test_the_end_of_the_last_step_ends_it_and_its_begin_does_not() -> None:
     assert left_open([drain, {**finish, "event": "begin"}]) == "dep-1"
     assert left_open([drain, {**finish, "event": "end", "exit": 0}]) is None
     assert left_open([drain, {**finish, "event": "begin", "exit": 0}]) == "dep-1"
+
+
+@pytest.mark.parametrize(
+    ("deployed", "current", "settings", "expected"),
+    [
+        (None, None, None, None),
+        (None, "rel-b", None, None),
+        (None, "rel-b", "dep-2.env", Predecessor("rel-b", "", "dep-2")),
+        # Its own record tells the commit of the release and deployment that its links name, and of no other.
+        ({**LAST, "commit": "c2"}, "rel-b", "dep-2.env", Predecessor("rel-b", "c2", "dep-2")),
+        (LAST, "rel-b", "dep-2.env", Predecessor("rel-b", "", "dep-2")),
+        ({**LAST, "commit": "c2"}, "rel-b", "dep-3.env", Predecessor("rel-b", "", "dep-3")),
+        ({**LAST, "commit": "c2"}, "rel-c", "dep-2.env", Predecessor("rel-c", "", "dep-2")),
+        # Without the link to the settings the record alone tells.
+        ({**LAST, "commit": "c2"}, "rel-b", None, Predecessor("rel-b", "c2", "dep-2")),
+        ({**LAST, "commit": "c2"}, None, None, None),
+    ],
+)
+def test_what_stands_on_a_host_is_told_by_its_links_and_as_far_as_it_speaks_of_them_by_its_record(
+    deployed: dict[str, object] | None,
+    current: str | None,
+    settings: str | None,
+    expected: Predecessor | None,
+) -> None:
+    record = HostRecord(
+        "/x", current=current and f"releases/{current}", current_settings=settings, deployed=deployed
+    )
+    assert standing_there(record) == expected
+
+
+def test_the_steps_of_a_host_are_those_of_all_deployments_ended_or_not() -> None:
+    assert read_record(LOOK).steps() == (
+        Step(8, "dep-1", "switch"),
+        Step(8, "dep-1", "switch"),
+        Step(12, "dep-1", "prepare"),
+        Step(12, "dep-1", "back-a"),
+        Step(12, "dep-1", "switch"),
+        Step(12, "dep-11", "switch"),
+    )
+
+
+@pytest.mark.parametrize("with_readme", [True, False])
+def test_a_root_that_is_given_another_name_says_so_in_its_record_and_to_people(
+    tmp_path: Path, with_readme: bool
+) -> None:
+    root = tmp_path / "the root"
+    (root / "epochs/9").mkdir(parents=True)
+    whole = plan()
+    if with_readme:
+        (root / "README.txt").write_text(readme(whole, whole.hosts[0]))
+    script = renamed_script(str(root), 9, {**LAST, "environment": "production"}, "production", "live")
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (root / "deployed.json").read_text() == json.dumps(
+        {**LAST, "environment": "live"}, separators=(",", ":")
+    ) + "\n"
+    assert names(root / "epochs/9") == []
+    if with_readme:
+        told = (root / "README.txt").read_text()
+        assert told.startswith("shop in live on web1, put here by Headway.\n")
+        assert "\n  headway rollback live --direct\n" in told
+        assert "production" not in told
+
+
+def test_a_root_that_was_taken_over_is_given_no_name(tmp_path: Path) -> None:
+    (tmp_path / "epochs/9.closed").mkdir(parents=True)
+    (tmp_path / "README.txt").write_text("shop in production on web1\n")
+    script = renamed_script(str(tmp_path), 9, LAST, "production", "live")
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
+    assert names(tmp_path) == ["README.txt", "epochs"]
+    assert (tmp_path / "README.txt").read_text() == "shop in production on web1\n"
