@@ -1,6 +1,7 @@
 """The scripts that run on hosts, run here: under dash, busybox and bash."""
 
 import json
+import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -269,3 +270,27 @@ def test_a_record_is_read_leniently() -> None:
     assert holder.owner is None
     assert journal_entries(b'{"a":1}\n{"cut of') == [{"a": 1}]
     assert json.loads(OWNER.line())["pid"] == 7
+
+
+def test_a_job_whose_runner_is_gone_is_no_step_under_way(shell: list[str], root: str) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    rest = "1 2 3 job mark 500 0 end"
+    owners = {
+        "living": f"{boot} {os.getpid()} {start} {rest}",
+        "of a boot before": f"another {os.getpid()} {start} {rest}",
+        "dead": f"{boot} {os.getpid()} {int(start) + 1} {rest}",
+        "half written": f"{boot} {os.getpid()}",
+    }
+    for number, (name, owner) in enumerate(owners.items()):
+        steps = Path(root) / "epochs/1/steps" / f"dep-{number}.web1.switch.1"
+        steps.mkdir(parents=True)
+        (steps / "owner").write_text(f"{owner}\n")
+        owners[name] = f"epochs/1/steps/{steps.name}"
+    (Path(root) / "epochs/1/steps/dep-9.web1.switch.1").mkdir()
+    (Path(root) / "epochs/1/steps/dep-9.web1.switch.1/over").touch()
+    record = read_record(call(look_script(root), shell).stdout)
+    assert set(record.going()) == {owners["living"], owners["half written"]}
+    # What a dead one left is still to be ended.
+    assert set(record.unended()) == set(owners.values())
+    assert len(record.directories) == 5

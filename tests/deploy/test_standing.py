@@ -90,6 +90,22 @@ def test_a_host_that_left_the_file_is_named_as_long_as_it_has_something() -> Non
     assert [one.host for one in runs.gone] == ["web4"]
 
 
+def test_a_host_that_left_the_file_half_emptied_is_told_to_be() -> None:
+    half = replace(
+        serving("web4"),
+        member=False,
+        state=StandingState.UNCLEAR,
+        reason="half-emptied: exit 1 in back-deactivate",
+    )
+    assert what_runs([serving("web1"), half]).sentence == (
+        "rel-5; web4 is no longer of it and still has rel-5, unclear: half-emptied: exit 1 in back-deactivate"
+    )
+    # Nothing stood there before, and taking it away failed: so there is something.
+    stuck = replace(half, release=None, reason="exit 1")
+    runs = what_runs([serving("web1"), stuck])
+    assert (runs.is_whole, [one.host for one in runs.gone]) == (False, ["web4"])
+
+
 def test_nothing_is_nothing() -> None:
     assert what_runs([]).sentence == "nothing"
     assert what_runs([nothing("web1")]).sentence == "nothing"

@@ -66,6 +66,18 @@ def go_to(root: str) -> str:
 
 
 _LOOK = r"""
+# A runner that wrote who it is, and is not there any more: of an earlier boot, or dead.
+lost() {
+  b= p= t= e=
+  read -r b p t e 2>/dev/null <"$1/owner" || return 1
+  case $e in *' end') ;; *) return 1 ;; esac
+  read -r now 2>/dev/null </proc/sys/kernel/random/boot_id || return 1
+  [ "$b" = "$now" ] || return 0
+  read -r l 2>/dev/null <"/proc/$p/stat" || return 0
+  set -- ${l##*) }
+  case $1 in [ZX]*) return 0 ;; esac
+  [ "${20}" != "$t" ]
+}
 look() {
   printf 'root %s\n' "$root"
   cd "$root" 2>/dev/null || { echo absent; return 0; }
@@ -82,7 +94,9 @@ look() {
     esac
     for s in "$d"/steps/*; do
       [ -d "$s" ] || continue
-      if [ -s "$s/result" ]; then echo "ended $s"; else echo "going $s"; fi
+      if [ -s "$s/result" ] || [ -e "$s/over" ]; then echo "ended $s"
+      elif lost "$s"; then echo "lost $s"
+      else echo "going $s"; fi
     done
   done
   if l=$(readlink current); then printf 'current %s\n' "$l"; fi

@@ -57,6 +57,8 @@ class HostRecord:
     beats: Mapping[int, str] = field(default_factory=dict)
     #: Job directories of all epochs, as (path, has it a result).
     directories: tuple[tuple[str, bool], ...] = ()
+    #: Those of them without a result whose runner is not there any more.
+    lost: frozenset[str] = frozenset()
     current: str | None = None
     current_settings: str | None = None
     #: Where a link of Headway's has to stand and something else does: `current`, `settings/current.env`.
@@ -91,9 +93,13 @@ class HostRecord:
         """The jobs of all deployments, as far as their epochs are still kept."""
         return tuple(Step(*found) for path, _ in self.directories if (found := step_of(path)))
 
-    def going(self) -> tuple[str, ...]:
-        """Job directories without a result, whosoever they are."""
+    def unended(self) -> tuple[str, ...]:
+        """Job directories without a result, whosoever they are: what is left of a lost one is still to be ended."""
         return tuple(path for path, ended in self.directories if not ended)
+
+    def going(self) -> tuple[str, ...]:
+        """Those in which something runs, or is about to begin."""
+        return tuple(path for path in self.unended() if path not in self.lost)
 
 
 def read_record(output: bytes) -> HostRecord:
@@ -117,8 +123,9 @@ def read_record(output: bytes) -> HostRecord:
         beats=dict(_numbered(found.get("beat", ()))),
         directories=(
             *((path, True) for path in found.get("ended", ())),
-            *((path, False) for path in found.get("going", ())),
+            *((path, False) for path in (*found.get("going", ()), *found.get("lost", ()))),
         ),
+        lost=frozenset(found.get("lost", ())),
         current=first("current"),
         current_settings=first("current-settings"),
         in_the_way=tuple(found.get("in-the-way", ())),

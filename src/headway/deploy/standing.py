@@ -148,7 +148,7 @@ class WhatRuns:
             elif main is not None and one.release != main.release:
                 others.setdefault(one.release or "nothing", []).append(one.host)
         parts[1:1] = [f"{what} on {', '.join(names)}" for what, names in others.items()]
-        parts += [f"{one.host} is no longer of it and still has {one.release}" for one in self.gone]
+        parts += [_left_over(one) for one in self.gone]
         return "; ".join(parts) or "nothing"
 
 
@@ -159,7 +159,7 @@ def what_runs(standings: Iterable[Standing]) -> WhatRuns:
     found = sorted(standings, key=lambda one: one.host)
     return WhatRuns(
         tuple(one for one in found if one.member),
-        tuple(one for one in found if not one.member and one.release is not None),
+        tuple(one for one in found if not one.member and _has_something(one)),
     )
 
 
@@ -167,6 +167,15 @@ def without(standings: Sequence[Standing], members: Iterable[str]) -> list[Stand
     """Those that the file does not name any more, as they have to be stored."""
     named = set(members)
     return [replace(one, member=False) for one in standings if one.member and one.host not in named]
+
+
+def _has_something(one: Standing) -> bool:
+    return one.release is not None or one.state is StandingState.UNCLEAR
+
+
+def _left_over(one: Standing) -> str:
+    unclear = f", unclear: {one.reason}" if one.state is StandingState.UNCLEAR else ""
+    return f"{one.host} is no longer of it and still has {one.release or 'nothing'}{unclear}"
 
 
 def _is_well(one: Standing) -> bool:

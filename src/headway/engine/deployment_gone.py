@@ -13,7 +13,7 @@ from headway.deploy.commands import Group, commands
 from headway.deploy.plan import Plan
 from headway.domain.deployment import Command
 from headway.domain.people import Actor
-from headway.domain.standing import Standing
+from headway.domain.standing import Standing, StandingState
 from headway.domain.states import State
 from headway.engine.audit import record
 from headway.engine.deployment_files import plan_of
@@ -21,7 +21,7 @@ from headway.engine.deployment_hold import Hold, World
 from headway.engine.host_jobs import HostJobs, settle
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction
-from headway.store.standings import forget_standing, get_standing
+from headway.store.standings import forget_standing, get_standing, put_standing
 
 
 class NotGone(WrongUse):
@@ -88,12 +88,17 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
         lock = await hold.take_hosts([link], new_id("dep", world.clock.now()))
         jobs = HostJobs(link, plan, lock.token, world.clock, (), lambda steps: None)
         await settle(link, world.clock)
-        ends = [await jobs.run(Group.BACK, commands(plan, alone, Group.BACK))]
+        ends = [await jobs.run(Group.BACK, commands(plan, alone, Group.BACK), again=True)]
         if ends[0].state is State.SUCCEEDED:
             rest = 'cd "$HEADWAY_ROOT"; rm -f deployed.json README.txt settings/current.env'
             ends.append(await jobs.quick(Command(host, "emptied", rest)))
         if bad := [end for end in ends if end.state is not State.SUCCEEDED]:
-            raise NotEmptied(f"{host} could not be emptied: {bad[0].reason}")
+            half = replace(known, state=StandingState.UNCLEAR, reason=f"half-emptied: {bad[0].reason}")
+            await database.perform(lambda tx: put_standing(tx, half))
+            raise NotEmptied(
+                f"{host} could not be emptied: {bad[0].reason}",
+                hint=f"mend it there and call it again: headway deployment empty {environment} {host}",
+            )
         now = world.clock.now()
         await database.perform(lambda tx: forget_host(tx, actor, service, environment, host, now))
     finally:

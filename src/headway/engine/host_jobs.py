@@ -56,20 +56,25 @@ class HostJobs:
     secrets: Sequence[Secret]
     on_steps: OnSteps
 
-    async def run(self, group: str, commands: Sequence[Command]) -> JobEnd:
-        """The group's end: of the job that is there already, else of one that is started now."""
+    async def run(self, group: str, commands: Sequence[Command], *, again: bool = False) -> JobEnd:
+        """The group's end: of the job that is there already, else of one that is started now. `again`: of one that
+        failed before what did not succeed is run once more."""
         if not commands:
             return JobEnd(State.SUCCEEDED, "", frozenset())
         attempt, directory = self._last_attempt(group)
+        may_repeat = again and directory is not None
         first: Piece | None = None
         if directory is None:
             attempt = 1
             directory, first = await self._start(group, commands, attempt)
         while True:
             end = await self._follow(directory, commands, attempt, first)
-            if end.state is not State.ERRORED or attempt >= ATTEMPTS:
+            if end.state is State.ERRORED:
+                await _end_lost(self.link, directory)
+            is_lost = end.state is State.ERRORED and attempt < ATTEMPTS
+            if end.state is State.SUCCEEDED or not (is_lost or may_repeat):
                 return end
-            attempt += 1
+            attempt, may_repeat = attempt + 1, False
             directory, first = await self._start(group, commands, attempt)
 
     async def quick(self, command: Command, extra: Mapping[str, object] | None = None) -> JobEnd:
@@ -172,7 +177,7 @@ async def settle_all(
     links: Sequence[HostLink], clock: Clock, note: Callable[[str], None], patience: float | None
 ) -> None:
     """Whatever still runs on the hosts, whosoever it was, ends before anything is decided; then they are looked at anew."""
-    busy = [link for link in links if link.record.going()]
+    busy = [link for link in links if link.record.unended()]
     if not busy:
         return
     note(f"following the step at hand on {', '.join(link.name for link in busy)}")
@@ -186,8 +191,8 @@ async def settle_all(
 
 async def settle(link: HostLink, clock: Clock, patience: float | None = None) -> None:
     """Follows whatever runs on this host to its end, whosoever it is; after `patience` seconds it is ended."""
-    for path in link.record.going():
-        await _settle(link, clock, f"{link.root}/{path}", patience)
+    paths = [f"{link.root}/{path}" for path in link.record.unended()]
+    await asyncio.gather(*(_settle(link, clock, path, patience) for path in paths))
 
 
 async def _settle(link: HostLink, clock: Clock, directory: str, patience: float | None) -> None:
@@ -196,11 +201,22 @@ async def _settle(link: HostLink, clock: Clock, directory: str, patience: float 
         asked_at = clock.monotonic()
         piece = await _news(link, directory, offset)
         if piece.result is not None:
+            if piece.result.state is State.ERRORED:
+                await _end_lost(link, directory)
             return
         offset = piece.offset
         if patience is not None and not cancelled and asked_at - since > patience:
             cancelled = True
             await (await link.runner()).cancel(directory, "another deployment goes before it")
+
+
+async def _end_lost(link: HostLink, directory: str) -> None:
+    """It has no result and never will: noted there, so that nobody waits for it again."""
+
+    async def end() -> None:
+        await (await link.runner()).end_lost(directory)
+
+    await _ask(link, end)
 
 
 async def _news(link: HostLink, directory: str, offset: int) -> Piece:

@@ -12,6 +12,7 @@ import pytest
 
 from headway.base.errors import Errored
 from headway.base.secret import Secret
+from headway.domain.job import JobSpec
 from headway.domain.states import State
 from headway.drivers.runner.local import LocalRunner
 from headway.drivers.runner.over_session import SessionRunner
@@ -217,3 +218,51 @@ async def test_no_zombies_are_left(tmp_path: Path) -> None:
     for number in range(3):
         await run(runner, job(tmp_path, "true", directory=str(tmp_path / str(number))))
     await until(lambda: runner._reap() or not runner._children)
+
+
+async def test_what_cannot_be_begun_leaves_nothing_to_wait_for(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As on a full disk: no file may be longer than the first half of the runner's script."""
+    full = ("sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", *shell)
+    async with ShellSession(full) as session:
+        spec = job(tmp_path, "echo ran >>ran")
+        for begin in (SessionRunner(session).start(spec), SessionRunner(session).begin(spec, wait=0)):
+            with pytest.raises(Errored, match="cannot start a job"):
+                await begin
+            assert not Path(spec.directory).exists()
+    async with ShellSession(shell) as session:
+        assert (
+            await follow(SessionRunner(session), (await started(session, spec)))
+        ).result.state is State.SUCCEEDED
+
+
+async def started(session: ShellSession, spec: JobSpec) -> str:
+    await SessionRunner(session).start(spec)
+    return spec.directory
+
+
+async def test_a_lost_job_that_was_given_up_is_waited_for_by_nobody(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Nobody ever began it: whoever asks next hears so at once. One who begins it all the same, late, runs no step."""
+    spec = job(tmp_path, "echo ran >>ran")
+    async with ShellSession(shell) as session:
+        runner = SessionRunner(session)
+        Path(spec.directory).mkdir()
+        assert (await runner.follow(spec.directory, 0, wait=0)).result is None
+        await runner.end_lost(spec.directory)
+        found = (await SessionRunner(session).follow(spec.directory, 0, wait=0)).result
+        assert found is not None
+        assert found.state is State.ERRORED
+        await runner.start(spec)
+        await until((Path(spec.directory) / "result").exists)
+        assert (await follow(runner, spec.directory)).result.state is State.CANCELLED
+        assert not (tmp_path / "ran").exists()
+        # A result that is there stays what counts.
+        done = job(tmp_path / "done", "true")
+        (tmp_path / "done").mkdir()
+        await runner.start(done)
+        await follow(runner, done.directory)
+        await runner.end_lost(done.directory)
+        assert (await follow(runner, done.directory)).result.state is State.SUCCEEDED

@@ -21,7 +21,7 @@ from headway.domain.selection import HostsOfOthers
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.engine import host_link, host_lock
-from headway.engine.deployment_gone import NotGone, empty_host, forget_host
+from headway.engine.deployment_gone import NotEmptied, NotGone, empty_host, forget_host
 from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_status import read_status
@@ -393,6 +393,32 @@ async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop
     # It may come back at any time, and begins anew.
     await put(shop, "three")
     assert shop.serving() == ["three"] * 3
+
+
+@pytest.mark.slow
+async def test_what_could_not_be_emptied_is_told_and_goes_on_with_the_next_call(shop: Shop) -> None:
+    shop.edits = {
+        """'rm -f "$HEADWAY_ROOT/serving"'""": """'test ! -e "$HEADWAY_ROOT/bad"; rm -f "$HEADWAY_ROOT/serving"'"""
+    }
+    [one] = await put(shop, "one")
+    two = shop.release("two")
+    await without_web3_in_the_file(shop, two)
+    bad = shop.place("web3") / "bad"
+    bad.touch()
+    ana = Actor("ana", Role.ADMINISTRATOR)
+    async with shop.world() as world:
+        for _ in range(2):
+            with pytest.raises(NotEmptied, match="exit 1 in back-deactivate"):
+                await empty_host(world, shop.database, ana, "shop", "production", "web3")
+        assert runs(shop).startswith(
+            f"{two.id}; web3 is no longer of it and still has {one}, unclear: half-emptied: exit 1"
+        )
+        bad.unlink()
+        await empty_host(world, shop.database, ana, "shop", "production", "web3")
+    assert shop.serving() == ["two", "two", None]
+    assert runs(shop) == two.id
+    ends = [line for line in shop.journal("web3") if line["step"] == "back-drain" and line["event"] == "end"]
+    assert len(ends) == 1, "what succeeded is not done again"
 
 
 @pytest.mark.slow

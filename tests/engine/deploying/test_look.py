@@ -143,6 +143,20 @@ async def test_what_a_hand_moved_is_told_also_after_a_deployment_that_stops_earl
     assert known[0].commit in ("", first.commit)
 
 
+async def test_what_a_power_cut_left_is_ended_by_the_next_deployment_and_told_by_nobody(shop: Shop) -> None:
+    await put(shop, shop.release("one"))
+    [epoch] = (shop.place("web1") / "epochs").iterdir()
+    lost = epoch / "steps/dep-lost.web1.switch.1"
+    lost.mkdir()
+    (lost / "claim").touch()
+    (lost / "owner").write_text("an-earlier-boot 7 7 7 8 9 job mark 500 0 end\n")
+    async with shop.world() as world:
+        assert [one.going for one in (await read_hosts(world, shop.project()))[0]] == [()] * 3
+    assert not (lost / "over").exists()
+    await put(shop, shop.release("two"))
+    assert (lost / "over").exists()
+
+
 async def test_a_server_asks_its_hosts_from_time_to_time(
     servers: list[Sshd], database: Database, tmp_path: Path
 ) -> None:

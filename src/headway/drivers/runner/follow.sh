@@ -36,7 +36,13 @@ hw_look() {
     if [ -s result ]; then hw_state=finished; else hw_state=none; fi
     [ -e claim ] && [ "$hw_state" = none ] && hw_state=claimed
     read -r hw_owner <owner || hw_owner=''
-    case $hw_owner in *' end') ;; *) return ;; esac
+    case $hw_owner in
+    *' end') ;;
+    *) # Given up before it had a runner.
+        [ -e over ] && [ "$hw_state" != finished ] && hw_state=lost
+        return
+        ;;
+    esac
     [ "$hw_state" = finished ] && return
     hw_state=running
     hw_is_alive "$hw_owner" && return

@@ -83,11 +83,13 @@ class SessionRunner:
         text = payload(spec).decode("utf-8", "surrogateescape")
         return "\n".join(
             [
+                # What cannot be begun, as on a full disk, leaves nothing for which somebody would wait.
+                f"none() {{ [ -e {directory}/claim ] || rm -rf -- {directory}; exit 9; }}",
                 f"if [ ! -e {directory}/claim ]; then",
                 f"[ -d {directory} ] || mkdir -m 700 {directory} || [ -d {directory} ] || exit 9",
-                f"cd {directory} && {{ [ -d steps ] || mkdir steps || [ -d steps ]; }} || exit 9",
-                "[ -p pipe ] || mkfifo -m 600 pipe || [ -p pipe ] || exit 9",
-                f"printf %s {quoted(_compact('runner.sh'))} >runner.$$ && mv -f runner.$$ runner.sh || exit 9",
+                f"cd {directory} && {{ [ -d steps ] || mkdir steps || [ -d steps ]; }} || none",
+                "[ -p pipe ] || mkfifo -m 600 pipe || [ -p pipe ] || none",
+                f"printf %s {quoted(_compact('runner.sh'))} >runner.$$ && mv -f runner.$$ runner.sh || none",
                 # The runner's process leaves this session; the one that waits for it ends by KILL, see runner.sh.
                 f"{{ printf %s {quoted(text)} | setsid sh runner.sh launch .; }} >/dev/null 2>&1",
                 "fi",
@@ -156,6 +158,17 @@ class SessionRunner:
             # Not started yet: whoever starts it finds this.
             f"[ -e runner.sh ] || {{ [ -e cancel ] || printf '%s\\n' {State.CANCELLED} {why} >cancel; exit 0; }}\n"
             f"setsid sh runner.sh cancel . {State.CANCELLED} {why} </dev/null >/dev/null 2>&1 &"
+        )
+        await self.session.call(script, timeout=_CALL_TIMEOUT)
+
+    async def end_lost(self, directory: str) -> None:
+        """Notes in the directory of a job whose runner was lost that it is over. A runner that comes late all the same
+        finds that it was cancelled; a result that is there stays what counts. A disk that is full keeps nothing."""
+        script = (
+            f"cd -- {quoted(directory)} 2>/dev/null || exit 0\n"
+            "[ ! -s result ] || exit 0\n"
+            f"{{ [ -e cancel ] || printf '%s\\n' {State.CANCELLED} 'it was lost' >cancel; : >over; }} 2>/dev/null\n"
+            "exit 0"
         )
         await self.session.call(script, timeout=_CALL_TIMEOUT)
 
