@@ -319,3 +319,20 @@ def test_nothing_that_speaks_to_servers_is_imported_without_one(tmp_path: Path) 
         [sys.executable, "-c", check], check=True, capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_call_that_is_still_worked_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was killed over it is believed to be at work for its lease: longer than a line may be broken."""
+    monkeypatch.setattr("headway.client.http.time.sleep", lambda _: None)
+    keys: list[str] = []
+
+    def asked(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) < 30:
+            # What servers of before said, and what they say now.
+            return httpx.Response(409 if len(keys) % 2 else 503, json={}, headers={"retry-after": "1"})
+        return httpx.Response(200, json={"number": 7})
+
+    client = HeadwayClient(httpx.Client(transport=httpx.MockTransport(asked), base_url="http://x"), "x")
+    assert client.post("/api/services/shop/runs", {}) == {"number": 7}
+    assert (len(keys), len(set(keys))) == (30, 1)

@@ -1,8 +1,10 @@
 """Backups, and the way back: of everything, into either database, while others write."""
 
+import fcntl
 import gzip
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -424,6 +426,25 @@ async def test_a_restore_that_fails_late_puts_back_what_it_moved(
     assert all_rows(settings.database_url) == before
     assert (settings.data / "org.toml").exists()
     assert not list(settings.data.parent.glob("*before-restore*"))
+
+
+async def test_what_a_killed_restore_left_is_removed_and_one_that_goes_on_is_spared(life: Life) -> None:
+    backup, settings = life.back_up(), life.settings
+    for tools in life.workshop._open:
+        tools.database.close()
+    left, going, others = (
+        settings.data.with_name(f".{name}")
+        for name in ("data.restoring-0badcafe", "data.restoring-600d", "other.restoring-1")
+    )
+    for folder in (left, going, others):
+        (folder / "logs").mkdir(parents=True)
+    held = os.open(going, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        restore_backup(settings, backup.file, NOW, force=True)
+        assert [folder.exists() for folder in (left, going, others)] == [False, True, True]
+    finally:
+        os.close(held)
 
 
 async def test_only_the_database_can_be_put_back(life: Life) -> None:

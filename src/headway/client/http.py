@@ -42,6 +42,8 @@ _PIECE = 1 << 20
 _REMEMBERED = 64
 #: What a proxy, or a server that is on its way, answers in the place of one that is away.
 _AWAY = (502, 503, 504)
+#: With Retry-After; servers of before said 409.
+_UNDER_WAY = (409, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,19 +234,31 @@ class HeadwayClient:
             headers["Idempotency-Key"] = secrets.token_urlsafe(24)
         for pause in self._pauses():
             try:
-                answer = self._http.request(method, path, headers=headers, **more)
+                answer = self._sent(method, path, headers, more)
             except httpx.TransportError as error:
                 if pause is None or isinstance(error, httpx.UnsupportedProtocol):
                     raise self._unreachable(_reason(error), speaks_plainly=_speaks_plainly(error)) from error
             else:
-                is_under_way = (
-                    method == "POST" and answer.status_code == 409 and "retry-after" in answer.headers
-                )
                 is_away = self._watched is not None and answer.status_code in _AWAY
-                if pause is None or not (is_under_way or is_away):
+                if pause is None or not is_away:
                     return answer
             time.sleep(pause)
         raise AssertionError
+
+    def _sent(
+        self, method: str, path: str, headers: Mapping[str, str], more: Mapping[str, Any]
+    ) -> httpx.Response:
+        """The answer; where a call with this key is worked on already, the one that it comes to. A server that was
+        killed over it is believed to be at work for as long as its lease."""
+        patience = self._patience()
+        while True:
+            answer = self._http.request(method, path, headers=headers, **more)
+            is_under_way = (
+                method == "POST" and answer.status_code in _UNDER_WAY and "retry-after" in answer.headers
+            )
+            if not is_under_way or patience.left() <= 0:
+                return answer
+            time.sleep(_PAUSES[-2])
 
     def _pauses(self) -> Iterator[float | None]:
         """Before each further attempt; None: it is the last."""

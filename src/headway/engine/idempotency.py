@@ -8,7 +8,7 @@ Who works on a call renews its lease as long as it does. Every write on its beha
 thought dead and was taken over (a machine that slept) changes nothing more.
 
 KeyReused    2   422: the key was used for another call
-CallUnderWay 4   409: the first call is still worked on
+CallUnderWay 4   503: the first call is still worked on, or its server was killed less than a lease ago
 AnswerGone   2   409: it was done, and its answer is not kept
 """
 
@@ -42,7 +42,7 @@ class KeyReused(WrongUse):
 
 
 class CallUnderWay(Held):
-    http_status = 409
+    http_status = 503
 
 
 class AnswerGone(WrongUse):

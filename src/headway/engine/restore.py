@@ -7,6 +7,8 @@ NotEmpty   2   something is there already
 """
 
 import base64
+import fcntl
+import glob
 import json
 import os
 import secrets
@@ -71,8 +73,11 @@ def restore_backup(
     place = _Place(settings, now, force=force, only_database=only_database)
     place.require_empty()
     staging = settings.data.with_name(f".{settings.data.name}.restoring-{secrets.token_hex(4)}")
+    held: int | None = None
     try:
         staging.mkdir(mode=0o700, parents=True)
+        held = _hold(staging)
+        _remove_left(settings.data)
         with reading(source) as archive:
             restored = _unpack(archive, settings, staging)
         if not only_database:
@@ -96,9 +101,32 @@ def restore_backup(
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if held is not None:
+            os.close(held)
     # Brings the rows to this program's schema.
     open_database(settings.database_url).close()
     return restored
+
+
+def _hold(staging: Path) -> int:
+    """A lock on the folder, for as long as the descriptor is open: whoever is killed holds none any more."""
+    held = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return held
+
+
+def _remove_left(data: Path) -> None:
+    """What a restore that was killed has left beside the place: a whole copy, and nobody else's."""
+    for left in data.parent.glob(f".{glob.escape(data.name)}.restoring-*"):
+        try:
+            held = _hold(left)
+        except OSError:
+            # Of a restore that goes on, or not ours.
+            continue
+        try:
+            shutil.rmtree(left, ignore_errors=True)
+        finally:
+            os.close(held)
 
 
 class _Place:
