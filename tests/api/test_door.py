@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from headway.api import door
+from headway.api.asgi import NoRoom, Room
 from headway.base.clock import to_milliseconds
 from headway.domain.people import Role, Scope
 from headway.engine import idempotency
@@ -229,3 +230,43 @@ async def test_a_key_that_is_no_key_is_refused(api: CalledApi) -> None:
     caller = await api.caller(Role.ADMINISTRATOR, Scope.ADMIN)
     answer = await caller.post("/api/people", {"handle": "ana"}, headers={"Idempotency-Key": "a b"})
     assert answer.status_code == 400
+
+
+async def test_uploads_at_a_time_are_bounded_for_each_person_and_in_all(
+    api: CalledApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may fill gigabytes of the disk before anybody can say what it is."""
+    monkeypatch.setattr(door, "MOST_UPLOADS_OF_ONE", 1)
+    app = door.Door(api.server, api.app._inside)  # type: ignore[attr-defined]
+    said: list[dict[str, object]] = []
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        entered.set()
+        await release.wait()
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        said.append(message)
+
+    first = asyncio.create_task(app(call(path="/api/releases"), receive, lambda _: asyncio.sleep(0)))  # type: ignore[arg-type]
+    await entered.wait()
+    await app(call(path="/api/releases"), receive, send)  # type: ignore[arg-type]
+    assert said[0]["status"] == 503
+    assert b"1 of yours" in said[1]["body"]  # type: ignore[operator]
+    release.set()
+    await first
+    said.clear()
+    await app(call(path="/api/releases"), receive, send)  # type: ignore[arg-type]
+    assert said[0]["status"] != 503
+
+
+def test_one_cannot_take_all_room() -> None:
+    room = Room(most=3, most_of_one=2)
+    with room.take(2, "vera"):
+        with pytest.raises(NoRoom), room.take(1, "vera"):
+            pass
+        with room.take(1, "ada"), pytest.raises(NoRoom), room.take(1, "grace"):
+            pass
+    with room.take(2, "grace"):
+        pass

@@ -211,3 +211,30 @@ async def test_many_at_once_are_stored_each_once(serving: Serving) -> None:
     assert sum(answer.json()["accepted"] for answer in answers) == 100
     rows = serving.database.read(lambda tx: tx.all("SELECT number FROM arrivals ORDER BY number"))
     assert [row["number"] for row in rows] == list(range(1, 101))
+
+
+async def test_bodies_of_strangers_take_bounded_room_and_keep_no_common_webhook_out(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_LARGE_ROOM", (1_500_000, 1_000_000))
+    forge, _ = await connected(serving, ForgeKind.GITHUB)
+    body, go_on = push_body(ForgeKind.GITHUB, "a" * 40, "b" * 40), asyncio.Event()
+
+    async def slow():  # type: ignore[no-untyped-def]
+        yield b"x"
+        await go_on.wait()
+        yield b"x" * 599_999
+
+    def large() -> "asyncio.Task[httpx.Response]":
+        post = forge._client.post(forge.address, content=slow(), headers={"content-length": "600000"})
+        return asyncio.create_task(post)
+
+    first = large()
+    while not forge._client._transport.app._large._taken:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.01)
+    second = await large()
+    assert (second.status_code, second.headers["retry-after"]) == (503, "10")
+    assert (await forge.post(body, forge.signed(body, "push", "d"))).status_code == 202
+    go_on.set()
+    assert (await first).status_code in (400, 401, 403)
+    assert (await large()).status_code in (400, 401, 403)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headway.engine.hub import Hub, Subscription, TooSlow
+from headway.engine import hub as hub_module
+from headway.engine.hub import Hub, Subscription, TooManyReaders, TooSlow
 from headway.store.database import Database
 from headway.store.events import add_event, forget_events, last_position
 
@@ -151,3 +152,23 @@ async def test_the_end_is_told_to_every_reader(database: Database) -> None:
         hub.close()
         with pytest.raises(StopAsyncIteration):
             await reader.next(1)
+
+
+async def test_one_person_cannot_take_all_places_whichever_way_they_come(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(hub_module, "MOST_READERS", 3)
+    hub = Hub(database)
+    await hub.start()
+    # All at once, so that each of them was asked before any had entered.
+    came = await asyncio.gather(*(hub.subscribe(0, who="vera") for _ in range(5)), return_exceptions=True)
+    entered = [one for one in came if isinstance(one, Subscription)]
+    assert len(entered) == 2 and not hub.has_room_for("vera")
+    assert hub.has_room_for("ada")
+    with await hub.subscribe(who="ada"):
+        assert not hub.has_room_for("grace")
+        with pytest.raises(TooManyReaders):
+            await hub.subscribe(who="grace")
+    entered[0].close()
+    assert hub.has_room_for("vera")

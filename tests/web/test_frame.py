@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from litestar import Request
 
 from headway.web import security
 from headway.web.security import own_path
@@ -92,6 +93,26 @@ async def test_a_form_of_another_site_changes_nothing(
 async def test_a_huge_form_is_refused(browser: Browser) -> None:
     answer = await browser.client.post("/sign-out", data={"csrf": "x" * 1_100_000})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "of_parts", "status"),
+    [
+        (b"a=1&" * 3000, False, 413),  # On the loop that serves everybody, a field costs more than its bytes.
+        (b"a=" + b"1" * 17_000, False, 413),
+        (b"--x\r\n", True, 415),
+        (b"a=1&" * 100, False, 403),
+    ],
+)
+async def test_a_form_of_nobody_known_is_taken_apart_only_while_that_is_cheap(
+    server: Any, monkeypatch: pytest.MonkeyPatch, body: bytes, of_parts: bool, status: int
+) -> None:
+    if status != 403:
+        monkeypatch.setattr(Request, "form", None)
+    kind = "multipart/form-data; boundary=x" if of_parts else "application/x-www-form-urlencoded"
+    async with browsing(server, None) as browser:
+        answer = await browser.client.post("/sign-in", content=body, headers={"content-type": kind})
+    assert answer.status_code == status
 
 
 async def test_static_files_are_kept_for_ever_under_the_address_of_their_content(browser: Browser) -> None:

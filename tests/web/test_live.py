@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from headway.domain.people import Actor, Role
+from headway.engine import hub
 from headway.store.events import add_event
 from headway.web import live
 from headway.web.app import create_web
@@ -129,7 +130,7 @@ async def test_a_browser_that_leaves_is_forgotten(server, reader):
 
 
 async def test_streams_are_bounded(server, reader, monkeypatch):
-    monkeypatch.setattr(live, "MOST_STREAMS", 1)
+    monkeypatch.setattr(hub, "MOST_READERS", 1)
     await reader()
     assert (await reader()).status == 503
 

@@ -1,7 +1,9 @@
 """What bare ASGI applications share: reading a body with bounds, answering JSON."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from headway.api.problems import MEDIA_TYPE, problem_bytes
@@ -24,6 +26,31 @@ class BodyTooSlow(Exception):
 
 class ClientGone(Exception):
     pass
+
+
+class NoRoom(Exception):
+    """As much is taken as may be at a time."""
+
+
+class Room:
+    """What may be taken at a time: by one, and by all together, so that one alone cannot take all of it."""
+
+    def __init__(self, *, most: int, most_of_one: int) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._taken = Counter[str]()
+
+    @contextmanager
+    def take(self, amount: int, who: str) -> Iterator[None]:
+        """While the block lasts. Raises NoRoom at once: nobody waits."""
+        if self._taken.total() + amount > self._most or self._taken[who] + amount > self._most_of_one:
+            raise NoRoom
+        self._taken[who] += amount
+        try:
+            yield
+        finally:
+            self._taken[who] -= amount
+            if not self._taken[who]:
+                del self._taken[who]
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import IO, Any
 
 from headway.api.access import NobodyKnown, actor_in
@@ -18,7 +19,9 @@ from headway.api.asgi import (
     BodyTooSlow,
     ClientGone,
     Message,
+    NoRoom,
     Receive,
+    Room,
     Scope,
     Send,
     answer,
@@ -43,6 +46,8 @@ UPLOADS: tuple[tuple[re.Pattern[str], int, float, Action], ...] = (
     (re.compile(r"/api/releases/?"), 2 << 30, 1800.0, Action.RELEASE_ADD),
     (re.compile(r"/api/services/[^/]+/tries/?"), 65 << 20, 600.0, Action.RUN_START),
 )
+#: Uploads at a time, in all and of one person: each may fill gigabytes of the disk until it is stored.
+MOST_UPLOADS, MOST_UPLOADS_OF_ONE = 8, 2
 _IN_MEMORY = 1 << 20
 _PIECE = 256 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -52,6 +57,7 @@ class Door:
     def __init__(self, server: Server, inside: Application) -> None:
         self._server = server
         self._inside = inside
+        self._uploads = Room(most=MOST_UPLOADS, most_of_one=MOST_UPLOADS_OF_ONE)
         self._calls = Calls(server.database, server.vault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +65,8 @@ class Door:
             await self._inside(scope, receive, send)
             return
         try:
-            _require_upload(await actor_in(self._server, scope), scope["path"])
+            actor = await actor_in(self._server, scope)
+            _require_upload(actor, scope["path"])
         except NobodyKnown as error:
             headers = {"www-authenticate": "Bearer", "connection": "close"}
             await answer_problem(send, 401, error.detail, headers=headers)
@@ -68,6 +75,15 @@ class Door:
             headers, more = {"connection": "close"}, {"scope": error.scope} if error.scope else {}
             await answer_problem(send, 403, error.message, hint=error.hint, headers=headers, more=more)
             return
+        try:
+            with self._uploads.take(1, actor.name) if _upload(scope["path"]) else nullcontext():
+                await self._let_in(scope, receive, send)
+        except NoRoom:
+            text = f"{MOST_UPLOADS_OF_ONE} of yours or {MOST_UPLOADS} in all are being uploaded already"
+            again = {"retry-after": "30", "connection": "close"}
+            await answer_problem(send, 503, text, hint="send it when they have ended", headers=again)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
             if (digest := await self._take(scope, receive, send, body)) is None:
                 return

@@ -13,14 +13,12 @@ import msgspec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from headway.api.access import ApiRequest, NobodyKnown, actor_in, looker
+from headway.api.access import ApiRequest, NobodyKnown, actor_in, actor_of, looker
 from headway.api.routes import Wanted, reads
-from headway.engine.hub import News, Subscription, TooSlow
+from headway.engine.hub import News, Subscription, TooManyReaders, TooSlow
 from headway.engine.server import Server
 
 BEAT = 10.0
-#: Streams of one server; each holds a socket and a queue.
-_MOST = 1000
 
 
 @reads(
@@ -44,8 +42,8 @@ async def events(
     """`Last-Event-ID` counts before `after`; without either it begins now. Reads too slowly: it ends, and goes on from
     the last position.
     """
-    server = await looker(request)
-    if server.hub.readers >= _MOST:
+    server, who = await looker(request), (await actor_of(request)).name
+    if not server.hub.has_room_for(who):
         return Stream(
             _nothing(), status_code=503, headers={"Retry-After": "5"}, media_type="text/event-stream"
         )
@@ -53,7 +51,7 @@ async def events(
     if told.isascii() and told.isdecimal() and len(told) < 19:
         after = int(told)
     headers = {"Cache-Control": "no-store, private", "X-Accel-Buffering": "no"}
-    stream = _stream(server, request, after, _Wish(service, kind))
+    stream = _stream(server, request, after, who, _Wish(service, kind))
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=headers)
 
 
@@ -70,9 +68,13 @@ class _Wish:
 
 
 async def _stream(
-    server: Server, request: ApiRequest, after: int | None, wish: _Wish
+    server: Server, request: ApiRequest, after: int | None, who: str, wish: _Wish
 ) -> AsyncIterator[bytes]:
-    with await server.hub.subscribe(after) as reader:
+    try:
+        subscribed = await server.hub.subscribe(after, who=who)
+    except TooManyReaders:
+        return
+    with subscribed as reader:
         # Where it stands, so that a line that breaks at once still goes on there.
         yield f"retry: 1000\nid: {reader.position if after is None else after}\n: here\n\n".encode()
         if reader.has_gap:

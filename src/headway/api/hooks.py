@@ -10,7 +10,9 @@ from headway.api.asgi import (
     BodyTooLarge,
     BodyTooSlow,
     ClientGone,
+    NoRoom,
     Receive,
+    Room,
     Scope,
     Send,
     answer_json,
@@ -28,6 +30,10 @@ log = logging.getLogger("headway.hooks")
 
 #: What GitHub sends at most.
 MOST_BYTES = 25 * 2**20
+#: Bodies that are held at a time, before anybody knows who sends them: common ones, and larger ones apart, so that the
+#: large ones of whoever knows an address keep no common one out.
+_COMMON = 256 * 1024
+_COMMON_ROOM, _LARGE_ROOM = (32 * 2**20, 8 * 2**20), (4 * MOST_BYTES, 2 * MOST_BYTES)
 #: Seconds for a whole body; forges themselves wait 10.
 WITHIN = 10.0
 
@@ -35,6 +41,9 @@ WITHIN = 10.0
 class Hooks:
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._common, self._large = (
+            Room(most=most, most_of_one=of_one) for most, of_one in (_COMMON_ROOM, _LARGE_ROOM)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -47,13 +56,24 @@ class Hooks:
             await answer_problem(send, 404, "no repository has this webhook address", hint=hint)
             return
         try:
-            body = await read_body(scope, receive, most=MOST_BYTES, within=WITHIN)
-            told = await self._take(repository, headers_of(scope), body)
+            headers = headers_of(scope)
+            length = headers.get("content-length", "")
+            most = min(int(length), MOST_BYTES + 1) if length.isdecimal() and len(length) < 19 else MOST_BYTES
+            if most > MOST_BYTES:
+                raise BodyTooLarge
+            room = self._common if most <= _COMMON else self._large
+            with room.take(most, repository.id):
+                body = await read_body(scope, receive, most=most, within=WITHIN)
+                told = await self._take(repository, headers, body)
             await answer_json(send, 202, told)
         except ClientGone:
             pass
         except BodyTooLarge:
             await answer_problem(send, 413, f"a webhook has at most {MOST_BYTES // 2**20} MiB")
+        except NoRoom:
+            busy = "too many webhooks come at this moment"
+            again = {"retry-after": "10", "connection": "close"}
+            await answer_problem(send, 503, busy, hint="send it again", headers=again)
         except BodyTooSlow:
             slow = f"the body took more than {WITHIN:.0f} s"
             await answer_problem(send, 408, slow, headers={"connection": "close"})

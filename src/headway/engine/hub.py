@@ -21,6 +21,8 @@ _LOOK_EVERY = 1.0
 #: News that a slow reader may leave lying.
 _MOST_WAITING = 2000
 _PAGE = 500
+#: Readers of one server, each of whom holds a socket and a queue, and of one person: a browser's tabs share one.
+MOST_READERS, MOST_OF_ONE = 1000, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class TooSlow(Exception):
     """The reader left more lying than is kept for it: it has to resume from its last position."""
 
 
+class TooManyReaders(Exception):
+    """Of this person, or in all: somebody has to leave first."""
+
+
 @dataclass(eq=False)
 class Subscription:
     """News from `position` on. Close it, or use it as a context."""
@@ -45,6 +51,8 @@ class Subscription:
     _hub: "Hub"
     #: Everything up to here was handed out or lies in the queue.
     position: int
+    #: Whose it is.
+    who: str = ""
     #: News after the asked position had aged out already: the reader should look at the whole anew.
     has_gap: bool = False
     _queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
@@ -100,6 +108,11 @@ class Hub:
     def readers(self) -> int:
         return len(self._readers)
 
+    def has_room_for(self, who: str) -> bool:
+        """Whether one more may look on, so that nobody can take all places."""
+        of_one = sum(reader.who == who for reader in self._readers)
+        return len(self._readers) < MOST_READERS and of_one < MOST_OF_ONE
+
     async def start(self) -> None:
         """From here on commits wake us."""
         self._loop = asyncio.get_running_loop()
@@ -118,10 +131,10 @@ class Hub:
             self._signs[kind, subject] = News(None, kind, service, subject, data)
             self._awake.set()
 
-    async def subscribe(self, after: int | None = None) -> Subscription:
-        """News after the position `after`; None: from now on."""
+    async def subscribe(self, after: int | None = None, *, who: str = "") -> Subscription:
+        """News after the position `after`; None: from now on. Raises TooManyReaders."""
         # The reader is entered before the table is read: what comes meanwhile is told apart by its position.
-        reader = Subscription(self, self._position if after is None else after)
+        reader = Subscription(self, self._position if after is None else after, who)
         # The table may be ahead of us by a moment; what it has never reached is another database's.
         if after is None:
             pass
@@ -130,6 +143,9 @@ class Hub:
             reader.has_gap = True
         elif after < self._position:
             await self._catch_up(reader, after)
+        # Asked only now: many may come at once, and nothing is waited for any more.
+        if not self.has_room_for(who):
+            raise TooManyReaders
         self._readers.add(reader)
         if self._is_closed:
             reader._queue.put_nowait(None)

@@ -21,7 +21,7 @@ from litestar import Request, asgi
 from litestar.types import Receive, Scope, Send
 
 from headway.base.clock import to_milliseconds
-from headway.engine.hub import News, Subscription, TooSlow
+from headway.engine.hub import News, Subscription, TooManyReaders, TooSlow
 from headway.web.visit import NotSignedIn, PageRequest, enter
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 #: Seconds between two beats, and that a browser may take to accept what it is sent.
 BEAT = 10.0
 SLOWEST = 20.0
-#: Streams of one server; each holds a socket and a queue.
-MOST_STREAMS = 1000
 _MOST_LOGS = 50
 #: Milliseconds after which a browser comes back by itself.
 _RETRY = 1000
@@ -50,16 +48,16 @@ async def live(scope: Scope, receive: Receive, send: Send) -> None:
     request: PageRequest = Request(scope, receive=receive, send=send)
     server: Server = request.app.state.server
     try:
-        await enter(request)
+        visit = await enter(request)
     except NotSignedIn:
         # 204 is what keeps a browser from asking again and again.
         await _refuse(send, 204)
         return
-    if request.method != "GET" or server.hub.readers >= MOST_STREAMS:
+    if request.method != "GET" or not server.hub.has_room_for(visit.actor.name):
         await _refuse(send, 503 if request.method == "GET" else 405)
         return
     await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-    stream = _Stream(server, request, send)
+    stream = _Stream(server, request, send, visit.actor.name)
     writing = asyncio.create_task(stream.run())
     leaving = asyncio.create_task(_left(receive))
     try:
@@ -95,7 +93,8 @@ async def _end(task: "asyncio.Task[None]") -> None:
 
 
 class _Stream:
-    def __init__(self, server: "Server", request: PageRequest, send: Send) -> None:
+    def __init__(self, server: "Server", request: PageRequest, send: Send, who: str) -> None:
+        self._who = who
         self._server = server
         self._request = request
         self._send = send
@@ -105,13 +104,13 @@ class _Stream:
     async def run(self) -> None:
         """Ends (and the browser comes back) when it is too slow, when the server ends, or with the session."""
         try:
-            with await self._server.hub.subscribe(_place(self._request)) as reader:
+            with await self._server.hub.subscribe(_place(self._request), who=self._who) as reader:
                 await self._write(_said("hello", {}, position=reader.position, retry=_RETRY))
                 if reader.has_gap:
                     await self._write(_said("gap", {}))
                 await self._write(self._beat())
                 await self._pass_on(reader)
-        except (TooSlow, StopAsyncIteration, TimeoutError, OSError):
+        except (TooSlow, TooManyReaders, StopAsyncIteration, TimeoutError, OSError):
             return
         except Exception:
             log.exception("a stream of news ended; its browser comes back")

@@ -18,6 +18,9 @@ VISITOR_COOKIE = "headway_visitor"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: The longest form that a page sends (org.toml and secrets are the largest things typed).
 LARGEST_FORM = 1024 * 1024
+#: Of whoever has not signed in yet, and the fields of any: taking a form apart costs its fields, not its bytes.
+LARGEST_VISITORS_FORM = 16 * 1024
+MOST_FIELDS = 2000
 #: Seconds for all of it: whoever sends one need not be signed in.
 FORM_WITHIN = 15.0
 
@@ -81,7 +84,7 @@ def _mixed(left: bytes, right: bytes) -> bytes:
 async def check_form(request: Request[Any, Any, Any]) -> None:
     """Before any handler: what changes something comes from a page of ours, in a session of ours.
 
-    Raises PermissionDeniedException, and HTTPException (408) for one that comes too slowly.
+    Raises PermissionDeniedException, and HTTPException for one that comes too slowly (408) or is too long (413).
     """
     if request.method in SAFE_METHODS:
         return
@@ -89,11 +92,17 @@ async def check_form(request: Request[Any, Any, Any]) -> None:
         raise PermissionDeniedException("this form was sent from another site")
     try:
         async with asyncio.timeout(FORM_WITHIN):
-            form = await request.form()
+            body = await request.body()
     except TimeoutError:
         raise HTTPException(
             detail=f"the form took more than {FORM_WITHIN:.0f} s to arrive: send it again", status_code=408
         ) from None
+    # The form is taken apart on the loop that serves everybody.
+    if body.count(b"&") >= MOST_FIELDS:
+        raise HTTPException(detail=f"a form has at most {MOST_FIELDS:,} fields", status_code=413)
+    if request.content_type[0].startswith("multipart/"):
+        raise HTTPException(detail="no page of Headway sends forms in parts", status_code=415)
+    form = await request.form()
     word = str(form.get("csrf") or request.headers.get("x-headway-csrf") or "")
     if not is_form_word(request.app.state.form_key, form_session(request), word):
         raise PermissionDeniedException(

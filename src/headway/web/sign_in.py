@@ -9,7 +9,7 @@ from litestar.datastructures import Cookie
 from headway.base.errors import HeadwayError
 from headway.domain.access import SignInLink
 from headway.engine.sessions import COOKIE, LONGEST, SignedIn
-from headway.web.security import VISITOR_COOKIE, form_word, own_path
+from headway.web.security import LARGEST_VISITORS_FORM, VISITOR_COOKIE, form_word, own_path
 from headway.web.visit import PageRequest, PageResponse, enter, go, html, render
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def sign_in_page(request: PageRequest) -> PageResponse:
     return _show(request, "sign_in.html", next=own_path(request.query_params.get("next")))
 
 
-@post("/sign-in")
+@post("/sign-in", request_max_body_size=LARGEST_VISITORS_FORM)
 async def sign_in(request: PageRequest) -> PageResponse:
     form = await request.form()
     leads_to = own_path(str(form.get("next") or ""))
@@ -48,7 +48,7 @@ async def link_page(request: PageRequest) -> PageResponse:
     return _show_link(request, link)
 
 
-@post("/sign-in/{link:str}")
+@post("/sign-in/{link:str}", request_max_body_size=LARGEST_VISITORS_FORM)
 async def use_link(request: PageRequest) -> PageResponse:
     form = await request.form()
     text, people = request.path_params["link"], _people(request)

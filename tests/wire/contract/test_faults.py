@@ -582,6 +582,30 @@ def test_a_matrix_whose_jobs_nobody_can_count_is_a_fault_like_any_other() -> Non
     ]
 
 
+def test_values_and_names_of_a_matrix_are_as_long_as_people_read() -> None:
+    text = SHORT + '[jobs.a]\nrun = "x"\n[jobs.a.matrix]\n'
+    assert faults(text + f'a = ["1", "{"v" * 200}"]\nb = ["{"v" * 200}"]\n') == []
+    [fault] = faults(text + f'a = ["1", "{"v" * 201}"]\n')
+    assert fault.startswith(
+        "headway.toml:7:11 jobs.a.matrix.a[1]: has 201 characters; a value of a matrix has up to 200"
+    )
+    axes = "".join(f'a{number} = ["{"v" * 160}"]\n' for number in range(3))
+    assert faults(text + axes) == []
+    assert faults(text + axes.replace("a2", "a" * 20)) == [
+        "headway.toml:6:9 jobs.a.matrix: makes names of 515 characters; allowed are up to 500"
+    ]
+
+
+def test_what_a_run_keeps_of_its_jobs_is_bounded_however_short_the_file() -> None:
+    """A thousand jobs, skipped at once, of a file of 50 KB."""
+    needed = "".join(f'[jobs.{"n" * 50}{number:03}]\nrun = "x"\n' for number in range(100))
+    names = ", ".join(f'"{"n" * 50}{number:03}"' for number in range(100))
+    text = SHORT + needed + f'[jobs.a]\nrun = "x"\nneeds = [{names}]\nmatrix.a = {axis(800)}\n'
+    [fault] = faults(text)
+    assert "jobs: a run would keep 4,2" in fault and "allowed are up to 4,000,000" in fault
+    assert faults(text.replace(axis(800), axis(700))) == []
+
+
 def test_a_run_of_more_than_a_thousand_jobs() -> None:
     jobs = "".join(f'[jobs.j{number}]\nrun = "x"\nmatrix.a = {axis(501)}\n' for number in range(2))
     assert faults(SHORT + jobs) == [

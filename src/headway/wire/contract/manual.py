@@ -2,7 +2,7 @@
 
 from headway.domain.placeholders import PLACEHOLDERS, PLACES
 from headway.domain.when import FUNCTIONS, NAMES
-from headway.wire.contract.meaning_jobs import MOST_JOBS
+from headway.wire.contract.meaning_jobs import LONGEST_JOB_NAME, LONGEST_VALUE, MOST_JOBS, MOST_OF_ALL_JOBS
 from headway.wire.contract.notes import LATER, SERVER
 from headway.wire.contract.schema import json_schema
 from headway.wire.contract.shape import (
@@ -125,7 +125,9 @@ as a part of a URL:
 another program take a space (`awk '{{ print }}'`) or a dollar sign (`${{HOME}}`).
 
 ## Limits
-A matrix and a run have at most {MOST_JOBS:,} jobs. The file has at most {LARGEST_FILE // 1024} KiB,
+A matrix and a run have at most {MOST_JOBS:,} jobs. A value of a matrix has at most {LONGEST_VALUE} characters, a job's name with its values
+{LONGEST_JOB_NAME}; of the names, values, needs and conditions of all its jobs a run keeps at most {MOST_OF_ALL_JOBS:,} characters.
+The file has at most {LARGEST_FILE // 1024} KiB,
 {DEEPEST} levels, and {MOST_PARTS:,} parts of keys (each with its table's) and items of lists.
 """
 

@@ -10,6 +10,9 @@ from headway.wire.strict.raw import Table, cycles, table, tables, text, texts, t
 
 #: A matrix or a run of more jobs is an error, never a silent cut.
 MOST_JOBS = 1000
+#: Characters of a value of a matrix, of the name that its longest values make (people read and type it), and of what a
+#: run keeps of all its jobs: each has its own name, values and needs, so that a short file could make a run of 100 MB.
+LONGEST_VALUE, LONGEST_JOB_NAME, MOST_OF_ALL_JOBS = 200, 500, 4_000_000
 #: Jobs beyond which nobody asks how many they are.
 _UNCOUNTED = 1_000_000
 
@@ -29,6 +32,7 @@ def job_problems(document: Table) -> Iterator[Problem]:
         yield from _globs(table(job, "reports").get("junit"), (*path, "reports", "junit"))
     yield from _cycles(jobs)
     yield from _too_many(jobs)
+    yield from _too_much(jobs)
 
 
 def _needs(path: Path, name: str, job: Table, names: Table) -> Iterator[Problem]:
@@ -92,16 +96,62 @@ def _matrix(path: Path, job: Table) -> Iterator[Problem]:
             jobs,
             f"up to {MOST_JOBS}",
         )
+    name = _longest_name(path[-1], job)
+    if name > LONGEST_JOB_NAME and size <= MOST_JOBS:
+        yield Problem(
+            (*path, "matrix"),
+            f"makes names of {name:,} characters; allowed are up to {LONGEST_JOB_NAME}",
+            f"{name} characters",
+            f"up to {LONGEST_JOB_NAME}",
+            at_key=True,
+        )
     capitals: dict[str, str] = {}
     for axis, values in table(job, "matrix").items():
         place = (*path, "matrix", axis)
         yield from twice(values, place)
+        for at, value in texts(values, place):
+            if len(value) > LONGEST_VALUE:
+                yield Problem(
+                    at,
+                    f"has {len(value):,} characters; a value of a matrix has up to {LONGEST_VALUE}",
+                    show(value),
+                    f"up to {LONGEST_VALUE} characters",
+                )
         # As the steps' environment makes a variable of it.
         variable = f"MATRIX_{re.sub('[^A-Za-z0-9]+', '_', axis).strip('_').upper()}"
         other = capitals.setdefault(variable, axis)
         if other != axis:
             message = f"{show(other)} and {show(axis)} would both arrive as {variable}"
             yield Problem(place, message, show(axis), "axes that differ", at_key=True)
+
+
+def _longest_name(name: object, job: Table) -> int:
+    """Characters of the longest name that a job of this definition gets: `test (os=debian, python=3.12)`."""
+    axes = [
+        len(axis) + len(", =") + max((len(value) for _, value in texts(values, ())), default=0)
+        for axis, values in table(job, "matrix").items()
+    ]
+    return len(str(name)) + sum(axes) + (1 if axes else 0)
+
+
+def _too_much(jobs: dict[str, Table]) -> Iterator[Problem]:
+    if sum(map(matrix_size, jobs.values())) > MOST_JOBS:
+        return  # It is said already, and the number would be anybody's guess.
+    size = 0
+    for name, job in jobs.items():
+        needs = sum(len(need) for _, need in texts(job.get("needs"), ()))
+        # A condition is part of the reason why a job is skipped.
+        each = 2 * _longest_name(name, job) + needs + 2 * len(text(job, "when") or "")
+        size += matrix_size(job) * each
+    if size > MOST_OF_ALL_JOBS:
+        yield Problem(
+            ("jobs",),
+            f"a run would keep {size:,} characters of its jobs' names, values, needs and conditions; "
+            f"allowed are up to {MOST_OF_ALL_JOBS:,}",
+            f"{size:,} characters",
+            f"up to {MOST_OF_ALL_JOBS:,}",
+            at_key=True,
+        )
 
 
 def _too_many(jobs: dict[str, Table]) -> Iterator[Problem]:
