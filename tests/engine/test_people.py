@@ -190,11 +190,29 @@ async def test_who_guesses_waits_also_after_a_restart(house: House) -> None:
     await house.first()
     for _ in range(5):
         with pytest.raises(SignInRefused):
-            await house.people.sign_in("admin", "wrong", **HERE)
+            await house.people.sign_in("admin", "wrong", address="203.0.113.5", user_agent="")
     with pytest.raises(TooManyAttempts, match="possible in 5s"):
         await house.again().sign_in("admin", GOOD, address="198.51.100.7", user_agent="")
     house.clock.pass_(timedelta(seconds=5))
-    assert await house.again().sign_in("admin", GOOD, **HERE)
+    assert await house.again().sign_in("admin", GOOD, address="203.0.113.5", user_agent="")
+
+
+async def test_nobody_is_kept_out_by_who_fails_on_purpose_elsewhere(house: House) -> None:
+    await house.first()
+    assert await house.people.sign_in("admin", GOOD, **HERE)
+    elsewhere = {"address": "198.51.100.7", "user_agent": ""}
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            await house.people.sign_in("admin", "wrong", **elsewhere)
+    with pytest.raises(TooManyAttempts):
+        await house.people.sign_in("admin", GOOD, **elsewhere)
+    # Another browser where one is signed in already; and that place has its own bound.
+    assert await house.people.sign_in("admin", GOOD, **HERE)
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            await house.people.sign_in("admin", "wrong", **HERE)
+    with pytest.raises(TooManyAttempts):
+        await house.people.sign_in("admin", GOOD, **HERE)
 
 
 async def test_many_guesses_at_once_are_no_more_than_one_after_another(house: House) -> None:

@@ -1,5 +1,8 @@
 """How often somebody may try to sign in: waits that grow with each failure, for an account and for an address.
 
+Where somebody is signed in already, tries are counted apart from everybody else's: a stranger who fails on purpose keeps
+nobody out.
+
 A try is counted as a failure before the password is looked at, and taken back when it was right: so many at once are
 not more than many one after another.
 
@@ -15,6 +18,7 @@ from headway.base.durations import format_duration
 from headway.base.errors import WrongUse
 from headway.store import sign_in_attempts as rows
 from headway.store.database import Transaction
+from headway.store.sessions import sessions_of
 from headway.store.sign_in_attempts import Failures
 
 
@@ -67,7 +71,12 @@ class Attempt:
 
 def begin_attempt(tx: Transaction, *, handle: str, address: str, now: datetime) -> Attempt:
     """Counts it. Raises TooManyAttempts, and then counts nothing: waiting would never end."""
-    attempt = Attempt(_account(handle), _network(address))
+    network = _network(address)
+    # A browser there has a session in force: whoever guesses from elsewhere must not make its person wait.
+    is_known = network != "" and network in {
+        _network(one.address) for one in sessions_of(tx, handle.strip().lower(), now)
+    }
+    attempt = Attempt(_account(handle, network if is_known else ""), network)
     counted = []
     for limit, subject in _limits(attempt):
         found = rows.failures_of(tx, limit.kind, subject)
@@ -95,8 +104,10 @@ def _limits(attempt: Attempt) -> list[tuple[Limit, str]]:
     return [(ACCOUNT, attempt.account), *([(ADDRESS, attempt.address)] if attempt.address else [])]
 
 
-def _account(handle: str) -> str:
-    return hashlib.sha256(handle.strip().casefold().encode("utf-8", "replace")).hexdigest()
+def _account(handle: str, network: str) -> str:
+    """What is counted for it; `network` is one that it is known at, else empty."""
+    subject = f"{handle.strip().casefold()}\n{network}" if network else handle.strip().casefold()
+    return hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest()
 
 
 def _network(address: str) -> str:
