@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
+from headway.domain.org import Floor, Freeze
+from headway.domain.standing import Standing
 from headway.dora.metric import MetricName
 from headway.engine.audit import list_entries
 from headway.engine.deployment_records import (
@@ -21,7 +23,8 @@ from headway.engine.permissions import NotAllowed
 from headway.engine.reports import delivery_report
 from headway.engine.request_preview import what_it_would_do
 from headway.store import deployments, follow_ups
-from headway.store.database import Database
+from headway.store.database import Database, Transaction
+from headway.store.standings import put_standing
 from tests.support.delivery_line import ANA, EVE, LOU, Line, actor
 
 
@@ -97,6 +100,76 @@ async def test_what_somebody_records_opens_no_gate(line: Line) -> None:
         ANA, service="shop", environment="production", release=release.id
     )
     assert [one.kind for one in asked.obstacles] == ["after"]
+
+
+@pytest.mark.parametrize("state", [DeploymentState.FAILED, DeploymentState.ROLLED_BACK])
+async def test_what_somebody_records_is_no_failure_that_a_hotfix_may_repair(
+    line: Line, state: DeploymentState
+) -> None:
+    """Else whoever may deploy passes a freeze with a failure of their own making."""
+    now = line.clock.now()
+    night = Freeze("night", "not now", start=now - timedelta(hours=1), end=now + timedelta(hours=1))
+    line.org = replace(line.org, freezes=(night,))
+    release = line.green("one")
+    for kind in (DeploymentKind.PLANNED, DeploymentKind.ROLLBACK):
+        told = record(line, release.commit, environment="staging", state=state, kind=kind, key=f"{kind}")
+        await record_deployment(line.tools, ANA, told)
+        asked = await line.requests.request_deployment(
+            ANA,
+            service="shop",
+            environment="staging",
+            release=release.id,
+            kind=DeploymentKind.HOTFIX,
+        )
+        [frozen] = asked.obstacles
+        assert frozen.kind == "freeze"
+        assert "there was none there" in frozen.reason
+
+
+async def test_what_somebody_records_takes_no_way_back_from_where_the_hosts_are_known(line: Line) -> None:
+    first, second = line.green("one"), line.green("two")
+    now = line.clock.now() - timedelta(minutes=10)
+    for number, release in enumerate((first, second), 11):
+        good = Deployment(
+            id=f"dep-{number}",
+            number=number,
+            service="shop",
+            repository=release.repository,
+            environment="production",
+            production=True,
+            release=release.id,
+            commit=release.commit,
+            previous_release=None,
+            kind=DeploymentKind.PLANNED,
+            state=DeploymentState.SUCCEEDED,
+            reason="",
+            requested_by="ana",
+            requested_at=now + timedelta(minutes=number),
+            started_at=now,
+            first_switched_at=now,
+            finished_at=now,
+        )
+        standing = Standing(
+            "shop", "production", "web1", release.id, release.commit, good.id, number, since=now
+        )
+
+        def store(tx: Transaction, good: Deployment = good, standing: Standing = standing) -> None:
+            deployments.insert_deployment(tx, good, [], token=1)
+            put_standing(tx, standing)
+
+        line.database.transact(store)
+    await record_deployment(line.tools, ANA, record(line, line.commit("three")))
+    going = await line.requests.request_rollback(EVE, service="shop", environment="production")
+    assert going.request is not None
+    assert going.request.release == first.id
+
+
+async def test_who_may_not_deploy_there_may_not_record_there_either(line: Line) -> None:
+    line.org = replace(line.org, floors=(Floor("few", deployers=("eve",)),))
+    told = record(line, line.commit("one"))
+    with pytest.raises(NotAllowed, match="the floor few"):
+        await record_deployment(line.tools, ANA, told)
+    assert (await record_deployment(line.tools, EVE, told)).is_new
 
 
 async def test_a_release_of_headways_own_keeps_its_name(line: Line) -> None:

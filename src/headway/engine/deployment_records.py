@@ -27,7 +27,7 @@ from headway.engine.deployment_standing import live_deployment
 from headway.engine.permissions import Action, require
 from headway.engine.releases import add_release, choose_release
 from headway.engine.reports import find_changes, record_changes
-from headway.engine.request_gate import team_of
+from headway.engine.request_gate import require_in, team_of
 from headway.engine.request_releases import UnknownService, repository_place
 from headway.engine.request_tools import RequestTools
 from headway.store import deployments
@@ -106,11 +106,8 @@ def told_of(deployment: Deployment) -> Told | None:
 async def record_deployment(tools: RequestTools, actor: Actor, told: Record) -> Recorded:
     """For the server. Raises NotAllowed, RecordRefused, UnknownCommit."""
 
-    def find(tx: Transaction) -> tuple[str | None, str | None]:
-        return team_of(tx, told.service), repository_place(tx, tools.settings, told.service)
-
-    team, repository = await tools.database.fetch(find)
-    require(actor, Action.DEPLOYMENT_REQUEST, team=team)
+    await require_in(tools, actor, Action.DEPLOYMENT_REQUEST, told.service, told.environment)
+    repository = await tools.database.fetch(lambda tx: repository_place(tx, tools.settings, told.service))
     if repository is not None and (spec := await asyncio.to_thread(_declared, tools, repository, told)):
         production = spec.production if told.production is None else told.production
         told = replace(told, production=production, after=told.after or spec.after)

@@ -79,7 +79,8 @@ def _require_free(tx: Transaction, renaming: Renaming, *, production: bool) -> b
     service, old, new = renaming.service, renaming.old, renaming.new
     if rows.unfinished(tx, service, old):
         raise NotRenamed(f"a deployment to {old} goes on", hint=f"wait for its end: headway status {old}")
-    last = rows.latest(tx, service, old)
+    # What another system tells, it may tell of its own making: only where nothing of ours is does it say anything.
+    last = rows.latest(tx, service, old, ours=True) or rows.latest(tx, service, old)
     if last is not None and standings_of(tx, service, new):
         raise NotRenamed(
             f"{new} has hosts of its own already",

@@ -10,7 +10,7 @@ from headway.domain.deployment import Deployment, DeploymentKind
 from headway.engine.deployment_adopt import adopt
 from headway.engine.deployment_left import ActedSince
 from headway.engine.deployment_plan import environment_of
-from headway.engine.deployment_standing import live_deployment
+from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.deployments import Deployments, Result, Wish
 from headway.engine.host_link import HostLink, look_at_all
 from headway.engine.releases import ReleaseGone, UnknownRelease
@@ -163,7 +163,7 @@ def target_of(tx: Transaction, service: str, environment: str, *, to: str | None
 
 def _require_ours(tx: Transaction, service: str, environment: str) -> None:
     live = live_deployment(tx, service, environment)
-    if live is not None and live.origin:
+    if live is not None and live.origin and not read_what_runs(tx, service, environment).hosts:
         raise NotOurs(
             f"{live.release} was put into {environment} by {live.origin}, not by Headway, which does not know the way "
             "back from there",

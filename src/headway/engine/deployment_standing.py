@@ -98,12 +98,15 @@ def read_what_runs(tx: Transaction, service: str, environment: str) -> WhatRuns:
     return what_runs(standings_of(tx, service, environment))
 
 
-def live_deployment(tx: Transaction, service: str, environment: str) -> Deployment | None:
+def live_deployment(
+    tx: Transaction, service: str, environment: str, *, ours: bool = False
+) -> Deployment | None:
     """The one that put there what most hosts have; where no hosts are known, the last that succeeded.
 
-    What another system told of last is live as far as it tells the truth.
+    What another system told of last is live as far as it tells the truth. Nobody has seen that it does: whatever decides
+    what may be done asks for `ours`, of which no record is one.
     """
-    last = rows.last_succeeded(tx, service, environment)
+    last = rows.last_succeeded(tx, service, environment, ours=ours)
     if last is not None and last.origin:
         return last
     runs = read_what_runs(tx, service, environment)

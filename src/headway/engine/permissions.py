@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from headway.base.errors import WrongUse
 from headway.deploy.guards import Who
+from headway.domain.deployment import DeploymentKind
 from headway.domain.org import Floor
 from headway.domain.people import Actor, Role, Scope
 
@@ -116,7 +117,17 @@ def require_there(actor: Actor, action: Action, floors: Iterable[Floor], *, team
 
 
 def _kept_to(floor: Floor, action: Action) -> tuple[str, ...]:
-    return {Action.DEPLOYMENT_ROLLBACK: floor.rollback, Action.SERVICE_LOGS: floor.logs}.get(action, ())
+    return {
+        Action.DEPLOYMENT_REQUEST: floor.deployers,
+        Action.DEPLOYMENT_ROLLBACK: floor.rollback,
+        Action.SERVICE_LOGS: floor.logs,
+    }.get(action, ())
+
+
+def to_steer(kind: DeploymentKind, *, back: bool = False) -> Action:
+    """What steering a deployment that goes on needs: what it takes to begin it, and to take it back what a way back takes."""
+    is_way_back = back or kind is DeploymentKind.ROLLBACK
+    return Action.DEPLOYMENT_ROLLBACK if is_way_back else Action.DEPLOYMENT_REQUEST
 
 
 def allows(actor: Actor, action: Action, *, team: str | None) -> bool:

@@ -142,7 +142,7 @@ async def _after_run(tools: RequestTools, run: Making, green: _Green) -> tuple[F
     if contract.deploy is None or not asked:
         return ()
     live = await tools.database.fetch(
-        lambda tx: {spec.name: live_deployment(tx, green.service, spec.name) for spec in asked}
+        lambda tx: {spec.name: live_deployment(tx, green.service, spec.name, ours=True) for spec in asked}
     )
 
     def judge() -> dict[str, tuple[bool, str]]:

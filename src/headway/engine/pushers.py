@@ -46,16 +46,19 @@ def _of_commit(tx: Transaction, settings: Settings, org: Org, request: Request) 
     signs_in = repository.forge is ForgeKind.HEADWAY
     known = {sender: handle for sender in senders if (handle := _handle(tx, org, sender, signs_in=signs_in))}
     strange = sorted(senders - known.keys())
-    unknown = f"{', '.join(strange)} pushed {request.commit[:12]}, and org.toml knows nobody of that name"
+    unknown = (
+        f"{', '.join(strange)} pushed {request.commit[:12]}, and no `aliases` in org.toml have that name"
+    )
     return Pushers(frozenset(known.values()), unknown if strange else "")
 
 
 def _handle(tx: Transaction, org: Org, sender: str, *, signs_in: bool) -> str | None:
-    if not signs_in:
-        wanted = sender.casefold()
-        for person in org.people.values():
-            names = (person.handle, person.email, *person.aliases)
-            if wanted in {name.casefold() for name in names if name}:
-                return person.handle
-    found = people.person_by_handle(tx, sender)
-    return None if found is None else found.name
+    if signs_in:
+        found = people.person_by_handle(tx, sender)
+        return None if found is None else found.name
+    # A handle spelled alike says nothing: whoever renames their account there could be anybody here.
+    wanted = sender.casefold()
+    return next(
+        (one.handle for one in org.people.values() if wanted in {name.casefold() for name in one.aliases}),
+        None,
+    )

@@ -32,7 +32,7 @@ from headway.engine.request_tools import RequestTools
 from headway.engine.settings import Settings
 from headway.pipeline.when import WhenFacts, evaluate, few_enough
 from headway.store import deployments as rows
-from headway.store import owners, people, requests
+from headway.store import owners, people, requests, runs
 from headway.store.commits import commit_by_sha
 from headway.store.database import Transaction
 from headway.store.follow_ups import Making, runs_that_made
@@ -134,16 +134,24 @@ def _rows(  # noqa: PLR0917  (of what, by which rules, when)
     return _Rows(
         words=tuple(_word(tx, org, team, one) for one in requests.approvals_of(tx, request.id)),
         asked_by=who_is(tx, org, team, request.requested_by),
-        own=frozenset({request.requested_by, *pushers.handles, *_authors(tx, org, request)}),
+        own=frozenset(
+            {
+                request.requested_by,
+                *pushers.handles,
+                *_authors(tx, org, request),
+                # What a run is given decides what it makes, as a commit does.
+                *runs.parameter_givers(tx, request.release),
+            }
+        ),
         unknown_pusher=pushers.unknown,
         built_elsewhere=_built_elsewhere(makings),
         before=came_before(tx, environment, request.service, request.release, request.commit),
-        live=live_deployment(tx, request.service, environment.name),
+        live=live_deployment(tx, request.service, environment.name, ours=True),
         makings=makings,
         locked=who_is_at_work(tx, request.service, environment.name, now),
         foreign=is_foreign(tx, settings, request.service, request.repository),
         roots=roots_on_record(tx),
-        last=rows.latest(tx, request.service, environment.name),
+        last=rows.latest(tx, request.service, environment.name, ours=True),
     )
 
 

@@ -25,7 +25,7 @@ from headway.engine.deployment_gate import GateRefused
 from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import target_of
 from headway.engine.deployment_steer import ask_of_deployment, leave_hosts
-from headway.engine.permissions import Action, require
+from headway.engine.permissions import Action, require, to_steer
 from headway.engine.releases import ReleaseGone
 from headway.engine.request_gate import Asking, ask_gate, require_in, team_of, who_is
 from headway.engine.request_place import new_request, place, subject_of, told_anew
@@ -181,9 +181,10 @@ class Requests:
         return found
 
     async def withdraw(self, actor: Actor, request_id: str, reason: str = "") -> Request:
-        """Raises NotAllowed, UnknownRequest, RequestIsOver (its deployment may have begun: stop that one)."""
+        """Whoever may ask for it may withdraw it. Raises NotAllowed, UnknownRequest, RequestIsOver (its deployment may
+        have begun: stop that one)."""
         request = await self.find(request_id)
-        await self._require(actor, Action.DEPLOYMENT_REQUEST, request.service)
+        await require_in(self.tools, actor, to_steer(request.kind), request.service, request.environment)
         now, why = self.tools.clock.now(), reason.strip()[:_LONGEST_COMMENT]
 
         def work(tx: Transaction) -> Request:
@@ -231,8 +232,6 @@ class Requests:
                 note_effect(tx, key, f"deployment {going.id}", now)
             return asked
 
-        if going.kind is not DeploymentKind.ROLLBACK:
-            await self._require(actor, Action.DEPLOYMENT_REQUEST, going.service)
         fresh = await self.tools.database.perform(work)
         self.wake()
         return fresh
@@ -241,7 +240,8 @@ class Requests:
         found = await self.tools.database.fetch(lambda tx: deployments.get_deployment(tx, deployment_id))
         if found is None:
             raise UnknownRequest(f"there is no deployment {deployment_id}", hint="headway status lists them")
-        await self._require(actor, Action.DEPLOYMENT_REQUEST, found.service)
+        action = to_steer(found.kind, back=asked is Asked.BACK)
+        await require_in(self.tools, actor, action, found.service, found.environment)
         now = self.tools.clock.now()
         fresh = await self.tools.database.perform(
             lambda tx: ask_of_deployment(tx, actor, deployment_id, asked, now)

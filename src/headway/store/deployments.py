@@ -167,12 +167,15 @@ def unfinished(tx: Transaction, service: str, environment: str | None = None) ->
     return [_deployment(row) for row in rows]
 
 
-def last_succeeded(tx: Transaction, service: str, environment: str) -> Deployment | None:
-    """The last that ended well; what is live says `engine.deployment_standing.live_deployment`."""
+def last_succeeded(
+    tx: Transaction, service: str, environment: str, *, ours: bool = False
+) -> Deployment | None:
+    """The last that ended well; what is live says `engine.deployment_standing.live_deployment`. `ours`: as `latest`."""
     row = tx.one(
-        """
+        f"""
         SELECT * FROM deployments
         WHERE service = :service AND environment = :environment AND state = 'succeeded'
+            {"AND origin = ''" if ours else ""}
         ORDER BY requested_at DESC, id DESC LIMIT 1
         """,
         service=service,
@@ -300,11 +303,12 @@ def history(tx: Transaction, service: str, environment: str, limit: int = 200) -
     return [_deployment(row) for row in reversed(rows)]
 
 
-def latest(tx: Transaction, service: str, environment: str) -> Deployment | None:
-    """The last one that was asked for, whatever came of it."""
+def latest(tx: Transaction, service: str, environment: str, *, ours: bool = False) -> Deployment | None:
+    """The last one that was asked for, whatever came of it; `ours`: none that another system only told of."""
     row = tx.one(
-        """
+        f"""
         SELECT * FROM deployments WHERE service = :service AND environment = :environment
+            {"AND origin = ''" if ours else ""}
         ORDER BY requested_at DESC, id DESC LIMIT 1
         """,
         service=service,

@@ -78,6 +78,24 @@ def pushers(tx: Transaction, service: str, commit: str) -> set[str]:
     return {row["pushed_by"] for row in rows}
 
 
+def parameter_givers(tx: Transaction, release: str) -> set[str]:
+    """Who began runs by hand, with parameters, that made this release; and who had begun what was run again to make it."""
+    rows = tx.all(
+        """
+        WITH RECURSIVE made (id, rerun_of, event, parameters, requested_by) AS (
+            SELECT id, rerun_of, event, parameters, requested_by FROM runs
+            WHERE release_id = :release AND state = 'succeeded'
+            UNION
+            SELECT runs.id, runs.rerun_of, runs.event, runs.parameters, runs.requested_by
+            FROM runs JOIN made ON runs.id = made.rerun_of
+        )
+        SELECT DISTINCT requested_by FROM made WHERE event IN ('manual', 'rerun') AND parameters <> '{}'
+        """,
+        release=release,
+    )
+    return {row["requested_by"] for row in rows}
+
+
 def runs_with_number(tx: Transaction, number: int) -> list[Run]:
     """That run of every service: what a number means outside of a repository."""
     rows = tx.all("SELECT * FROM runs WHERE number = :number ORDER BY service", number=number)

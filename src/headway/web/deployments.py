@@ -7,7 +7,7 @@ from headway.deploy.standing import WhatRuns
 from headway.domain.deployment import Deployment
 from headway.engine.deployment_rollback import target_of
 from headway.engine.deployment_standing import live_deployment, read_what_runs
-from headway.engine.permissions import Action
+from headway.engine.permissions import Action, to_steer
 from headway.engine.views.deployments import DeploymentView, read_deployment, read_deployments, usual
 from headway.engine.views.hosts import natural
 from headway.engine.work_faults import WorkFault
@@ -62,7 +62,6 @@ async def deployment(request: PageRequest) -> PageResponse:
     visit = await enter(request)
     view = await _found(visit)
     service = view.deployment.service
-    team = await visit.team_of(service)
     can_ask = requests_of(visit.server) is not None
     return await visit.page(
         "deployment.html",
@@ -71,9 +70,10 @@ async def deployment(request: PageRequest) -> PageResponse:
         view=view,
         fault=_fault(visit, view.deployment),
         may_steer=can_ask
-        and visit.may(Action.DEPLOYMENT_REQUEST, team)
-        and not view.deployment.state.is_final,
-        may_leave_out=can_ask
+        and not view.deployment.state.is_final
+        and await visit.may_there(to_steer(view.deployment.kind), service, view.deployment.environment),
+        may_take_back=can_ask
+        and not view.deployment.state.is_final
         and await visit.may_there(Action.DEPLOYMENT_ROLLBACK, service, view.deployment.environment),
         may_go_back=can_ask
         and view.is_live
@@ -119,7 +119,8 @@ async def _sheet(visit: Visit) -> tuple[Consequence, str]:
         return await _rollback_sheet(visit, found), leave
     if asked not in (*_ASKED, "without"):
         raise NothingThere("A deployment can be paused, stopped, taken back; nothing else.")
-    visit.need(Action.DEPLOYMENT_REQUEST, await visit.team_of(found.service))
+    is_back = asked in ("back", "without")
+    await visit.need_there(to_steer(found.kind, back=is_back), found.service, found.environment)
     button, sentence, danger = _ASKED.get(asked, _WITHOUT)
     facts = [
         ("Deployment", f"{found.number} of {found.service} to {found.environment}"),

@@ -11,7 +11,7 @@ from headway.base.errors import HeadwayError
 from headway.domain.deployment import DeploymentKind
 from headway.domain.release import Release
 from headway.engine.deployment_standing import live_deployment, read_what_runs
-from headway.engine.permissions import Action
+from headway.engine.permissions import Action, to_steer
 from headway.engine.requests import Approving, Requests
 from headway.engine.views.deployments import RequestView, read_request, usual
 from headway.engine.views.hosts import natural
@@ -47,6 +47,8 @@ async def request_page(request: PageRequest) -> PageResponse:
     may_speak = stands and visit.may(Action.DEPLOYMENT_APPROVE, team)
     wants_approval = any(one.kind == "approval" for one in view.request.obstacles)
     approving = await _approving(visit, view) if may_speak and wants_approval else None
+    it = view.request
+    may_withdraw = stands and await visit.may_there(to_steer(it.kind), it.service, it.environment)
     return await visit.page(
         "request.html",
         title=f"{view.request.service} to {view.request.environment}",
@@ -56,10 +58,8 @@ async def request_page(request: PageRequest) -> PageResponse:
         may_speak=may_speak,
         wants_approval=wants_approval,
         why_not_approve=approving.why_not if approving else "",
-        may_withdraw=stands and visit.may(Action.DEPLOYMENT_REQUEST, team),
-        leave_out=await _leave_out(visit, view)
-        if stands and visit.may(Action.DEPLOYMENT_REQUEST, team)
-        else "",
+        may_withdraw=may_withdraw,
+        leave_out=await _leave_out(visit, view) if may_withdraw else "",
     )
 
 
@@ -102,7 +102,10 @@ async def _word_sheet(visit: Visit) -> tuple[Consequence, str]:
     consequence = _consequence(view, word, needs_comment=approving is not None and approving.needs_comment)
     if consequence is None:
         raise NothingThere("A request can be approved, refused or withdrawn.")
-    visit.need(Action.DEPLOYMENT_REQUEST if word == "withdraw" else Action.DEPLOYMENT_APPROVE, team)
+    if word == "withdraw":
+        await visit.need_there(to_steer(view.request.kind), view.request.service, view.request.environment)
+    else:
+        visit.need(Action.DEPLOYMENT_APPROVE, team)
     return consequence, _address(view)
 
 

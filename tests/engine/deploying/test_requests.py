@@ -37,7 +37,7 @@ from headway.store import deployments, repositories, requests
 from headway.store.arrivals import add_arrival
 from headway.store.database import Database, Transaction
 from headway.store.events import events_after
-from headway.store.follow_ups import unfollowed_runs
+from headway.store.follow_ups import runs_that_made, unfollowed_runs
 from headway.store.standings import put_standing
 from tests.deploy.examples import deployment, plan
 from tests.support.delivery_line import ANA, BO, EVE, LOU, ORG, Line
@@ -307,8 +307,11 @@ async def test_a_floor_rests_on_who_pushed_and_not_on_who_is_said_to_have_writte
     assert (unknown.state, kinds(unknown)) == (S.WAITING, ["pusher"])
     assert f"nobody who can prove it has told who pushed {first.commit[:12]}" in unknown.reason
     strange = await stands(second)
-    assert f"mallory pushed {second.commit[:12]}, and org.toml knows nobody of that name" in strange.reason
-    line.org = replace(line.org, people={"bo": OrgPerson("bo", aliases=("bo-b",))})
+    assert (
+        f"mallory pushed {second.commit[:12]}, and no `aliases` in org.toml have that name" in strange.reason
+    )
+    known = {"bo": OrgPerson("bo", aliases=("bo-b",)), "ana": OrgPerson("ana", aliases=("ana",))}
+    line.org = replace(line.org, people=known)
     with pytest.raises(NotCounted, match="bo asked for it, pushed or wrote it"):
         await stands(third)
     # A look was first, and the webhook told of the same push afterwards.
@@ -316,6 +319,87 @@ async def test_a_floor_rests_on_who_pushed_and_not_on_who_is_said_to_have_writte
     line.database.transact(lambda tx: add_arrival(tx, "repo-1", "k", late, delivery="", now=START))
     # It waits for a place, as this duty has none.
     assert kinds(await stands(first)) == ["lock"]
+
+
+async def test_a_login_of_a_forge_is_nobodys_handle_here_however_it_is_spelled(line: Line) -> None:
+    """Whoever renames their account there could push as anybody, and approve it as themselves."""
+    line.database.transact(lambda tx: tx.execute("UPDATE repositories SET forge = 'github'"))
+    floors = (Floor("four eyes", approvals=ApprovalFloor(1, not_own=True)),)
+    line.org = replace(ORG, floors=floors, people={"ana": OrgPerson("ana", email="ana@example.org")})
+    await line.duty(most=0).tick(line.clock.now())
+    for number, login in enumerate(("ana", "Ana", "eve", "ana@example.org")):
+        release = line.green(f"v{number}", pushed_by=login)
+        made = await line.requests.request_deployment(
+            EVE, service="shop", environment="staging", release=release.id
+        )
+        approved = await line.requests.approve(BO, made.id, yes=True)
+        assert kinds(approved) == ["pusher"], login
+        assert f"{login} pushed" in approved.reason
+
+
+async def test_who_began_a_run_by_hand_with_parameters_has_made_it_as_its_author_did(line: Line) -> None:
+    line.org = replace(ORG, floors=(Floor("four eyes", approvals=ApprovalFloor(1, not_own=True)),))
+    given = line.green("one", event=TriggerEvent.MANUAL, pushed_by="ana")
+    started = "UPDATE runs SET requested_by = 'bo', parameters = :given WHERE release_id = :id"
+    line.database.transact(lambda tx: tx.execute(started, given='{"FLAGS": "-O0"}', id=given.id))
+    made = await line.requests.request_deployment(
+        EVE, service="shop", environment="staging", release=given.id
+    )
+    with pytest.raises(NotCounted, match="bo asked for it, pushed or wrote it"):
+        await line.requests.approve(BO, made.id, yes=True)
+    # Who runs it again takes over what was given.
+    before = line.database.read(lambda tx: runs_that_made(tx, given.id))[0].run
+    again = line.green("two", event=TriggerEvent.RERUN, pushed_by="ana", rerun_of=before)
+    line.database.transact(
+        lambda tx: tx.execute(started.replace("'bo'", "'lou'"), given='{"FLAGS": "-O0"}', id=again.id)
+    )
+    line.database.transact(
+        lambda tx: tx.execute("UPDATE runs SET release_id = NULL, state = 'failed' WHERE id = :id", id=before)
+    )
+    made = await line.requests.request_deployment(
+        EVE, service="shop", environment="staging", release=again.id
+    )
+    with pytest.raises(NotCounted, match="bo asked for it, pushed or wrote it"):
+        await line.requests.approve(BO, made.id, yes=True)
+    # Without any, the commit alone decides.
+    plain = line.green("three", event=TriggerEvent.MANUAL, pushed_by="ana")
+    line.database.transact(lambda tx: tx.execute(started, given="{}", id=plain.id))
+    made = await line.requests.request_deployment(
+        EVE, service="shop", environment="staging", release=plain.id
+    )
+    assert "approval" not in kinds(await line.requests.approve(BO, made.id, yes=True))
+
+
+async def test_what_goes_on_is_steered_by_whom_the_floors_let_begin_it_and_take_it_back(line: Line) -> None:
+    """Else who may not go back would let another's deployment turn back, and who may not deploy would hold it up."""
+    line.org = replace(
+        ORG, floors=(Floor("few", deployers=("eve",), rollback=("bo",), environments=("production",)),)
+    )
+    release, desk = line.green("one"), line.requests
+    going = deployment(environment="production")
+    line.database.transact(lambda tx: deployments.insert_deployment(tx, going, [], token=1))
+
+    def refused() -> Any:
+        return pytest.raises(NotAllowed, match="the floor few")
+
+    for ask in (desk.pause, desk.go_on, desk.stop):
+        for actor in (ANA, BO):
+            with refused():
+                await ask(actor, going.id)
+        assert (await ask(EVE, going.id)).id == going.id
+    for actor in (ANA, EVE):
+        with refused():
+            await desk.go_back(actor, going.id)
+    assert (await desk.go_back(BO, going.id)).id == going.id
+    line.database.transact(lambda tx: tx.execute("UPDATE deployments SET kind = 'rollback'"))
+    for ask in (desk.pause, desk.go_on, desk.stop):
+        with refused():
+            await ask(EVE, going.id)
+        assert (await ask(BO, going.id)).id == going.id
+    asked = await desk.request_deployment(EVE, service="shop", environment="production", release=release.id)
+    with refused():
+        await desk.withdraw(ANA, asked.id)
+    assert (await desk.withdraw(EVE, asked.id)).state is S.WITHDRAWN
 
 
 async def test_a_floor_may_let_only_what_this_server_built_pass(line: Line) -> None:

@@ -36,7 +36,7 @@ class PersonTable(Model):
     )
     aliases: list[Text] = Field(
         [],
-        description="Their other names at forges and in commits, so that an approval of one's own work is noticed.",
+        description="Their names at forges (also where it is the handle's) and in commits, so that an approval of one's own work is noticed.",
         examples=[["ada-l", "ada@home.example"]],
     )
 
@@ -96,13 +96,13 @@ class FloorTable(Model):
     )
     deployers: ApproverOrList | None = Field(
         None,
-        description="Who may ask for a deployment: `team:NAME`, `role:NAME`, a handle, or a list of these; whose role "
-        "allows it if absent.",
+        description="Who may ask for a deployment, steer and record one: `team:NAME`, `role:NAME`, a handle, or a list of "
+        "these; whose role allows it if absent.",
         examples=["role:operator"],
     )
     rollback: ApproverOrList | None = Field(
         None,
-        description="Who may roll back there, in the same words; who may deploy at all (developers) if absent.",
+        description="Who may roll back or take back what goes on there, in the same words; who may deploy at all (developers) if absent.",
         examples=["role:operator"],
     )
     logs: ApproverOrList | None = Field(
