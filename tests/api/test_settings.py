@@ -91,6 +91,22 @@ async def test_the_organisation_and_its_faults(api: CalledApi) -> None:
     assert told["faults"][0]["key_path"].startswith("teams.x")
 
 
+async def test_what_the_organisations_file_says_is_told_to_administrators_only(api: CalledApi) -> None:
+    (api.folder / "org.toml").write_text(ORG)
+    api.server.org.reload()
+    whole = await api.owner.document("/api/org")
+    callers = [await api.caller(role) for role in (Role.VIEWER, Role.DEVELOPER, Role.OPERATOR)]
+    for one in callers:
+        told = await one.document("/api/org")
+        assert (told["path"], told["text"], told["faults"], told["fault"]) == ("", "", [], "")
+        assert (told["teams"], told["read_at"]) == (whole["teams"], whole["read_at"])
+    (api.folder / "org.toml").write_text(ORG + "[teams.x]\nmemmbers = {}\n")
+    api.server.org.reload()
+    told = await callers[0].document("/api/org")
+    assert (told["faults"], "memmbers" in told["fault"]) == ([], False)
+    assert "an administrator sees them" in told["fault"]
+
+
 async def test_webhooks(api: CalledApi) -> None:
     body = {"url": "https://example.org/hook", "events": ["run.changed", "deployment.*"]}
     made = await api.owner.post("/api/webhooks", body)

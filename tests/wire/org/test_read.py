@@ -13,6 +13,7 @@ from headway.domain.org import ApprovalFloor, Floor, Freeze, Org, OrgPerson, Tea
 from headway.domain.people import Role
 from headway.wire.org import Fault, OrgInvalid, read_org
 from headway.wire.org.documents import documents
+from headway.wire.org.shape import FloorTable
 from tests.wire.contract.test_properties import ODD, paths, render
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -147,7 +148,7 @@ def test_the_whole_example() -> None:
         ('from = ["team:storefront", "role:operator"]', 'from = "grace"', ["25:23 floors[0].approvals.count: asks for 2 approvals, and grace is 1 person"]),
         ('from = ["team:storefront", "role:operator"]', 'from = "grcae"', ["25:23 floors[0].approvals.count: asks for 2 approvals, and grcae is 1 person",
                                                                              "25:33 floors[0].approvals.from: 'grcae' is no person of this file; did you mean 'grace'?"]),
-        ("approvals = {}", "", ["30:3 floors[1]: asks for nothing; write one of approvals, branches, deployers, rollback, logs, objective, ask"]),
+        ("approvals = {}", "", ["30:3 floors[1]: asks for nothing; write one of approvals, branches, deployers, rollback, logs, objective, ask, built_here"]),
         ('name = "approved"', 'name = "careful"', ["31:8 floors[1].name: 'careful' stands in floors twice"]),
         ('services = "shop"', 'services = ["!shop"]', ["23:13 floors[0].services[0]: '!shop' takes out of an empty list; write first what is taken in, such as '*'"]),
         ('branches = ["main"]', 'branches = ["refs/heads/main"]', ["26:13 floors[0].branches[0]: 'refs/heads/main' is the whole name of a ref; write the short one, such as 'main'"]),
@@ -223,3 +224,13 @@ def test_whatever_stands_there_it_is_an_organisation_or_faults_with_a_place(data
     for fault in found:
         assert 1 <= fault.line <= len(lines) and 1 <= fault.column <= len(lines[fault.line - 1]) + 1
         assert fault.message
+
+
+@pytest.mark.parametrize("rule", sorted({*FloorTable.model_fields} - {"name", "services", "environments"}))
+def test_each_rule_of_a_floor_is_enough_to_be_one(rule: str) -> None:
+    value = FloorTable.model_fields[rule].examples
+    said = {"approvals": "{ count = 1 }", "branches": '["main"]'}.get(
+        rule, "true" if value == [True] else '"role:operator"'
+    )
+    org = read_org(f'[[floors]]\nname = "one"\n{rule} = {said}\n', NOW)
+    assert [floor.name for floor in org.floors] == ["one"]

@@ -48,6 +48,9 @@ a fault changes nothing: **what was in force stays in force**, every page says s
 `org.last-good.toml`, and for a file that is gone: to have no rules any more, leave an empty one. A server that has
 never read a good one does not start with a bad one.
 
+What the file says, its path and its faults are for administrators, on that page and in `GET /api/org`: it names people, addresses and guards. Everybody
+sees the teams, whether the file is well, and of each request what it still needs.
+
 ## Hosts in two files
 With a server, hosts and groups may stand here, for all services, or in a service's headway.toml, for that one. A name in
 both is an error. A pull request's file never decides hosts: deployments read the file of the release that they deploy.

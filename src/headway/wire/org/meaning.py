@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headway.wire.contract.meaning_hosts import host_problems
+from headway.wire.org.shape import FloorTable
 from headway.wire.org.values import END_OF_DAY
 from headway.wire.strict.faults import Path, Problem, listing, show, unknown
 from headway.wire.strict.raw import Table, table, tables, text, texts, twice, unreadable
@@ -99,7 +100,9 @@ def _floors(document: Table) -> Iterator[Problem]:
         approvals = table(floor, "approvals")
         yield from _known_people(document, approvals.get("from"), (*path, "approvals", "from"))
         yield from _enough(document, approvals, (*path, "approvals"))
-        rules = ("approvals", "branches", "deployers", "rollback", "logs", "objective", "ask")
+        rules = tuple(
+            key for key in FloorTable.model_fields if key not in ("name", "services", "environments")
+        )
         if not any(key in floor for key in rules):
             message = f"asks for nothing; write one of {listing(rules)}"
             yield Problem(path, message, allowed=listing(rules), at_key=True)
