@@ -125,7 +125,7 @@ def _answer(found: list[Obstacle], open_reason: str) -> Answer:
     found.sort(key=lambda one: not one.final)
     first = found[0]
     verdict = Verdict.REFUSED if first.final else Verdict.HELD
-    return Answer(verdict, first.reason, first.hint or "wait for it", tuple(found))
+    return Answer(verdict, first.reason, first.hint, tuple(found))
 
 
 def _commit(environment: EnvironmentSpec, guards: Guards, facts: GateFacts) -> Iterable[Obstacle]:
