@@ -41,11 +41,20 @@ def test_each_part_from_its_least_length_on_is_found_wrapped_or_not(value: bytes
                     assert (1, 1 + len(written)) in places, written
 
 
+def groups(value: bytes) -> int:
+    return len(re.findall(rb"\[[^\]]+\](?=[|)])", Encoded([value]).pattern))
+
+
+def test_no_more_groups_are_looked_for_than_each_part_needs() -> None:
+    """Of 28 characters of base64 each fifth group of 4, at three alignments; of 42 of hex, in small letters and capitals,
+    each ninth of 8."""
+    assert groups(VALUE) == 3 * 5 + 2 * 3
+
+
 def test_of_a_long_value_a_bounded_number_of_groups_is_looked_for() -> None:
     for size in (600, 6000):
         value = bytes((n * n + 7 * n) % 251 for n in range(size))
-        branches = re.findall(rb"\[[^\]]+\](?=[|)])", Encoded([value]).pattern)
-        assert len(branches) <= 5 * 64
+        assert groups(value) <= 5 * 64
 
 
 def test_nothing_is_looked_for_where_there_are_no_secrets() -> None:
@@ -57,7 +66,7 @@ def test_nothing_is_looked_for_where_there_are_no_secrets() -> None:
     )
 
 
-@pytest.mark.parametrize("newline", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("newline", [b"", b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize(
     ("data", "tail"),
     [
@@ -80,6 +89,11 @@ def test_the_beginning_of_a_part_is_kept_until_more_comes(data: bytes, tail: byt
     kept = len(tail) > 1 or not newline
     whole = data + tail + newline
     assert Encoded([VALUE]).start_of_tail(whole) == (len(data) if kept and tail else len(whole))
+
+
+def test_the_beginning_of_a_part_for_urls_is_kept_as_well() -> None:
+    """`-` and `_` stand for `+` and `/` there."""
+    assert Encoded([b"\xfb\xef\xbe\xff\xff\xff"]).start_of_tail(b"log: --__") == len(b"log: ")
 
 
 def test_of_a_long_value_all_that_has_come_is_kept() -> None:
