@@ -472,7 +472,7 @@ async def test_a_current_made_by_hand_is_refused_before_anything_is_drained(shop
         with pytest.raises(HostRefused, match=r"web3: .*/current is not a link"):
             await asked
     async with shop.world() as world:
-        told = await read_hosts(world, shop.project())
+        told, _ = await read_hosts(world, shop.project())
     assert [len(one.in_the_way) for one in told] == [0, 0, 1]
     assert "/current is not a link" in told[2].in_the_way[0]
     assert (current / "mine").read_text() == "by hand"
