@@ -41,6 +41,21 @@ def test_each_part_from_its_least_length_on_is_found_wrapped_or_not(value: bytes
                     assert (1, 1 + len(written)) in places, written
 
 
+@pytest.mark.parametrize("value", [b"secret", b"secret7", b"secret88", b"???>>>"])
+def test_of_a_short_value_all_but_a_little_is_enough_and_less_is_not(value: bytes) -> None:
+    """All but one character of base64 that the value alone decides, all but four of hex."""
+    encoded = Encoded([value])
+    pattern = re.compile(encoded.pattern)
+    for text, least in texts(value):
+        enough = min(8, len(text) - 1) if least == 8 else max(6, min(16, len(text) - 4))
+        for length in (enough - 1, enough):
+            for at in range(len(text) - length + 1):
+                data = b"<" + text[at : at + length] + b">"
+                spans = [found.span() for found in pattern.finditer(data)]
+                places = encoded.places(data, [start for span in spans for start in range(*span)])
+                assert places == ({(1, 1 + length)} if length == enough else set()), data
+
+
 def groups(value: bytes) -> int:
     return len(re.findall(rb"\[[^\]]+\](?=[|)])", Encoded([value]).pattern))
 
