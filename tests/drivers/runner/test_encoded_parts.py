@@ -56,6 +56,13 @@ def test_of_a_short_value_all_but_a_little_is_enough_and_less_is_not(value: byte
                 assert places == ({(1, 1 + length)} if length == enough else set()), data
 
 
+def test_what_is_looked_for_is_a_group_as_it_stands() -> None:
+    pattern = re.compile(Encoded([b"secret"]).pattern)
+    assert base64.b64encode(b"secret") == b"c2VjcmV0"
+    assert pattern.search(b"jcmV")
+    assert not any(pattern.search(other) for other in (b"ccmV", b"jmmV", b"jcVV", b"jcm", b"j\n\ncmV"))
+
+
 def groups(value: bytes) -> int:
     return len(re.findall(rb"\[[^\]]+\](?=[|)])", Encoded([value]).pattern))
 
