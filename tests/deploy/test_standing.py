@@ -305,6 +305,13 @@ def test_what_others_left_half_way_is_told_until_they_have_finished() -> None:
         assert what_runs([seen(half, found, NOON, half_way=False)]).is_whole
 
 
+def test_a_host_that_has_what_was_verified_there_is_not_half_way_because_it_was_never_finished() -> None:
+    stopped = serving("web1", SIX)
+    found = seen(stopped, Before("rel-6", SIX.commit, SIX.id, 6), LATER, half_way=True)
+    assert found == replace(stopped, asked_at=LATER)
+    assert not what_runs([seen(stopped, replace(FOUND, release="rel-6"), LATER, half_way=True)]).is_whole
+
+
 def test_a_look_does_not_say_that_what_failed_there_is_well() -> None:
     broken = after(serving("web1"), [S.SWITCHING, S.BROKEN])
     assert seen(broken, FOUND, NOON, half_way=True).state is StandingState.UNCLEAR
@@ -333,7 +340,7 @@ def test_a_host_that_was_left_in_the_middle_of_its_switch_is_not_well_because_it
 def test_no_look_calls_a_host_well_that_is_half_way(state: S, taken: bool) -> None:
     standing = after(serving("web1"), [state])
     for _ in range(2):
-        standing = seen(standing, FOUND, LATER, half_way=True, taken=taken)
+        standing = seen(standing, Before("rel-4", "", "dep-others", None), LATER, half_way=True, taken=taken)
         assert not what_runs([standing]).is_whole
         assert standing.reason.count("half-way") == 1
 

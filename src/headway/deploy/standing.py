@@ -87,6 +87,8 @@ def seen(
     it is well: what was unclear stays so until something else is finished there, and so does what a deployment was
     switching when it was left, which may be drained. `taken`: by a deployment, so none goes on without it any more."""
     standing = replace(standing, asked_at=now)
+    # What was verified there and never finished: a deployment was stopped on purpose, or could not be taken back.
+    half_way = half_way and not _is_as_verified(standing, found)
     if taken:
         standing = replace(standing, missed_since=None, missed_why="")
     same = standing.deployment == (found.deployment if found else None)
@@ -98,6 +100,12 @@ def seen(
         reason = f"{before}; {_HALF_WAY}" if before else _HALF_WAY
         return replace(standing, state=standing.state if unclear else StandingState.MOVING, reason=reason)
     return standing if unclear and same else put_back(standing, found, now)
+
+
+def _is_as_verified(standing: Standing, found: Before | None) -> bool:
+    if found is None or standing.state is not StandingState.SERVES:
+        return False
+    return (standing.release, standing.deployment) == (found.release, found.deployment)
 
 
 @dataclass(frozen=True, slots=True)

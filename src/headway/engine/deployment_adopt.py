@@ -44,17 +44,19 @@ def adopt_told(
     environment: EnvironmentSpec,
     repository: str,
     links: Sequence[HostLink],
+    hosts: int = 0,
 ) -> Deployment | None:
-    """As `adopt`, within a transaction."""
+    """As `adopt`, within a transaction. `hosts`: how many there are, where some were not reached and nobody holds the
+    others: more than half of all have to tell of it."""
     told: dict[str, list[Mapping[str, Any]]] = {}
     for link in links:
         if link.record.deployed is not None:
             told.setdefault(str(link.record.deployed.get("deployment")), []).append(link.record.deployed)
     most = max(told.values(), key=len, default=[])
-    if 2 * len(most) <= len(links):
+    if 2 * len(most) <= max(hosts, len(links)):
         return None
     found = _deployment(most[0], now, service, environment, repository)
-    hosts = [
+    told_of = [
         HostRow(
             found.id,
             link.name,
@@ -70,8 +72,8 @@ def adopt_told(
     if rows.get_deployment(tx, found.id) is not None:
         return None
     numbered = replace(found, number=next_number(tx, service, "deployment"))
-    rows.insert_deployment(tx, numbered, hosts, token=0)
-    note_hosts(tx, numbered, hosts, now)
+    rows.insert_deployment(tx, numbered, told_of, token=0)
+    note_hosts(tx, numbered, told_of, now)
     tell_deployment(tx, numbered, now)
     return numbered
 

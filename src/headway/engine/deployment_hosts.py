@@ -60,6 +60,7 @@ async def read_hosts(
                 environment=contract.environments[name],
                 repository=str(project.root),
                 links=reached,
+                hosts=len(links),
                 now=world.clock.now(),
             )
             if is_news:

@@ -44,9 +44,10 @@ async def keep_look(
     environment: EnvironmentSpec,
     repository: str,
     links: Sequence[HostLink],
+    hosts: int,
     now: datetime,
 ) -> bool:
-    """`links` are of the hosts that answered. Whether something else was found than was known.
+    """`links` are of those of the `hosts` that answered. Whether something else was found than was known.
 
     Nothing is kept where somebody was at work since `known` was read: what they stored is newer than the look.
     """
@@ -57,7 +58,13 @@ async def keep_look(
         if what_is_known(tx, *where, now) != known:
             return False
         adopted = adopt_told(
-            tx, now, service=known.service, environment=environment, repository=repository, links=ours
+            tx,
+            now,
+            service=known.service,
+            environment=environment,
+            repository=repository,
+            links=ours,
+            hosts=hosts,
         )
         changed = note_seen(tx, *where, {link.name: link.record for link in ours}, now)
         return adopted is not None or changed

@@ -110,6 +110,7 @@ class HostsDuty:
             environment=plans[0].environment,
             repository=repository,
             links=reached,
+            hosts=len(links),
             now=tools.clock.now(),
         )
 

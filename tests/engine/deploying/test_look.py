@@ -5,14 +5,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from headway.base.clock import SystemClock
-from headway.domain.deployment import DeploymentKind, DeploymentState
+from headway.deploy.host_states import HostState
+from headway.deploy.rollout import Asked
+from headway.domain.deployment import DeploymentKind, DeploymentState, HostRow
 from headway.drivers.git import Git
 from headway.engine.deployment_direct import rollback_direct
+from headway.engine.deployment_drive import Interruption
 from headway.engine.deployment_hosts import read_hosts
 from headway.engine.deployment_look import keep_look, what_is_known
 from headway.engine.deployment_plan import host_plans
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_standing import live_deployment, read_what_runs
+from headway.engine.deployments import Wish
 from headway.engine.host_link import look_at_all
 from headway.engine.hosts_duty import LOOK_EVERY, HostsDuty
 from headway.engine.release_projects import ReleaseProjects
@@ -22,7 +26,7 @@ from headway.store.database import Database, Transaction
 from headway.store.events import events_after
 from headway.store.standings import put_standing, standings_of
 from tests.engine.deploying.test_acted_since import by_hand, deploy, left_at, put, settings_of, state
-from tests.support.deploying import Shop
+from tests.support.deploying import Noting, Shop
 from tests.support.sshd import Sshd, needs_sshd
 
 pytestmark = needs_sshd
@@ -94,7 +98,13 @@ async def test_a_look_that_was_overtaken_by_a_deployment_is_not_kept(shop: Shop)
         assert await look_at_all(links) == {}
         await deploy(shop, second)
         is_news = await keep_look(
-            shop.database, known, environment=spec, repository="", links=links, now=SystemClock().now()
+            shop.database,
+            known,
+            environment=spec,
+            repository="",
+            links=links,
+            hosts=3,
+            now=SystemClock().now(),
         )
     assert not is_news
     found = shop.database.read(lambda tx: standings_of(tx, "shop", "production"))
@@ -113,6 +123,35 @@ async def test_a_host_that_is_left_half_way_without_this_database_is_told_to_be(
     assert runs.sentence == (
         f"{second.id} on 2 of 3; web2 is half-way: it has something else than what was finished there last"
     )
+
+
+async def test_hosts_that_a_stopped_deployment_verified_stay_well(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first)
+    stop = Interruption()
+
+    class Stopping(Noting):
+        def host(self, row: HostRow) -> None:
+            if (row.host, row.state) == ("web1", HostState.LIVE):
+                stop.ask(Asked.STAY)
+
+    async with shop.deployments(watcher=Stopping(), interruption=stop) as deployments:
+        result = await deployments.deploy(Wish("production", second))
+    assert state(result) is DeploymentState.CANCELLED
+    await ask(shop)
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert runs.sentence == f"{first.id} on 2 of 3; {second.id} on web1"
+
+
+async def test_one_host_of_three_does_not_speak_for_the_others(shop: Shop) -> None:
+    first, second = shop.release("one"), shop.release("two")
+    await put(shop, first, second)
+    await direct(shop)
+    shop.edits = {f"port = {server.port}": "port = 1" for server in shop.servers[1:]}
+    assert await ask(shop) == ["production"]
+    assert live(shop) == (second.id, DeploymentKind.PLANNED)
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert runs.sentence == f"{second.id} on 2 of 3; {first.id} on web1"
 
 
 async def test_a_deployment_that_stops_early_does_not_call_a_half_way_host_well(shop: Shop) -> None:
