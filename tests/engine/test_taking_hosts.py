@@ -312,7 +312,7 @@ async def test_a_host_on_which_nothing_can_be_made_says_why_and_the_others_are_g
         ("exit 20", "exit 20"),
         ("echo no; echo because; exit 20", "because"),
         ("printf 'no \\377'; exit 20", "no \ufffd"),
-        (f"echo {'a' * 400}z; exit 20", "a" * 299 + "z"),
+        (f"echo {'a' * 400}z; exit 20", "exit 20"),
     ],
 )
 async def test_what_a_host_says_last_is_why(

@@ -34,6 +34,7 @@ OPENED = {
     ("store/copies.py", "copy_before"),  # the copy, before it has its name
     ("store/copies.py", "_sync"),  # the copy, and its folder
     ("engine/restore.py", "settle"),  # the folder
+    ("engine/restore.py", "_hold"),  # the folder that is being restored, to lock it
     ("engine/restore.py", "_write"),  # a member of the archive, in a folder of its own
     ("engine/restore.py", "_repositories"),  # a repository's .head
     ("engine/restore.py", "_portions"),  # rows of the archive

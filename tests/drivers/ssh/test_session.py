@@ -85,7 +85,8 @@ async def test_calls_are_one_shell(session: HostSession, sshd: Sshd) -> None:
 async def test_an_output_is_capped_and_says_so(session: HostSession) -> None:
     reply = await session.call("echo head; yes | head -c 3000000; echo tail", timeout=20, limit=1000)
     assert reply.output.startswith(b"head\n") and reply.output.endswith(b"tail\n")
-    assert reply.dropped == 3_000_010 - 1000
+    # To whole lines: at most one at each edge is dropped with the middle.
+    assert 0 <= reply.dropped - (3_000_010 - 1000) <= 4
     assert len(reply.output) < 1200
 
 
