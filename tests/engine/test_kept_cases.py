@@ -57,7 +57,9 @@ def gathered(folder: Path, state: State, reason: str = "") -> Yield:
     ).jobs["a"]
     store = ArtifactStore(folder / "artifacts")
     work = folder / "work"
-    return gather(store, work, definition, state=state, reason=reason, masked=lambda text, *_: text, sign=StopSign())
+    return gather(
+        store, work, definition, state=state, reason=reason, masked=lambda text, *_: text, sign=StopSign()
+    )
 
 
 def test_a_job_says_when_not_all_of_its_cases_are_kept(
