@@ -202,9 +202,7 @@ class IntakeDuty:
                 try:
                     was_first = await self._group(repository, group, commits)
                 except OutOfBounds as error:
-                    if any(stored.attempts + 1 < MOST_TRIES for stored in group.arrivals):
-                        raise
-                    await self._set_aside(repository, group.arrivals, f"set aside: {error.message}")
+                    await self._too_much(repository, group, error.message)
                     continue
                 if not was_first:
                     await self._database.perform(lambda tx: leave_arrivals(tx, numbers))
@@ -221,6 +219,14 @@ class IntakeDuty:
             log.exception("what %s told cannot be worked on", repository.name)
             pause = await self._later(repository, arrivals, f"{type(error).__name__}: {error}")
             self._note(repository.id, repository.name, error, pause)
+
+    async def _too_much(self, repository: Repository, group: Group, why: str) -> None:
+        """The others go on at once, also when somebody pushes more of it each time before it is set aside."""
+        tried = [stored for stored in group.arrivals if stored.attempts + 1 >= MOST_TRIES]
+        if tried:
+            await self._set_aside(repository, tried, f"set aside: {why}")
+        if again := [stored for stored in group.arrivals if stored not in tried]:
+            await self._later(repository, again, why)
 
     def _note(self, repository_id: str, name: str, error: Exception, rest: timedelta) -> None:
         now = self._clock.now()

@@ -234,7 +234,7 @@ async def test_a_fork_that_sends_too_much_keeps_nobody_waiting(
     assert (refused.state, "too much of a stranger" in refused.note) == ("ignored", True)
 
 
-async def test_what_takes_git_too_much_is_set_aside_after_some_tries_and_the_queue_goes_on(
+async def test_what_takes_git_too_much_is_set_aside_after_some_tries_and_the_queue_goes_on_at_once(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     working = serving.working()
@@ -253,12 +253,14 @@ async def test_what_takes_git_too_much_is_set_aside_after_some_tries_and_the_que
     await serving.tell(shop, pushed(None, bad), delivery="d1")
     await serving.tell(shop, pushed(None, good, "topic"), delivery="d2")
     for hours in range(3):
-        assert serving.runs() == []
         await serving.parts.intake.tick(serving.server.now() + timedelta(hours=hours))
         await serving.parts.intake.settle()
-    assert [run.commit for run in serving.runs()] == [good]
-    [set_aside, _] = serving.arrivals(shop)
+        assert [run.commit for run in serving.runs()] == [good]
+        # More of it, each time.
+        await serving.tell(shop, pushed(bad, bad), delivery=f"more{hours}")
+    set_aside, _, *more = serving.arrivals(shop)
     assert set_aside.note == "set aside: git took longer than 120 s for shop"
+    assert [one.state for one in more] == ["waiting"] * 3
 
 
 async def test_nothing_of_a_fork_is_compared_before_somebody_lets_it_in(
