@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headway.base.errors import WrongUse
+from headway.base.errors import Held, WrongUse
 from headway.domain.people import Role
 from headway.engine.passwords import Passwords
 from headway.engine.people import People
@@ -439,6 +439,27 @@ async def test_a_form_that_is_refused_comes_back_filled_and_says_why(
     assert "looked at &lt;staging&gt;</textarea>" in answer.text
 
 
+async def test_a_way_back_that_is_refused_still_leads_where_it_was_to_lead(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    path = "/services/shop/deployments/10/roll-back"
+    usual = re.search(r'name="to" value="(rel-\w+)"', await browser.get(path))
+    assert usual is not None
+    question = (
+        "SELECT release_id FROM deployments WHERE service = 'shop' AND environment = 'production' "
+        "AND state = 'succeeded' AND release_id != :usual ORDER BY number LIMIT 1"
+    )
+    older = server.database.read(lambda tx: tx.one(question, usual=usual[1]))["release_id"]
+    page = f"{path}?to={older}"
+    assert f"Roll back to {older}" in await browser.get(page)
+    recorder.refuses = Held("web3 is away")
+    answer = await browser.send(path, page=page, to=older, without="web9")
+    assert "That has to wait Web3 is away." in said(answer.text)
+    assert f'name="to" value="{older}"' in answer.text
+    assert f"Roll back to {older}" in answer.text
+    assert re.search(r'value="web9" checked', answer.text)
+
+
 async def test_an_approval_that_cannot_count_is_not_offered_and_a_needed_comment_is_marked(
     recorder: Recorder, browser: Browser
 ) -> None:
@@ -512,6 +533,17 @@ async def test_a_request_that_a_host_holds_up_can_be_asked_for_without_it(
     sheet = await browser.get(html.unescape(link[1]))
     assert "Ask to deploy to production" in sheet
     assert 'type="checkbox" name="without" value="web3"' in sheet
+
+
+async def test_a_secret_that_is_missing_leads_to_the_page_of_secrets_once(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    obstacles = (
+        '[{"kind": "secret", "reason": "TOKEN is not set", "hint": "", "final": false, "until": null}]'
+    )
+    server.database.transact(lambda tx: tx.execute("UPDATE requests SET obstacles = :it", it=obstacles))
+    page = await browser.get("/services/shop/requests/req-shop1")
+    assert page.count("The page of secrets") == 1
 
 
 async def test_hosts_that_are_left_out_stand_on_the_page_of_the_request(

@@ -1,5 +1,7 @@
 """The pages of deployments: the list with what stands at gates, one of them, and what can be asked of it."""
 
+from collections.abc import Mapping
+
 from litestar import get, post
 
 from headway.base.errors import WrongUse
@@ -107,16 +109,16 @@ _WITHOUT = (
 @get("/services/{service:str}/deployments/{number:int}/{asked:str}")
 async def ask_page(request: PageRequest) -> PageResponse:
     visit = await enter(request)
-    consequence, leave = await _sheet(visit)
+    consequence, leave = await _sheet(visit, visit.query)
     return await visit.ask(consequence, leave=leave)
 
 
-async def _sheet(visit: Visit) -> tuple[Consequence, str]:
+async def _sheet(visit: Visit, wanted: Mapping[str, str]) -> tuple[Consequence, str]:
     view, asked = await _found(visit), visit.path["asked"]
     found = view.deployment
     leave = address(found.service, found.number)
     if asked == "roll-back":
-        return await _rollback_sheet(visit, found), leave
+        return await _rollback_sheet(visit, found, wanted.get("to") or None), leave
     if asked not in (*_ASKED, "without"):
         raise NothingThere("A deployment can be paused, stopped, taken back; nothing else.")
     is_back = asked in ("back", "without")
@@ -144,16 +146,16 @@ async def _sheet(visit: Visit) -> tuple[Consequence, str]:
 @post("/services/{service:str}/deployments/{number:int}/{asked:str}")
 async def ask(request: PageRequest) -> PageResponse:
     visit = await enter(request)
-    return await visit.answer(lambda: _do(visit), lambda: _sheet(visit))
+    form = await visit.form()
+    return await visit.answer(lambda: _do(visit, form), lambda: _sheet(visit, form))
 
 
-async def _do(visit: Visit) -> PageResponse:
+async def _do(visit: Visit, form: Mapping[str, str]) -> PageResponse:
     view, asked = await _found(visit), visit.path["asked"]
     found, requests = view.deployment, requests_of(visit.server)
     here = address(found.service, found.number)
     if requests is None or asked not in (*_ASKED, "roll-back", "without"):
         raise NothingThere("This server leaves deployments to another one.")
-    form = await visit.form()
     left = left_out(form)
     if asked == "without" and not left:
         raise WrongUse("no host was named", hint="tick the one that is away")
@@ -184,12 +186,13 @@ def _heeded(visit: Visit, found: Deployment, said: str) -> str:
     return f"{said} It cannot be heeded now: the deployment cannot be driven. It is kept, and heeded as soon as it can be."
 
 
-async def _rollback_sheet(visit: Visit, found: Deployment) -> Consequence:
-    """Says from what to what, on how many hosts, how long it took the last time; or why there is no way back.
+async def _rollback_sheet(visit: Visit, found: Deployment, to: str | None) -> Consequence:
+    """Says from what to what (None: the last good one), on how many hosts, how long it took the last time; or why there
+    is no way back.
 
     It speaks of what is live now, whichever deployment's page led here."""
     await visit.need_there(Action.DEPLOYMENT_ROLLBACK, found.service, found.environment)
-    service, environment, to = found.service, found.environment, visit.query.get("to") or None
+    service, environment = found.service, found.environment
 
     def look(tx: Transaction) -> Consequence:
         target = target_of(tx, service, environment, to=to, force=False)
