@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
 from headway.domain.release import release_id
 from headway.domain.states import State
-from headway.drivers.git import NoCommits
+from headway.drivers.git import Git, NoCommits, OutputTooLong
+from headway.drivers.git.process import TookTooLong, TookTooMuch
 from headway.engine.runs import (
     How,
     NothingToRun,
@@ -321,6 +323,19 @@ async def test_a_shallow_clone_runs_and_takes_what_it_cannot_know_as_changed(wor
         "clone", "--quiet", "--depth=1", f"file://{workshop.repository.folder}", str(tmp_path / "shallow")
     )
     workshop.repository.folder = tmp_path / "shallow"
+    ended = await workshop.run()
+    assert ended.states == {"a": "succeeded"}
+
+
+@pytest.mark.parametrize("kind", [OutputTooLong, TookTooLong, TookTooMuch])
+async def test_what_git_needs_too_much_for_counts_as_changed(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+):
+    def refuse(*_: object) -> NoReturn:
+        raise kind("git took longer than 120 s")
+
+    workshop.write("[jobs.a]\nwhen = \"changed('docs/**')\"\nrun = 'echo ran'\n")
+    monkeypatch.setattr(Git, "changed_paths", refuse)
     ended = await workshop.run()
     assert ended.states == {"a": "succeeded"}
 

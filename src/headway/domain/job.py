@@ -86,6 +86,7 @@ class JobResult:
     duration: timedelta | None
     #: KEY=value lines that the job wrote to $HEADWAY_OUTPUT.
     outputs: Mapping[str, str] = field(default_factory=dict)
+    #: The output ends somewhere, not where the job ended it: at its limit, on a full disk, with a runner that was killed.
     output_truncated: bool = False
 
 

@@ -133,7 +133,7 @@ class Hub:
 
     async def subscribe(self, after: int | None = None, *, who: str = "") -> Subscription:
         """News after the position `after`; None: from now on. Raises TooManyReaders."""
-        # The reader is entered before the table is read: what comes meanwhile is told apart by its position.
+        # Its place is noted before the table is read: what comes meanwhile is told apart by its position.
         reader = Subscription(self, self._position if after is None else after, who)
         # The table may be ahead of us by a moment; what it has never reached is another database's.
         if after is None:

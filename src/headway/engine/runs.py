@@ -19,7 +19,7 @@ from headway.domain.contract import Contract, JobDefinition
 from headway.domain.run import Job, Run
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
-from headway.drivers.git import Git, OutputTooLong, ShallowClone
+from headway.drivers.git import Git, OutOfBounds, ShallowClone
 from headway.engine import ownership
 from headway.engine.data_folder import open_data_folder
 from headway.engine.run_plan import RunPlan, from_json, to_json
@@ -187,7 +187,7 @@ def _facts(git: Git, definitions: Iterable[JobDefinition], source: Source) -> Wh
     if any(definition.when and "changed" in definition.when for definition in definitions):
         try:
             changed = git.changed_paths(source.repository, git.change_base(source), source.tree)
-        except (ShallowClone, OutputTooLong):
+        except (ShallowClone, OutOfBounds):
             # What cannot be known counts as changed: a job too many is better than one too few.
             changed = None
     return WhenFacts(branch=source.branch, tag=source.tag, dirty=source.dirty, changed=changed)

@@ -232,6 +232,7 @@ async def test_a_killed_runner_is_lost_and_leaves_nothing(runner: Runner, tmp_pa
     os.kill(pid, signal.SIGKILL)
     seen = await follow(runner, spec.directory)
     assert (seen.result.state, seen.result.reason) == (State.ERRORED, "runner lost")
+    assert seen.result.output_truncated, "what its steps were saying ends anywhere"
     assert seen.output.startswith(b"before\n")
     assert not processes_with(sign)
     await runner.cancel(spec.directory, "nothing to cancel")

@@ -213,6 +213,14 @@ def test_what_is_kept_back_is_not_taken_yet(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"my hunt"
 
 
+def test_half_of_a_secret_at_a_cut_is_not_kept(tmp_path: Path) -> None:
+    cut = JobResult(State.ERRORED, "runner lost", (), None, output_truncated=True)
+    with LogKeeper(tmp_path / "log", [Secret("A", "hunter2")]) as keeper:
+        keeper.keep(Piece((b"my hunt",), 7, cut))
+        assert (keeper.taken, keeper.kept) == (7, 3)
+    assert (tmp_path / "log").read_bytes() == b"my "
+
+
 def test_a_line_of_ours_stands_before_all_output_and_once(tmp_path: Path) -> None:
     with LogKeeper(tmp_path / "log", []) as keeper:
         keeper.begin_with(b"on web1\n")

@@ -301,7 +301,7 @@ def _lost_result(directory: str) -> JobResult:
         free = disk.f_bavail * disk.f_frsize
         if free < FULL_DISK or (disk.f_files and not disk.f_favail):
             reason = f"runner lost: the disk of {directory} is full ({format_size(free)} free)"
-    return JobResult(State.ERRORED, reason, (), None)
+    return JobResult(State.ERRORED, reason, (), None, output_truncated=True)
 
 
 def remove_tree(path: Path) -> None:

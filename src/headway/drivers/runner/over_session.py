@@ -142,7 +142,7 @@ class SessionRunner:
                 reason = f"runner lost: the disk of {directory} is full ({format_size(answer.free)} free)"
         else:
             return None
-        return JobResult(State.ERRORED, reason, (), None)
+        return JobResult(State.ERRORED, reason, (), None, output_truncated=True)
 
     def _is_overdue(self, directory: str, asked_at: float) -> bool:
         """When it was asked, not now: an answer that came while we stood still is old, and another runner beside one
