@@ -101,8 +101,14 @@ def plans_on_hosts(tx: Transaction, service: str, environment: str) -> list[Plan
             brought = rows.get_deployment(tx, standing.deployment)
             if brought is not None:
                 found[brought.id] = brought
-    plans = [plan_of(one, service, environment) for one in found.values()]
-    return [plan for plan in plans if plan is not None]
+    plans = [plan for one in found.values() if (plan := plan_of(one, service, environment)) is not None]
+    if not plans:
+        # All of it was put there without this database, to where the last deployment of before was.
+        before = (
+            plan_of(one, service, environment) for one in reversed(rows.history(tx, service, environment))
+        )
+        plans = [plan for plan in before if plan is not None][:1]
+    return plans
 
 
 def own_file_of(plan: Plan | None, host: str) -> OwnFile | None:

@@ -203,6 +203,7 @@ async def test_a_server_asks_its_hosts_from_time_to_time(
     shop = Shop(tmp_path, servers, database, f"apps/{tmp_path.name}")
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
+    settings = settings_of(shop, "web1")
     await direct(shop)
     clock, git = SystemClock(), Git(shop.settings.environment, shop.settings.mirrors)
     projects = ReleaseProjects(shop.settings.environment, lambda _: None)
@@ -213,8 +214,15 @@ async def test_a_server_asks_its_hosts_from_time_to_time(
     assert live(shop) == (second.id, DeploymentKind.PLANNED)
     await duty.tick(clock.now() + LOOK_EVERY)
     await duty.settle()
-    await duty.stop()
     assert live(shop) == (first.id, DeploymentKind.ROLLBACK)
+    # What stands there has no plan here, and the hosts are asked all the same.
+    by_hand(shop, "web1", second, settings)
+    await duty.tick(clock.now() + 3 * LOOK_EVERY)
+    await duty.settle()
+    await duty.stop()
+    runs = shop.database.read(lambda tx: read_what_runs(tx, "shop", "production"))
+    assert not runs.is_whole
+    assert "web1" in runs.sentence
 
 
 def asked_on(shop: Shop, at: datetime) -> None:
