@@ -11,6 +11,7 @@ from headway.base.errors import DiskFull
 from headway.base.stopping import Stopped, StopSign
 from headway.drivers.git import Git, OutputTooLong, mirror, parse
 from headway.drivers.git import bare as bare_driver
+from headway.drivers.git import call as call_driver
 from headway.drivers.git.bare import Bare, create_bare
 from headway.drivers.git.call import Bounds, GitCall
 from headway.drivers.git.process import TookTooLong, TookTooMuch, UnknownCommit
@@ -50,6 +51,22 @@ def test_a_question_has_so_many_seconds(ask: Callable[..., GitCall]) -> None:
     with pytest.raises(TookTooLong, match="longer than 0 s"):
         call.finish()
     assert call._process.returncode is not None
+
+
+def test_what_git_said_while_we_stood_still_is_an_answer(
+    ask: Callable[..., GitCall], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoodStill:
+        """A day passes between the first look and the second."""
+
+        looks = 0
+
+        def monotonic(self) -> float:
+            self.looks += 1
+            return 0.0 if self.looks == 1 else 86_400.0
+
+    monkeypatch.setattr(call_driver, "SystemClock", StoodStill)
+    assert ask("echo said", seconds=60).output() == b"said\n"
 
 
 def test_all_that_git_started_ends_with_it(ask: Callable[..., GitCall], tmp_path: Path) -> None:

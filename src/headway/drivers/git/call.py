@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.base.clock import SystemClock
+from headway.base.patience import Patience
 from headway.drivers.git.process import (
     GitMissing,
     NotARepository,
@@ -35,8 +36,9 @@ _QUIET = (
 _CHUNK = 65536
 #: What is kept of what git complains: the first line is the reason.
 _COMPLAINT = 65536
-#: Seconds between two looks at whether somebody wants the call to end.
-_LOOK_EVERY = 0.2
+#: Seconds between two looks at whether somebody wants the call to end, and the most that passes between them while this
+#: process runs: git goes on while we are stopped, and what it said meanwhile is no less of an answer.
+_LOOK_EVERY, _TICK = 0.2, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class GitCall:
     """A git process that is under way: several may be started before the first one is waited for.
 
     It reads nothing from the terminal and has a process group of its own, so that Ctrl-C reaches only us. Its time
-    counts from its start. However it is heard out, it has ended then.
+    counts while it is heard. However it is heard out, it has ended then.
     """
 
     def __init__(
@@ -77,8 +79,7 @@ class GitCall:
         """`place` is what a message names: the repository, mostly. Raises GitMissing, NotARepository."""
         settings = [word for setting in _QUIET for word in ("-c", setting)]
         self._place, self._feed, self._bounds = place, feed or b"", bounds
-        self._clock = SystemClock()
-        self._until = self._clock.monotonic() + bounds.seconds
+        self._left = Patience(SystemClock().monotonic, bounds.seconds, tick=_TICK)
         try:
             self._process = subprocess.Popen(
                 ["git", *settings, *arguments],
@@ -248,7 +249,7 @@ class GitCall:
     def _patience(self, check: Callable[[], None]) -> float:
         """Seconds until the next look. Raises TookTooLong, and what `check` raises."""
         check()
-        left = self._until - self._clock.monotonic()
+        left = self._left.left()
         if left <= 0:
             raise TookTooLong(
                 f"git took longer than {self._bounds.seconds:.0f} s for {self._place}",
