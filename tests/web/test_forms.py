@@ -486,6 +486,16 @@ async def test_the_sheet_of_a_deployment_speaks_of_the_chosen_environment_alone(
     assert f"{path}?environment=staging" in html.unescape(other)
 
 
+async def test_a_release_that_names_no_environment_says_so(
+    server: Any, recorder: Recorder, browser: Browser
+) -> None:
+    row = server.database.read(lambda tx: tx.one("SELECT release_id FROM requests"))
+    nowhere = SimpleNamespace(contract=SimpleNamespace(environments={}))
+    recorder.tools = SimpleNamespace(projects=SimpleNamespace(of=lambda *_: nowhere))
+    page = await browser.get(f"/services/shop/releases/{row['release_id']}/deploy", status=404)
+    assert "names no environment to deploy to: add one, and make a release." in said(page)
+
+
 async def test_the_way_back_speaks_of_what_is_live_whichever_page_led_there(
     server: Any, recorder: Recorder, browser: Browser
 ) -> None:

@@ -188,7 +188,11 @@ async def _deploy_sheet(visit: Visit, wanted: Mapping[str, str]) -> tuple[Conseq
     if release is None or release.service != service:
         raise NothingThere(f"{service} has no release {id}.")
     names = await environments(_requests(visit), release)
-    chosen = wanted.get("environment") or (names[0] if names else "")
+    if not names:
+        raise NothingThere(
+            f"The headway.toml of this release of {service} names no environment to deploy to: add one, and make a release."
+        )
+    chosen = wanted.get("environment") or names[0]
     kind = wanted.get("kind") or "planned"
     consequence = await visit.read(lambda tx: _deploy_consequence(tx, release, names, chosen, kind))
     return consequence, f"/services/{segment(service)}/releases/{segment(id)}"
@@ -232,7 +236,7 @@ def _deploy_consequence(
 ) -> Consequence:
     """Of one environment: what is said is true of that one, and the button names it."""
     base = f"/services/{segment(release.service)}/releases/{segment(release.id)}/deploy"
-    facts = [("Release", f"{release.id} ({words.short(release.commit)})"), ("To", chosen or "nowhere")]
+    facts = [("Release", f"{release.id} ({words.short(release.commit)})"), ("To", chosen)]
     live = live_deployment(tx, release.service, chosen)
     before = usual(tx, release.service, chosen)
     runs = read_what_runs(tx, release.service, chosen)
