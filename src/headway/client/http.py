@@ -310,15 +310,22 @@ def safe_address(text: str) -> str:
 
     Without a scheme it is https; on this machine, where a server speaks http, it is that.
     """
+    unusable = AddressUnsafe(
+        f"HEADWAY_SERVER is '{text[:100]}', which is no address of a server",
+        hint="write https://headway.example.org",
+    )
     url = text if "://" in text else f"https://{text}"
-    if "://" not in text and _is_loopback(urlsplit(url).hostname or ""):
-        url = f"http://{text}"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        if "://" not in text and _is_loopback(parts.hostname or ""):
+            url = f"http://{text}"
+            parts = urlsplit(url)
+        # Only asked for it is read: a port that is none.
+        _ = parts.port
+    except ValueError:
+        raise unusable from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise AddressUnsafe(
-            f"HEADWAY_SERVER is '{text[:100]}', which is no address of a server",
-            hint="write https://headway.example.org",
-        )
+        raise unusable
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise AddressUnsafe(
             f"over {url[:100]} a token could be read by others",
