@@ -69,7 +69,8 @@ def troubles(runs: WhatRuns, last: Ended | None, *, moving: bool) -> tuple[Place
         found.append(PlaceTrouble(TroubleKind.MISSED, f"{_names(missed)} {told}"))
     if runs.gone:
         has = "has" if len(runs.gone) == 1 else "have"
-        said = f"{_names(runs.gone)}, no longer of it, still {has} a release"
+        what = "a release" if all(one.release for one in runs.gone) else "something of it"
+        said = f"{_names(runs.gone)}, no longer of it, still {has} {what}"
         found.append(PlaceTrouble(TroubleKind.LEFT_OVER, said))
     if last is not None and last.state is DeploymentState.ROLLED_BACK:
         found.append(PlaceTrouble(TroubleKind.TAKEN_BACK, f"deployment {last.number} was taken back"))

@@ -65,6 +65,7 @@ _FOUND = """
                 ELSE 'live'
             END AS state,
             CASE
+                WHEN s.member = 0 AND s.state = 'unclear' THEN 'no longer of ' || s.environment || ', unclear: ' || s.reason
                 WHEN s.member = 0 THEN 'no longer of ' || s.environment
                 WHEN h.reason <> '' AND h.state NOT IN ('waiting', 'live', 'finishing', 'finished') THEN h.reason
                 WHEN s.missed_since IS NOT NULL THEN s.missed_why
@@ -75,7 +76,7 @@ _FOUND = """
         JOIN deployments d ON d.id = latest.id
         LEFT JOIN deployment_hosts h ON h.deployment = latest.id AND h.host = s.host
         WHERE (CAST(:host AS TEXT) IS NULL OR s.host = :host)
-            AND (s.release_id IS NOT NULL OR (s.member = 1 AND h.host IS NOT NULL))
+            AND (s.release_id IS NOT NULL OR s.state = 'unclear' OR (s.member = 1 AND h.host IS NOT NULL))
     )
 """
 #: Of a deployment that goes on: what stood there before stands there still.

@@ -53,7 +53,7 @@ def standing_strangely(tx: Transaction, *, service: str | None = None) -> list[t
         HAVING MIN(CASE WHEN member = 1 THEN COALESCE(release_id, '') END)
                 <> MAX(CASE WHEN member = 1 THEN COALESCE(release_id, '') END)
             OR MAX(CASE
-                WHEN member = 0 AND release_id IS NOT NULL THEN 1
+                WHEN member = 0 AND (release_id IS NOT NULL OR state = 'unclear') THEN 1
                 WHEN member = 1 AND (missed_since IS NOT NULL OR state = 'unclear' OR reason <> '') THEN 1
                 ELSE 0 END) = 1
         ORDER BY service, environment
