@@ -106,8 +106,8 @@ class Reader:
         commit = self.commit(repository, arrival, commits)
         if commit is None:
             gone = (
-                "its commit is not there any more: the branch was deleted or forced elsewhere, or what came was refused "
-                "(too much of a stranger, a message of more than 16 MiB; the server's log says which)"
+                "its commit is not there any more: the branch was deleted or forced elsewhere, or it was refused (a fork's "
+                f"pull request of more than {MOST_OF_A_STRANGER // 2**20} MiB, a commit of more than 16 MiB: see the server's log)"
             )
             return CommitFile(folder, None, missing=gone)
         name = arrival.ref.removeprefix("refs/heads/")

@@ -231,7 +231,7 @@ async def test_a_fork_that_sends_too_much_keeps_nobody_waiting(
     await serving.take_in()
     assert [run.commit for run in serving.runs()] == [sha]
     [refused, _] = serving.arrivals(shop)
-    assert (refused.state, "too much of a stranger" in refused.note) == ("ignored", True)
+    assert (refused.state, "a fork's pull request of more than" in refused.note) == ("ignored", True)
 
 
 async def test_what_takes_git_too_much_is_set_aside_after_some_tries_and_the_queue_goes_on_at_once(
