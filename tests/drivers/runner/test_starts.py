@@ -19,6 +19,7 @@ from headway.drivers.runner.over_session import SessionRunner
 from headway.drivers.runner.spawner import spawner
 from headway.drivers.runner.surroundings import passed_on
 from headway.drivers.runner.verbs import Runner
+from headway.drivers.ssh.framing import Reply
 from tests.support.jobs import follow, job, run, until
 from tests.support.shell_session import ShellSession
 
@@ -266,3 +267,13 @@ async def test_a_lost_job_that_was_given_up_is_waited_for_by_nobody(
         await follow(runner, done.directory)
         await runner.end_lost(done.directory)
         assert (await follow(runner, done.directory)).result.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("output", [b"", b"x" * 400])
+async def test_what_cannot_be_removed_has_a_reason_though_none_can_be_quoted(output: bytes) -> None:
+    class Mute:
+        async def call(self, script: str, *, timeout: float) -> Reply:
+            return Reply(7, output, 0)
+
+    with pytest.raises(Errored, match=r"cannot remove /srv/job: exit 7$"):
+        await SessionRunner(Mute()).remove("/srv/job")

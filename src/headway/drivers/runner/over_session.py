@@ -122,8 +122,7 @@ class SessionRunner:
         reply = await self.session.call(script, timeout=wait + _CALL_TIMEOUT)
         answer = parse_answer(reply.output)
         if answer is None:
-            said = last_lines(reply.output.decode("utf-8", "replace"), 300) or f"exit {reply.exit_code}"
-            raise Errored(f"cannot follow the job in {directory}: {said}")
+            raise Errored(f"cannot follow the job in {directory}: {_said(reply)}")
         return answer
 
     async def _sweep(self, directory: str) -> bool:
@@ -179,13 +178,15 @@ class SessionRunner:
         script = f"rm -rf -- {path} 2>/dev/null || {{ chmod -R u+rwX -- {path}; rm -rf -- {path}; }}"
         reply = await self.session.call(script, timeout=_CALL_TIMEOUT * 10)
         if reply.exit_code != 0:
-            said = last_lines(reply.output.decode("utf-8", "replace"), 300)
-            raise Errored(f"cannot remove {directory}: {said}")
+            raise Errored(f"cannot remove {directory}: {_said(reply)}")
 
 
 def _not_started(spec: JobSpec, reply: Reply) -> Errored:
-    said = last_lines(reply.output.decode("utf-8", "replace"), 300) or f"exit {reply.exit_code}"
-    return Errored(f"cannot start a job in {spec.directory}: {said}")
+    return Errored(f"cannot start a job in {spec.directory}: {_said(reply)}")
+
+
+def _said(reply: Reply) -> str:
+    return last_lines(reply.output.decode("utf-8", "replace"), 300) or f"exit {reply.exit_code}"
 
 
 def _piece(answer: Answer, offset: int, lost: JobResult | None) -> Piece:
