@@ -50,8 +50,9 @@ def adopt_told(
     others: more than half of all have to tell of it."""
     told: dict[str, list[Mapping[str, Any]]] = {}
     for link in links:
-        if link.record.deployed is not None:
-            told.setdefault(str(link.record.deployed.get("deployment")), []).append(link.record.deployed)
+        deployed = link.record.deployed or {}
+        if deployed.get("deployment") and deployed.get("release"):
+            told.setdefault(str(deployed["deployment"]), []).append(deployed)
     most = max(told.values(), key=len, default=[])
     if 2 * len(most) <= max(hosts, len(links)):
         return None

@@ -154,6 +154,14 @@ async def test_one_host_of_three_does_not_speak_for_the_others(shop: Shop) -> No
     assert runs.sentence == f"{second.id} on 2 of 3; {first.id} on web1"
 
 
+async def test_a_record_that_names_no_deployment_tells_of_none(shop: Shop) -> None:
+    await put(shop, shop.release("one"))
+    for name in shop.names:
+        (shop.place(name) / "deployed.json").write_text("{}\n")
+    assert await ask(shop) == []
+    assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 1
+
+
 async def test_a_deployment_that_stops_early_does_not_call_a_half_way_host_well(shop: Shop) -> None:
     """Left in the middle of its switch, left out by a rollback, taken by a deployment that fails before any switch."""
     first, bad = shop.release("one"), shop.release("bad", {"bin/prepare": "exit 1"})
