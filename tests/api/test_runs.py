@@ -44,6 +44,7 @@ async def test_a_run_with_all_it_made(api: CalledApi) -> None:
     assert "sandbox" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "dist/other", ""])
 async def test_artifacts_are_found_by_name_only(api: CalledApi, path: str) -> None:
     run = await ran(api)

@@ -115,6 +115,7 @@ def test_a_command_of_a_new_version_copies_the_database_first(sqlite_terminal: T
 # Export
 
 
+@pytest.mark.slow
 def test_everything_is_exported_in_open_formats(lived: Terminal, tmp_path: Path) -> None:
     answer = lived.call("export", str(tmp_path / "export"), "--with-logs")
     assert answer.code == 0, answer.complaint
@@ -254,6 +255,7 @@ def test_what_is_restored_is_nobodys_yet(tmp_path: Path) -> None:
     assert look(new.database_url, lambda tx: str(other_server(tx, now))) == "None"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alive", "refuses"), [(True, True), (None, False), (False, False)])
 def test_check_judges_a_claim_on_the_database_as_the_start_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool | None, refuses: bool

@@ -487,6 +487,7 @@ def test_a_host_that_left_the_file_is_forgotten_by_its_command_and_left_as_it_is
     assert (code, "nothing is known of web1" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_an_environment_is_renamed_only_by_who_says_so(headway: Headway) -> None:
     shop = headway.shop
     assert headway.call("deploy", "production", "--release", shop.release("one").id)[0] == 0

@@ -196,6 +196,7 @@ def test_a_time_limit_ends_the_command_there(
         os.kill(pid, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "terminal", [pytest.param([], id="pipes"), pytest.param(["--pty"], id="pty", marks=needs_terminals)]
 )

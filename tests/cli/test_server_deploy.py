@@ -71,6 +71,7 @@ def test_from_a_dry_run_to_a_rollback(shop: ServedShop) -> None:
     assert metrics["metrics"]["frequency"]["n"] >= 2
 
 
+@pytest.mark.slow
 def test_one_that_fails_goes_back(shop: ServedShop) -> None:
     shop.call("deploy", "staging", "--release", "main")
     before = serving(shop)
@@ -174,6 +175,7 @@ def test_exec_on_the_hosts_that_the_server_reaches(shop: ServedShop) -> None:
     assert entries[0]["after"]["hosts"] == ["web-1"]
 
 
+@pytest.mark.slow
 def test_tail_reads_the_services_own_log(shop: ServedShop) -> None:
     live = something_live(shop)
     answer = shop.call("tail", "staging")

@@ -58,6 +58,7 @@ def test_a_commit_that_was_run_before_is_run_anew_unless_its_run_is_to_be_repeat
     assert "were never run on" in shop.call("run", "--rerun").complaint
 
 
+@pytest.mark.slow
 def test_check_names_what_the_server_does_not_hand_to_jobs(shop: ServedShop) -> None:
     file = shop.work.folder / "headway.toml"
     file.write_text(file.read_text() + '[jobs.native]\nrun = "true"\npass_env = ["GOPROXY", "JAVA_HOME"]\n')

@@ -63,6 +63,7 @@ def test_what_a_repository_told(shop: ServedShop) -> None:
     assert "service   shop" in shown and "refs/heads/main" in shown
 
 
+@pytest.mark.slow
 def test_people_and_tokens(shop: ServedShop) -> None:
     added = shop.json("people", "add", "ana", "--role", "viewer")["person"]
     same(added, tables(PAGE["headway people"])["PERSON"])
@@ -84,6 +85,7 @@ def test_people_and_tokens(shop: ServedShop) -> None:
     assert ours.code == 0, ours
 
 
+@pytest.mark.slow
 def test_secrets(shop: ServedShop) -> None:
     made = shop.call("secret", "set", "TOKEN", typed=b"hunter2-hunter2\n")
     assert (made.code, made.text) == (0, "set TOKEN of service shop\n")
@@ -106,6 +108,7 @@ def test_a_backup_comes_over_the_line(shop: ServedShop, tmp_path: Path) -> None:
     assert shop.call("backup", "--with-key", str(tmp_path / "other")).code == 2
 
 
+@pytest.mark.slow
 def test_webhooks_are_added_tried_and_removed(shop: ServedShop) -> None:
     taken: list[bytes] = []
 

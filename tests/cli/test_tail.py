@@ -167,6 +167,7 @@ def test_a_service_without_logs_is_told_how(
     assert "logs = " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logs", ["cat log", 'tail -n "$HEADWAY_LINES" ${HEADWAY_FOLLOW:+-f} log'])
 def test_following_shows_each_line_once(make: Maker, logs: str) -> None:
     project = make(logs)

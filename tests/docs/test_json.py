@@ -152,6 +152,7 @@ def test_check_and_init(shop: Terminal, tmp_path: Path) -> None:
     same(shop.call("init", "--print", "--json").document, tables(PAGE["headway init"])[""])
 
 
+@pytest.mark.slow
 def test_secrets_people_and_tokens(shop: Terminal) -> None:
     words = ("secret", "set", "A", "--json")
     with shop.start(*words, stdin=subprocess.PIPE) as process:

@@ -7,6 +7,7 @@ import pytest
 from tests.support.named_commands import PROSE, Mention, fault_of, in_messages, in_pages, in_scripts, top
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [in_pages, in_messages, in_scripts])
 def test_each_command_that_is_named_can_be_typed(named: Callable[[], Iterator[Mention]]) -> None:
     found = list(named())

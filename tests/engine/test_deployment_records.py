@@ -102,6 +102,7 @@ async def test_what_somebody_records_opens_no_gate(line: Line) -> None:
     assert [one.kind for one in asked.obstacles] == ["after"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [DeploymentState.FAILED, DeploymentState.ROLLED_BACK])
 async def test_what_somebody_records_is_no_failure_that_a_hotfix_may_repair(
     line: Line, state: DeploymentState

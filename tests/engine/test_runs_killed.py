@@ -96,6 +96,7 @@ async def drive_until_death(workshop, tools, begun, at):
     return fate.left <= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(1, 30, 3))
 async def test_whoever_comes_next_goes_on(workshop: Workshop, first):
     """Killed at point `first`, the next one two points on, the third one comes to the end."""

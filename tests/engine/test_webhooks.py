@@ -140,6 +140,7 @@ async def test_a_receiver_that_is_down_gets_everything_in_order_later(
     assert stored(database, webhook).failures == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "state", "disabled"),
     [

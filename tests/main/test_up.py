@@ -176,6 +176,7 @@ def test_check_tells_of_a_lost_key_and_of_what_a_start_would_change(tmp_path: Pa
     assert (refused.returncode, f"there is no file {tmp_path}/no.toml" in refused.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_what_local_commands_did_in_the_folder_is_shown(tmp_path: Path) -> None:
     server = RunningServer(tmp_path)
     repository = Repository(tmp_path / "shop")

@@ -189,6 +189,7 @@ def test_a_closed_database_says_so(database_url: str) -> None:
         database.read(lambda tx: None)
 
 
+@pytest.mark.slow
 def test_several_processes_write_at_once(database_url: str) -> None:
     writers = [start("count", database_url, "60") for _ in range(3)]
     for writer in writers:

@@ -79,6 +79,7 @@ def test_only_the_store_speaks_to_sqlite() -> None:
     assert speakers == SPEAKERS
 
 
+@pytest.mark.slow
 def test_whoever_knows_where_the_database_lies_opens_nothing_else_than_is_listed() -> None:
     found = set()
     for name, tree in _modules():

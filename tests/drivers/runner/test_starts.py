@@ -56,6 +56,7 @@ async def test_many_starts_at_once_run_one_job(runner: Runner, tmp_path: Path) -
     assert (tmp_path / "ran").read_text() == "ran\n"
 
 
+@pytest.mark.slow
 async def test_many_processes_start_one_job(shell: tuple[str, ...], tmp_path: Path) -> None:
     starters = [
         subprocess.Popen(

@@ -258,6 +258,7 @@ async def test_thirty_names_for_one_sshd_stay_below_its_limit(sshd: Sshd) -> Non
     assert "drop connection" not in sshd.log and "beginning MaxStartups" not in sshd.log
 
 
+@pytest.mark.slow
 async def test_refused_starts_are_tried_again_until_all_are_in(tmp_path: Path) -> None:
     server = start_sshd(tmp_path / "sshd", extra="MaxStartups 1:90:3")
     hosts = [HostSpec(name=f"web-{number}", address=f"web-{number}") for number in range(12)]

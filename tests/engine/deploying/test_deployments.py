@@ -108,6 +108,7 @@ async def test_bad_second_host_takes_all_back(shop: Shop) -> None:
 LOGS = 'logs = "cat ../../log; echo lines of $HEADWAY_RELEASE"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", ["activate", "health"])
 async def test_what_fails_shows_the_releases_own_log_masked(shop: Shop, failing: str) -> None:
     shop.extra_deploy, shop.within = LOGS, "200ms"

@@ -31,6 +31,7 @@ from headway.store import deployments as rows
 from headway.store.audit import entries
 from headway.store.database import Database
 from headway.store.events import events_after
+from headway.store.requests import look_at_all_soon
 from tests.support.delivery_line import ANA, BO, EVE, ORG, SLOW, Line
 from tests.support.hosts import start_host
 from tests.support.sshd import Sshd
@@ -365,6 +366,7 @@ async def test_a_fault_of_ours_while_it_is_driven_is_a_trouble_at_once_and_a_wis
     assert (ended.state, line.serving("staging")) == (DeploymentState.CANCELLED, "one")
 
 
+@pytest.mark.slow
 async def test_a_fault_of_ours_before_a_deployment_begins_stands_on_its_request_until_it_does(
     quick: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,7 +385,9 @@ async def test_a_fault_of_ours_before_a_deployment_begins_stands_on_its_request_
             assert request.reason == "Headway's own error: KeyError; the server's log says more"
             [trouble] = duty.faults.troubles(line.clock.now())
             assert trouble.href == f"/services/shop/requests/{request.id}"
+        # As if its rest were over.
         duty._resting.clear()
+        line.database.transact(lambda tx: look_at_all_soon(tx, line.clock.now()))
         await line.settle(duty)
         assert duty.faults.troubles(line.clock.now()) == []
     assert line.serving("staging") == "one"

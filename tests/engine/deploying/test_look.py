@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from headway.base.clock import SystemClock
 from headway.deploy.host_states import HostState
 from headway.deploy.rollout import Asked
@@ -143,6 +145,7 @@ async def test_hosts_that_a_stopped_deployment_verified_stay_well(shop: Shop) ->
     assert runs.sentence == f"{first.id} on 2 of 3; {second.id} on web1"
 
 
+@pytest.mark.slow
 async def test_one_host_of_three_does_not_speak_for_the_others(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -204,6 +207,7 @@ async def test_what_a_power_cut_left_is_ended_by_the_next_deployment_and_told_by
     assert (lost / "over").exists()
 
 
+@pytest.mark.slow
 async def test_a_server_asks_its_hosts_from_time_to_time(
     servers: list[Sshd], database: Database, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def told(shop: Shop) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 async def test_it_keeps_what_stands_and_the_way_back(
     servers: list[Sshd], database: Database, tmp_path: Path
 ) -> None:

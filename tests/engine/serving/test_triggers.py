@@ -140,6 +140,7 @@ async def test_a_green_release_reads_the_files_of_those_alone_that_may_wait_for_
     assert read == ["old", "quiet"]
 
 
+@pytest.mark.slow
 async def test_a_service_without_deploy_is_followed_by_its_green_runs(serving: Serving) -> None:
     serving.working("library").commit(contract('[jobs.test]\nrun = "test ! -e bad"\n', "library"))
     serving.working("shop").commit(

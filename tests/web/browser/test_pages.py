@@ -153,6 +153,7 @@ def test_no_page_keeps_anybody_out(
     assert found == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/sign-in", "/no/such/page"])
 def test_the_pages_before_the_door_keep_nobody_out(chromium: Any, typical: Gallery, path: str) -> None:
     page = chromium.new_page()
@@ -176,6 +177,7 @@ def test_on_a_phone_what_runs_where_comes_before_what_happened(typical: Gallery,
     assert stands["y"] < page.locator("#timeline").bounding_box()["y"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1000, 1440])
 def test_texts_of_one_line_keep_their_distance(overfull: Gallery, tab: Open, width: int) -> None:
     page = tab(overfull, viewport={"width": width, "height": 740})
