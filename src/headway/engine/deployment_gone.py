@@ -72,18 +72,19 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
         brought = rows.get_deployment(tx, known.deployment) if known.deployment else None
         return known, plan_of(brought, service, environment)
 
-    known, plan = await database.fetch(find)
-    if plan is None or host not in [one.spec.name for one in plan.hosts]:
-        raise NotGone(
-            f"how {host} was deployed to is not known here any more",
-            hint=f"end it there by hand, then: headway deployment forget {environment} {host}",
-        )
-    # As a deployment that goes back to nothing.
-    alone = replace(plan.host(host), predecessor=None, running=None)
-    plan = replace(plan, hosts=(alone,), without=())
     hold = Hold(world, service, environment, f"empties {host}", database)
     await hold.claim()
     try:
+        # Read only now: a deployment that came before us may have taken it in again.
+        known, plan = await database.fetch(find)
+        if plan is None or host not in [one.spec.name for one in plan.hosts]:
+            raise NotGone(
+                f"how {host} was deployed to is not known here any more",
+                hint=f"end it there by hand, then: headway deployment forget {environment} {host}",
+            )
+        # As a deployment that goes back to nothing.
+        alone = replace(plan.host(host), predecessor=None, running=None)
+        plan = replace(plan, hosts=(alone,), without=())
         [link] = await world.links(service, [alone])
         lock = await hold.take_hosts([link], new_id("dep", world.clock.now()))
         jobs = HostJobs(link, plan, lock.token, world.clock, (), lambda steps: None)

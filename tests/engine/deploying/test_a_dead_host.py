@@ -22,6 +22,7 @@ from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
 from headway.engine import host_link, host_lock
 from headway.engine.deployment_gone import NotEmptied, NotGone, empty_host, forget_host
+from headway.engine.deployment_hold import Hold
 from headway.engine.deployment_plan import NoSuchHost
 from headway.engine.deployment_rollback import rollback
 from headway.engine.deployment_status import read_status
@@ -30,7 +31,8 @@ from headway.engine.host_link import HostLink
 from headway.engine.views.service import read_service
 from headway.store import deployments as rows
 from headway.store.audit import entries
-from headway.store.database import Database
+from headway.store.database import Database, Transaction
+from headway.store.standings import get_standing, put_standing
 from headway.store.views.hosts import on_hosts
 from headway.store.views.services import place_lines
 from headway.wire.contract import read_contract
@@ -225,7 +227,6 @@ async def test_a_step_that_takes_long_holds_up_no_beat(shop: Shop, monkeypatch: 
     """Headway's own steps need the host's one session; the beat has a shell of its own."""
     monkeypatch.setattr(host_lock, "BEAT", 0.02)
     async with shop.world() as world:
-        from headway.engine.deployment_hold import Hold
         from headway.engine.deployment_plan import environment_of, host_plans
 
         contract = shop.contract()
@@ -393,6 +394,34 @@ async def test_a_host_that_left_the_file_is_named_until_it_is_emptied(shop: Shop
     # It may come back at any time, and begins anew.
     await put(shop, "three")
     assert shop.serving() == ["three"] * 3
+
+
+async def test_a_host_that_was_taken_in_again_meanwhile_is_not_emptied(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(shop, "one")
+    claim = Hold.claim
+
+    def belongs(*, member: bool) -> None:
+        def work(tx: Transaction) -> None:
+            known = get_standing(tx, "shop", "production", "web3")
+            assert known is not None
+            put_standing(tx, replace(known, member=member))
+
+        shop.database.transact(work)
+
+    async def after_another(hold: Hold) -> None:
+        belongs(member=True)
+        await claim(hold)
+
+    belongs(member=False)
+    monkeypatch.setattr(Hold, "claim", after_another)
+    ana = Actor("ana", Role.ADMINISTRATOR)
+    async with shop.world() as world:
+        with pytest.raises(NotGone, match="web3 belongs to production"):
+            await empty_host(world, shop.database, ana, "shop", "production", "web3")
+    assert shop.serving() == ["one"] * 3
+    assert shop.is_free()
 
 
 @pytest.mark.slow
