@@ -124,7 +124,7 @@ class IntakeDuty:
         #: Repositories at work. A fetch may take half an hour, and no tick waits for it.
         self._busy: dict[str, asyncio.Task[None]] = {}
         #: By the ids of repositories.
-        self.faults = WorkFaults("what was pushed cannot be worked on")
+        self.faults = WorkFaults()
 
     async def tick(self, now: datetime) -> datetime | None:
         """Sets to work on all that is due, and does not wait for it."""

@@ -52,7 +52,7 @@ class RunsDuty:
         self._kept: dict[str, tuple[Run, int]] = {}
         self._is_stopping = False
         #: Of runs, by their ids.
-        self.faults = WorkFaults("a run cannot be driven")
+        self.faults = WorkFaults()
         #: Run -> why it is not under way, for the page of what waits; in the order in which they will be.
         self.reasons: dict[str, str] = {}
         #: A sentence while nothing new may begin (the disk is nearly full); runs under way go on.

@@ -40,7 +40,7 @@ class ScheduleDuty:
         self._observer = observer
         self.on_runs: Callable[[], None] = lambda: None
         self._has_begun = False
-        self.faults = WorkFaults("a schedule did not begin")
+        self.faults = WorkFaults()
 
     async def tick(self, now: datetime) -> datetime | None:
         if not self._has_begun:

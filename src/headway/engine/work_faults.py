@@ -46,8 +46,9 @@ def own_fault(error: Exception) -> str:
 class WorkFaults:
     """Of one kind of work, by the id of each. For one thread; in memory: after a start the work is tried at once."""
 
-    def __init__(self, public: str) -> None:
-        """`public` names no person, service, path or address: `a deployment cannot be driven`."""
+    def __init__(self, public: str = "") -> None:
+        """`public`, for `/readyz`, names no person, service, path or address: `a deployment cannot be driven`. None of
+        what a stranger's push may bring about: it would call a server not ready that works for everybody else."""
         self._public = public
         self._faults: dict[str, WorkFault] = {}
 
@@ -92,7 +93,7 @@ class WorkFaults:
             Trouble(
                 f"{fault.what}: {fault.told}",
                 public=f"{self._public}: Headway's own error; the server's log says why"
-                if fault.is_ours
+                if self._public and fault.is_ours
                 else "",
                 href=fault.href,
                 hint=fault.hint or "It is tried again and again. What runs, runs on; nothing is lost.",

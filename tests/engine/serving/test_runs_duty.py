@@ -250,7 +250,7 @@ async def test_a_fault_of_ours_while_a_run_is_driven_is_a_trouble_at_once_until_
     [run] = serving.runs()
     [trouble] = serving.server.troubles.at(serving.server.now())
     assert trouble.sentence.startswith("run 1 of shop cannot be driven: Headway's own error: KeyError")
-    assert (trouble.href, bool(trouble.public)) == ("/services/shop/runs/1", True)
+    assert (trouble.href, bool(trouble.public)) == ("/services/shop/runs/1", False)
     assert duty.faults.of(run.id, serving.server.now()) is not None
     monkeypatch.setattr(duty, "_resting", {})
     await serving.drive()
