@@ -23,6 +23,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_repository_that_headway_hosts(shop: ServedShop) -> None:
     added = shop.call("repository", "add", "team/docs")
     assert added.code == 0, added

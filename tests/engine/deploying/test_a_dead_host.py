@@ -270,6 +270,7 @@ def runs(shop: Shop) -> str:
     return read_status(shop.database, "shop", "production").environments[0].runs.sentence
 
 
+@pytest.mark.slow
 async def test_a_host_is_left_out_by_name_and_caught_up_by_the_next_deployment(shop: Shop) -> None:
     await put(shop, "one")
     two = shop.release("two")

@@ -377,6 +377,7 @@ async def test_readme_goes_back_by_hand_and_the_next_deployment_knows(shop: Shop
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_direct_rollback_needs_no_database_and_is_taken_over_by_it(shop: Shop) -> None:
     first = shop.release("one")
     await deploy(shop, first)

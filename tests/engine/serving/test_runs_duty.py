@@ -135,6 +135,7 @@ async def test_the_runs_of_a_removed_repository_are_cancelled(serving: Serving) 
     assert {run.reason for run in serving.runs()} == {"ada removed its repository"}
 
 
+@pytest.mark.slow
 async def test_a_long_queue_of_one_repository_hides_no_other(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
