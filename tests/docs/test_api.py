@@ -1,7 +1,6 @@
 """docs/api.md: its calls are made, in their order, by curl against a real server."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,10 +13,9 @@ from tests.docs.pages import Block, blocks
 from tests.support.repositories import ENVIRONMENT
 from tests.support.running_server import Pusher, RunningServer, running_server
 
+PAGE = "docs/api.md"
 CALLS = [
-    block
-    for block in blocks("sh")
-    if block.page == "docs/api.md" and ("curl" in block.text or "printf" in block.text)
+    block for block in blocks("sh") if block.page == PAGE and ("curl" in block.text or "printf" in block.text)
 ]
 CONTRACT = """
 [jobs.test]
@@ -35,33 +33,33 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("server")) as found:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with running_server(tmp_path / "server") as found:
         found.add_repository("shop")
         yield found
 
 
-@pytest.fixture(scope="module")
-def folder(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    working = Pusher(tmp_path_factory.mktemp("work") / "shop", server)
+def test_the_calls_that_are_shown_work_one_after_the_other(server: RunningServer, tmp_path: Path) -> None:
+    assert len(CALLS) >= 9
+    working = Pusher(tmp_path / "work" / "shop", server)
     working.say(CONTRACT)
     server.wait_for_runs(1)
-    return working.folder
-
-
-@pytest.fixture(scope="module")
-def environment(server: RunningServer) -> dict[str, str]:
     scopes = (Scope.READ, Scope.RUN, Scope.RELEASE, Scope.DEPLOY)
-    return {**ENVIRONMENT, "HEADWAY_SERVER": server.url, "HEADWAY_TOKEN": server.token(*scopes)}
+    environment = {**ENVIRONMENT, "HEADWAY_SERVER": server.url, "HEADWAY_TOKEN": server.token(*scopes)}
+    shown = [json.loads(found.text) for found in blocks("json") if found.page == PAGE]
+    for block in CALLS:
+        answer = called(block, working.folder, environment)
+        if "brunch" in block.text:
+            problem = json.loads(answer)
+            assert problem["status"] == 400 and problem in shown, block
+        else:
+            assert '"status"' not in answer or '"title"' not in answer, (block, answer)
+            assert answer or "curl" not in block.text, block
+    what_they_brought_about(server, working.folder)
 
 
-def test_there_are_calls() -> None:
-    assert len(CALLS) >= 9
-
-
-@pytest.mark.parametrize("block", CALLS, ids=str)
-def test_a_call_that_is_shown_works(block: Block, folder: Path, environment: dict[str, str]) -> None:
+def called(block: Block, folder: Path, environment: dict[str, str]) -> str:
     # What one block sets, the next one uses.
     script = f'test -f variables && . ./variables; {block.text}\nset | grep "^sha=" > variables || true\n'
     done = subprocess.run(
@@ -73,17 +71,12 @@ def test_a_call_that_is_shown_works(block: Block, folder: Path, environment: dic
         text=True,
         timeout=30,
     )
-    assert done.returncode == 0, done.stderr
-    if "brunch" in block.text:
-        assert json.loads(done.stdout)["status"] == 400
-        return
-    assert '"status"' not in done.stdout or '"title"' not in done.stdout, done.stdout
-    if "curl" in block.text:
-        assert done.stdout, done.stderr
+    assert done.returncode == 0, (block, done.stderr)
+    return done.stdout
 
 
-def test_what_they_brought_about(server: RunningServer, folder: Path) -> None:
-    assert os.path.exists(folder / "auth")
+def what_they_brought_about(server: RunningServer, folder: Path) -> None:
+    assert (folder / "auth").exists()
     [deployment] = server.api("GET", "/api/deployments").json()["items"]
     assert (deployment["origin"], deployment["environment"]) == ("jenkins", "production")
     runs = server.api("GET", "/api/runs?event=manual").json()["items"]
@@ -94,18 +87,3 @@ def test_what_they_brought_about(server: RunningServer, folder: Path) -> None:
         for artifact in release["artifacts"]
     ]
     assert "dist/shop.tar.gz" in artifacts
-
-
-def test_the_problem_is_shown_as_it_is(folder: Path, environment: dict[str, str]) -> None:
-    [block] = [block for block in CALLS if "brunch" in block.text]
-    done = subprocess.run(
-        ["sh", "-c", block.text],
-        check=True,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    shown = [json.loads(found.text) for found in blocks("json") if found.page == "docs/api.md"]
-    assert json.loads(done.stdout) in shown
