@@ -71,20 +71,10 @@ async def _follow_run(tools: RequestTools, run: Making, now: datetime, faults: W
         # Nothing that waiting would mend: the commit's own files.
         log.warning("nothing follows from run %d of %s: %s", run.number, run.service, error.message)
     except Exception as error:
-        again = _may_mend(error, run.finished_at, now)
-        faults.note(
-            run.run,
-            error,
-            what=f"what follows from run {run.number} of {run.service} cannot be asked for",
-            href=f"/services/{run.service}/runs/{run.number}",
-            began_at=now,
-            now=now,
-            rest=_SOON if again else _LOOKED_AT_FOR,
-        )
-        if again:
-            log.warning("run %d of %s is looked at again: %s", run.number, run.service, error)
+        what = f"what follows from run {run.number} of {run.service} cannot be asked for"
+        href = f"/services/{run.service}/runs/{run.number}"
+        if _is_tried_again(error, faults, run.run, run.finished_at, now, what=what, href=href):
             return []
-        log.exception("nothing follows from run %d of %s", run.number, run.service)
     else:
         faults.over(run.run)
     return await tools.database.perform(
@@ -108,20 +98,10 @@ async def _follow_deployment(
     except WrongUse as error:
         log.warning("nothing follows from %s in %s: %s", done.release, done.environment, error.message)
     except Exception as error:
-        again = _may_mend(error, done.finished_at, now)
-        faults.note(
-            done.deployment,
-            error,
-            what=f"what follows from {done.release} of {done.service} in {done.environment} cannot be asked for",
-            href=f"/services/{done.service}",
-            began_at=now,
-            now=now,
-            rest=_SOON if again else _LOOKED_AT_FOR,
-        )
-        if again:
-            log.warning("%s in %s is looked at again: %s", done.release, done.environment, error)
+        what = f"what follows from {done.release} of {done.service} in {done.environment} cannot be asked for"
+        href = f"/services/{done.service}"
+        if _is_tried_again(error, faults, done.deployment, done.finished_at, now, what=what, href=href):
             return []
-        log.exception("nothing follows from %s in %s", done.release, done.environment)
     else:
         faults.over(done.deployment)
     return await tools.database.perform(
@@ -129,11 +109,27 @@ async def _follow_deployment(
     )
 
 
-def _may_mend(error: Exception, finished_at: datetime | None, now: datetime) -> bool:
-    """Whether it is looked at again. A repository that stays broken would take the room of others with every look."""
-    if isinstance(error, DatabaseUnavailable):
-        return True
-    return finished_at is None or now - finished_at < _LOOKED_AT_FOR
+def _is_tried_again(
+    error: Exception,
+    faults: WorkFaults,
+    key: str,
+    finished_at: datetime | None,
+    now: datetime,
+    *,
+    what: str,
+    href: str,
+) -> bool:
+    """Tells of it. False: looked at for long enough; one that stays broken would take the room of others with every look."""
+    again = (
+        isinstance(error, DatabaseUnavailable) or finished_at is None or now - finished_at < _LOOKED_AT_FOR
+    )
+    rest = _SOON if again else _LOOKED_AT_FOR
+    faults.note(key, error, what=what, href=href, began_at=now, now=now, rest=rest)
+    if again:
+        log.warning("%s, and is looked at again: %s", what, error)
+    else:
+        log.error("%s", what, exc_info=error)
+    return again
 
 
 async def _after_run(tools: RequestTools, run: Making, green: _Green) -> tuple[Follow, ...]:
