@@ -70,10 +70,10 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            import difflib
+            from headway.base.near import nearest
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            meant = f" Did you mean '{near[0]}'?" if near else ""
+            near = nearest(args[0], COMMANDS)
+            meant = f" Did you mean '{near}'?" if near else ""
             ctx.fail(f"'{args[0]}' is not a headway command.{meant}")
 
 

@@ -9,6 +9,7 @@ import click
 
 from headway.base.durations import parse_size
 from headway.base.errors import WrongUse
+from headway.base.near import nearest
 from headway.cli.output import echo, emit_json, json_option
 from headway.engine.server_settings import DUTIES, ServerSettings
 from headway.engine.settings import Settings
@@ -207,15 +208,13 @@ def _checked_url(text: str) -> str:
 
 
 def _duties(text: str) -> frozenset[str]:
-    import difflib
-
     wanted = [word.strip() for word in text.split(",") if word.strip()]
     for word in wanted:
         if word not in DUTIES:
-            near = difflib.get_close_matches(word, DUTIES, n=1)
+            near = nearest(word, DUTIES)
             raise WrongUse(
                 f"--duties: there is no duty '{word}'",
-                hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(DUTIES)}",
+                hint=f"did you mean {near}?" if near else f"there are: {', '.join(DUTIES)}",
             )
     return frozenset(wanted)
 

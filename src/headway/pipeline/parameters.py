@@ -1,9 +1,9 @@
 """The values of a manual run's parameters: what was given, what the contract says, and all that is wrong at once."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headway.base.near import nearest
 from headway.domain.contract import ParameterSpec
 from headway.domain.parameters import allowed_values, is_value
 
@@ -50,9 +50,8 @@ def parameter_environment(specs: Mapping[str, ParameterSpec], values: Mapping[st
 
 
 def _unknown(name: str, specs: Mapping[str, ParameterSpec]) -> ParameterFault:
-    near = difflib.get_close_matches(name[:100], specs, n=1)
-    if near:
-        tail = f"did you mean {near[0]}?"
+    if near := nearest(name, specs):
+        tail = f"did you mean {near}?"
     else:
         tail = f"there are: {', '.join(specs)}" if specs else "this pipeline has none"
     return ParameterFault(name, f"{name[:100]!r} is no parameter; {tail}")

@@ -1,9 +1,9 @@
 """From a contract to the jobs of one run: which there are, in which order, and which are skipped from the start."""
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from headway.base.near import nearest
 from headway.domain.contract import JobDefinition
 from headway.pipeline.graph import find_cycle, in_order, with_needs
 from headway.pipeline.matrix import count, expand
@@ -117,9 +117,8 @@ def _choose(
 
 def meant(name: str, known: Collection[str]) -> str:
     """`; did you mean 'test'?` where a known name is near, else the names there are."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    if near:
-        return f"; did you mean '{near[0]}'?"
+    if near := nearest(name, known):
+        return f"; did you mean '{near}'?"
     return f"; there are {_listed(list(known))}" if known else "; there are none"
 
 

@@ -5,12 +5,12 @@ FileInvalid (exit 2) carries them all; its message is the list that a person rea
 └── OrgInvalid        org.toml       (wire.org)
 """
 
-import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 from headway.base.errors import WrongUse
+from headway.base.near import nearest
 from headway.wire.strict.toml import toml_key
 
 #: Table keys and list indices from the top of the file.
@@ -18,8 +18,6 @@ Path = tuple[str | int, ...]
 
 #: A longer value would bury the message.
 _SHOWN = 60
-#: Comparing takes about 20 µs a word; beyond this a near word is not looked for.
-_COMPARED = 1000
 #: Beyond this nobody reads on; the rest is counted out as "more".
 MOST_FAULTS = 200
 
@@ -100,13 +98,6 @@ def show(value: object) -> str:
     if isinstance(value, int | float):
         return f"the number {value}" if abs(value) < 10**20 else "a number"
     return f"the date {value}"
-
-
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The one of `words` that was probably meant, None when no one is near."""
-    by_folded = {candidate.casefold(): candidate for candidate in islice(words, _COMPARED)}
-    found = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None
 
 
 def unknown(

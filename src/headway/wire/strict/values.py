@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from headway.base.durations import parse_duration
+from headway.base.near import nearest
 from headway.domain.people import Role
-from headway.wire.strict.faults import listing, nearest, show
+from headway.wire.strict.faults import listing, show
 
 #: Longest name of a job, host, environment …: they become folder names and parts of them.
 LONGEST_NAME = 63
