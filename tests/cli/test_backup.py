@@ -196,6 +196,7 @@ def test_what_is_exported_as_json_is_text_in_its_table(sqlite_terminal: Terminal
             assert {kinds[name] for name in kinds if name in FLAGS} <= {"BOOLEAN", "INTEGER"}, noun.table
 
 
+@pytest.mark.slow
 def test_a_backup_is_not_left_where_the_next_run_takes_it_along(
     sqlite_terminal: Terminal, tmp_path: Path
 ) -> None:

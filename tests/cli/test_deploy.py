@@ -78,6 +78,7 @@ def test_a_dry_run_prints_every_command_and_touches_nothing(headway: Headway, se
     assert list(server.home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_there_and_back_with_the_exit_codes_of_scripts(headway: Headway) -> None:
     sha = commit(headway)
     code, _, err = headway.call("deploy", "production")
@@ -143,6 +144,7 @@ def test_an_approval_is_held_without_a_terminal(headway: Headway, rule: str, sai
     )
 
 
+@pytest.mark.slow
 def test_an_unknown_host_key_stops_before_anything(headway: Headway, server: Sshd) -> None:
     release = headway.shop.release("one")
     server.known_hosts.write_text("")
@@ -179,6 +181,7 @@ def test_ctrl_c_at_the_question_leaves_everything(headway: Headway, server: Sshd
     assert list(server.home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_status_of_an_environment_that_is_nowhere(headway: Headway) -> None:
     assert headway.call("status", "production")[:2] == (0, "shop\n  production: nothing is live\n")
     code, out, err = headway.call("status", "prodution")
@@ -210,6 +213,7 @@ def test_a_host_that_is_down_is_named(
     assert json.loads(call("status", "--json")[1])["environments"] == []
 
 
+@pytest.mark.slow
 def test_org_toml_binds_a_server_and_not_who_has_the_hosts_keys(headway: Headway, tmp_path: Path) -> None:
     """As docs/org.md says, so that a server that is down keeps nobody from his hosts."""
     (tmp_path / "data" / "org.toml").write_text(
@@ -308,6 +312,7 @@ class Terminal:
         pytest.param("o", 0, "succeeded", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_ctrl_c_asks_what_to_do(headway: Headway, answer: str, code: int, state: str) -> None:
     shop = headway.shop
     first, second = shop.release("one"), shop.release("two", SLOW)

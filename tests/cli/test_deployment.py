@@ -41,6 +41,7 @@ def test_recorded_shown_and_counted(shop: Terminal) -> None:
     assert metrics["frequency"]["events"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said(shop: Terminal) -> None:
     words = ["deployment", "record", "live", "--by", "jenkins"]
     noon = shop.call(*words, "--commit", "HEAD", "--started", "noon")

@@ -78,6 +78,7 @@ def test_jobs_yield_to_what_else_runs_here(sqlite_terminal: Terminal):
     assert score >= 300
 
 
+@pytest.mark.slow
 def test_json_is_one_document(terminal: Terminal):
     commit = terminal.write(GOOD)
     answer = terminal.call("run", "--json")
@@ -100,6 +101,7 @@ def test_json_is_one_document(terminal: Terminal):
     assert step["log_end"] == logs["jobs"][0]["log_size"]
 
 
+@pytest.mark.slow
 def test_logs_show_a_job_a_step_and_all(sqlite_terminal: Terminal):
     sqlite_terminal.write(
         '[jobs.a]\nrun = ["echo one", "echo two"]\n[jobs.b]\nneeds = ["a"]\nrun = "echo three; exit 1"\n'
@@ -117,6 +119,7 @@ def test_logs_show_a_job_a_step_and_all(sqlite_terminal: Terminal):
     assert (followed.code, followed.output) == (1, b"three\n")
 
 
+@pytest.mark.slow
 def test_logs_without_a_run_list_the_latest(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.test]\nrun = 'test -e good'\n")
     sqlite_terminal.make_database()
@@ -152,6 +155,7 @@ def test_wrong_use_is_exit_2_with_what_was_meant(sqlite_terminal: Terminal, word
     assert hint in answer.complaint
 
 
+@pytest.mark.slow
 def test_places_without_a_run_are_told_apart(sqlite_terminal: Terminal, tmp_path):
     outside = tmp_path / "nowhere"
     outside.mkdir()
@@ -170,6 +174,7 @@ def test_places_without_a_run_are_told_apart(sqlite_terminal: Terminal, tmp_path
     assert answer.document["error"]["exit_code"] == 2
 
 
+@pytest.mark.slow
 def test_a_job_and_a_run_that_are_gone_from_view_are_told_of(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
     assert sqlite_terminal.call("run").code == 0
@@ -191,6 +196,7 @@ def test_a_step_of_a_matrix_wants_one_of_its_jobs(sqlite_terminal: Terminal):
     assert "name one of them: 'test (a=x)', 'test (a=y)'" in answer.complaint
 
 
+@pytest.mark.slow
 def test_a_log_that_went_with_its_age_is_told_of(sqlite_terminal: Terminal):
     sqlite_terminal.write("[jobs.test]\nrun = 'true'\n")
     assert sqlite_terminal.call("run").code == 0
@@ -269,6 +275,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(terminal: Terminal, delay):
     assert document["run"]["state"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_tree_looks_on(sqlite_terminal: Terminal):
     sqlite_terminal.write(
         "[jobs.a]\nrun = 'echo ran >> $OUTSIDE/ran; echo one; while [ ! -e $OUTSIDE/go ]; do sleep 0.02; done; echo two'\n"
@@ -289,6 +296,7 @@ def test_a_second_run_of_the_same_tree_looks_on(sqlite_terminal: Terminal):
     assert sqlite_terminal.happened("ran") == ["ran"]
 
 
+@pytest.mark.slow
 def test_who_looks_on_takes_the_place_of_a_process_that_was_killed(sqlite_terminal: Terminal):
     sqlite_terminal.write(
         "[jobs.a]\nrun = 'echo ran >> $OUTSIDE/ran; echo one; while [ ! -e $OUTSIDE/go ]; do sleep 0.02; done; echo two'\n"
@@ -329,6 +337,7 @@ def test_an_orphan_of_another_tree_is_mentioned_and_can_be_cancelled(sqlite_term
     assert "left unfinished" not in sqlite_terminal.call("run").complaint
 
 
+@pytest.mark.slow
 def test_a_follower_sees_a_line_while_the_job_goes_on(sqlite_terminal: Terminal):
     sqlite_terminal.write(
         "[jobs.a]\nrun = 'while [ ! -e $OUTSIDE/go ]; do sleep 0.01; done; echo now; while [ ! -e $OUTSIDE/end ]; do sleep 0.01; done; exit 1'\n"
@@ -444,6 +453,7 @@ def test_a_job_that_names_no_secret_sees_no_token_of_the_caller(sqlite_terminal:
     assert "NOT_SET" not in answer.text
 
 
+@pytest.mark.slow
 def test_parameters_are_given_checked_and_defaulted_here_too(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.write(
         '[jobs.test]\nrun = "echo level=$PARAMETER_LEVEL who=$PARAMETER_WHO"\n'

@@ -112,6 +112,7 @@ def test_what_holds_it_is_said_and_it_waits_there(shop: ServedShop) -> None:
     assert stated.code == 2 and "not stated" in stated.complaint
 
 
+@pytest.mark.slow
 def test_the_gate_in_the_terminal(shop: ServedShop) -> None:
     shop.push("at the gate")
     assert shop.call("deploy", "production", "--release", "main").code == 4

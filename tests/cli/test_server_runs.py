@@ -29,6 +29,7 @@ def clean(shop: ServedShop) -> Iterator[None]:
     shop.work.git("clean", "-fdq")
 
 
+@pytest.mark.slow
 def test_a_clean_commit_runs_as_the_commit_that_the_server_has(shop: ServedShop) -> None:
     answer = shop.call("run")
     assert answer.code == 0, answer
@@ -102,6 +103,7 @@ def test_what_nobody_declares_is_wrong_use_there_too(shop: ServedShop) -> None:
     assert shop.json("logs", "last")["run"]["number"] == last
 
 
+@pytest.mark.slow
 def test_its_documents_are_those_of_a_run_here(shop: ServedShop) -> None:
     of_run = tables(PAGE["headway run"])
     document = shop.json("run")
@@ -131,6 +133,7 @@ def test_uncommitted_changes_are_tried_there(shop: ServedShop) -> None:
     assert (last["dirty"], last["release"], last["trigger"]["event"]) == (True, None, "try")
 
 
+@pytest.mark.slow
 def test_a_commit_that_was_not_pushed_is_tried(shop: ServedShop) -> None:
     shop.work.commit({"page": "never pushed"})
     try:
@@ -141,6 +144,7 @@ def test_a_commit_that_was_not_pushed_is_tried(shop: ServedShop) -> None:
         shop.work.git("reset", "-q", "--hard", "HEAD^")
 
 
+@pytest.mark.slow
 def test_logs(shop: ServedShop) -> None:
     listed = shop.call("logs")
     assert listed.text.splitlines()[0].split() == [
@@ -174,6 +178,7 @@ def test_a_run_is_cancelled(shop: ServedShop) -> None:
     assert "run 1 of shop has ended already: succeeded" in answer.complaint
 
 
+@pytest.mark.slow
 def test_releases(shop: ServedShop) -> None:
     listed = shop.call("release")
     assert listed.text.splitlines()[0].split()[:2] == ["RELEASE", "COMMIT"]
@@ -241,6 +246,7 @@ def test_a_token_in_a_file_that_only_its_owner_reads(shop: ServedShop, tmp_path:
     assert open_to_all.code == 2 and "chmod 600" in open_to_all.complaint
 
 
+@pytest.mark.slow
 def test_on_the_folder_of_a_server_its_socket_is_spoken_to(shop: ServedShop) -> None:
     here = {"HEADWAY_SERVER": "", "HEADWAY_TOKEN": "", "HEADWAY_DATA": str(shop.server.data)}
     answer = shop.call("run", "--job", "test", **here)

@@ -99,6 +99,7 @@ def test_secrets(shop: ServedShop) -> None:
     assert shop.call("secret", "set", "TOKEN", typed=b"x\n").code == 2
 
 
+@pytest.mark.slow
 def test_a_backup_comes_over_the_line(shop: ServedShop, tmp_path: Path) -> None:
     document = shop.json("backup", str(tmp_path / "backup.tar.gz"))
     same(document, tables(PAGE["headway backup"])[""])

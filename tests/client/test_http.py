@@ -140,6 +140,7 @@ def test_who_is_nobody_learns_how_to_become_somebody(server: RunningServer) -> N
     assert "headway token create" in (refused.value.hint or "")
 
 
+@pytest.mark.slow
 def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -274,6 +275,7 @@ def test_addresses_over_which_no_token_travels(text: str) -> None:
         safe_address(text)
 
 
+@pytest.mark.slow
 def test_an_address_with_https_that_speaks_none_names_the_one_that_works() -> None:
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as plain:
         threading.Thread(target=plain.serve_forever, daemon=True).start()

@@ -40,6 +40,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         yield found
 
 
+@pytest.mark.slow
 def test_the_calls_that_are_shown_work_one_after_the_other(server: RunningServer, tmp_path: Path) -> None:
     assert len(CALLS) >= 9
     working = Pusher(tmp_path / "work" / "shop", server)

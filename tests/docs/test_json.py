@@ -59,6 +59,7 @@ def test_what_looks_like_json_is_json() -> None:
         json.loads(re.sub(r"\b[A-Z]{3,}\b", "{}", block.text).replace(", …", ""))
 
 
+@pytest.mark.slow
 def test_runs_logs_and_releases(shop: Terminal) -> None:
     of_run, of_release = tables(PAGE["headway run"]), tables(PAGE["headway release"])
     failed = shop.call("run", "--json").document
@@ -100,6 +101,7 @@ def deliver(shop: Terminal) -> None:
         store(database, story.facts)
 
 
+@pytest.mark.slow
 def test_deployments(shop: Terminal) -> None:
     shop.repository.write({"dist/shop.tar.gz": "bytes"})
     assert shop.call("release", "add", "--commit", "HEAD", "dist/shop.tar.gz").code == 0
@@ -131,6 +133,7 @@ def test_metrics(shop: Terminal) -> None:
         same(row, of_metrics["ROW"])
 
 
+@pytest.mark.slow
 def test_check_and_init(shop: Terminal, tmp_path: Path) -> None:
     of_check = tables(PAGE["headway check"])
     document = shop.call("check", "--json").document
@@ -178,6 +181,7 @@ def test_secrets_people_and_tokens(shop: Terminal) -> None:
     assert "text" not in listed
 
 
+@pytest.mark.slow
 def test_backup_restore_and_export(shop: Terminal, tmp_path: Path) -> None:
     shop.make_database()
     made = shop.call("backup", str(tmp_path / "backup.tar.gz"), "--json").document

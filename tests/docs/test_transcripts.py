@@ -80,6 +80,7 @@ def test_headway_run_options_do_as_they_say(shop: Terminal) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_releases_are_added_and_named_like_this(shop: Terminal, tmp_path: Path) -> None:
     commit = shop.repository.git("rev-parse", "HEAD")
     shop.repository.git("tag", "v1.4")

@@ -91,6 +91,7 @@ def test_any_window_any_bytes_any_place(folder: Path, text: bytes, packed: bool,
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.booleans(), st.booleans(), st.data())
+@pytest.mark.slow
 def test_any_search(folder: Path, text: bytes, packed: bool, ignore_case: bool, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, max(0, len(text) - 1)))
     pattern = text[place : place + data.draw(st.integers(1, 9))].split(b"\n")[0] or b"RED"
@@ -301,6 +302,7 @@ def test_a_damaged_packed_log_is_told_as_such(tmp_path: Path, damage: str) -> No
         log.read(0, 300_000)
 
 
+@pytest.mark.slow
 def test_a_window_of_a_million_lines_reads_little_more_than_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

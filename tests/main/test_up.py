@@ -94,6 +94,7 @@ def test_a_taken_address_is_told_and_the_folder_is_free_again(tmp_path: Path) ->
             other.close()
 
 
+@pytest.mark.slow
 def test_check_tells_all_faults_and_changes_nothing(tmp_path: Path) -> None:
     with running_server(tmp_path / "one") as one:
         faulty = RunningServer(tmp_path / "faulty")

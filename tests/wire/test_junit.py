@@ -210,6 +210,7 @@ def test_a_report_that_is_too_large_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "piece", [b"<testcase name='" + b"x" * (30 << 20) + b"'/>", b"<!--" + b"x" * (30 << 20) + b"-->"]
 )
+@pytest.mark.slow
 def test_one_huge_token_takes_no_minutes(tmp_path: Path, piece: bytes) -> None:
     """A reader that looks at it anew with each piece would reach the suite's limit of time."""
     summary, _ = read_junit(written(tmp_path, b"<testsuite>" + piece + b"</testsuite>"))

@@ -115,6 +115,7 @@ async def test_the_time_limit_is_kept_with_nobody_watching(runner: Runner, tmp_p
     assert not processes_with(sign)
 
 
+@pytest.mark.slow
 async def test_silence_has_a_limit(runner: Runner, tmp_path: Path) -> None:
     spec = job(
         tmp_path,
@@ -271,6 +272,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 async def test_a_disk_without_room_for_the_steps_runs_none(
     runner: Runner, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

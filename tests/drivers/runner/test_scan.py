@@ -13,6 +13,7 @@ from headway.drivers.runner.local import LocalRunner
 from tests.support.jobs import follow, job, processes_with, run, unmistakable_minute, until
 
 
+@pytest.mark.slow
 async def test_an_old_job_finds_its_processes_among_all(tmp_path: Path) -> None:
     """After two seconds the runner no longer trusts the order of pids, and looks at the whole machine."""
     sign = unmistakable_minute()
@@ -88,6 +89,7 @@ async def test_a_directory_stays_while_a_process_of_its_job_lives(tmp_path: Path
 
 
 @pytest.mark.parametrize("ending", ["exit 0", "exit 1", "sleep 60"])
+@pytest.mark.slow
 async def test_a_daemon_does_not_outlive_its_job(shell: tuple[str, ...], tmp_path: Path, ending: str) -> None:
     """Forked twice, in a session of its own, with nothing in its environment: as `redis-server --daemonize yes` is.
 

@@ -128,12 +128,14 @@ async def test_what_answers_while_we_stand_still_is_not_taken_for_late(
     assert (await command)[1] == b"well\n"
 
 
+@pytest.mark.slow
 async def test_a_call_that_times_out_is_ended_on_the_host(session: HostSession, sshd: Sshd) -> None:
     await assert_all_end(sshd, 4, lambda: asyncio.ensure_future(session.call(STUBBORN, timeout=0.6)))
     assert (await session.call("echo fine", timeout=60)).text == "fine\n"
 
 
 @pipes_and_pty
+@pytest.mark.slow
 async def test_a_run_that_times_out_is_ended_on_the_host(session: HostSession, sshd: Sshd, pty: bool) -> None:
     await assert_all_end(sshd, 4, lambda: asyncio.ensure_future(run(session, STUBBORN, pty=pty, timeout=0.6)))
 

@@ -90,6 +90,7 @@ async def put(shop: Shop, *versions: str) -> list[str]:
     return [release.id for release in made]
 
 
+@pytest.mark.slow
 async def test_a_rollback_takes_back_the_hosts_that_answer_and_says_what_is_left(
     shop: Shop, silent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +195,7 @@ async def test_a_deployment_names_every_host_that_is_away_and_the_way_without_th
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_a_host_that_does_not_answer_holds_up_no_beat_of_the_others(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

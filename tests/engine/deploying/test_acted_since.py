@@ -168,6 +168,7 @@ async def test_the_next_deployment_sees_what_was_done_by_hand_meanwhile(shop: Sh
     serves(shop, second, "two")
 
 
+@pytest.mark.slow
 async def test_a_host_that_was_taken_back_by_hand_is_as_a_rollback_wants_it(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first)
@@ -227,6 +228,7 @@ async def test_a_rollback_of_what_was_changed_by_hand_goes_to_what_was_live_befo
     serves(shop, second, "two")
 
 
+@pytest.mark.slow
 async def test_no_record_is_written_of_what_somebody_changed_meanwhile(shop: Shop) -> None:
     """The first host was linked back by hand while the others were still being switched."""
     first, second = shop.release("one"), shop.release("two")
@@ -322,6 +324,7 @@ async def test_the_readme_takes_back_by_hand_what_was_left_half_way(shop: Shop) 
     assert (shop.serving()[0], shop.current()[0]) == ("two", second.id)
 
 
+@pytest.mark.slow
 async def test_a_new_database_that_does_not_know_the_release_names_the_way_by_ssh(shop: Shop) -> None:
     await put(shop, shop.release("one"))
     with open_database(f"sqlite:///{shop.folder}/new.db") as shop.database:

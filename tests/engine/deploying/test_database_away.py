@@ -68,6 +68,7 @@ async def going(shop: Shop, release: Release) -> AsyncIterator[tuple["asyncio.Ta
         yield task, watcher
 
 
+@pytest.mark.slow
 async def test_a_deployment_waits_for_the_database_and_goes_on(
     shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ async def test_a_deployment_waits_for_the_database_and_goes_on(
     assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_a_drive_that_died_here_holds_no_host(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it died of, and although our process, which the hosts' lock names, lives."""
     release, gate = shop.release("one", SLOW), gate_of(shop)
@@ -114,6 +116,7 @@ async def test_a_drive_that_died_here_holds_no_host(shop: Shop, monkeypatch: pyt
         assert shop.is_free()
 
 
+@pytest.mark.slow
 async def test_what_was_left_is_taken_back_by_a_rollback_in_the_same_process(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

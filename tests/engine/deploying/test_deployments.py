@@ -43,6 +43,7 @@ def state(result: Result) -> DeploymentState:
     return result.deployment.state
 
 
+@pytest.mark.slow
 async def test_rolling_reaches_every_host_and_the_next_one_knows_what_was_before(
     shop: Shop, servers: list[Sshd], database: Database
 ) -> None:
@@ -155,6 +156,7 @@ async def test_the_log_of_what_is_gone_back_to_is_read_with_its_own_settings(sho
     assert told["back-logs"] == f"hello world from {one.id}"
 
 
+@pytest.mark.slow
 async def test_the_process_before_cannot_answer_for_the_new_release(shop: Shop) -> None:
     """An activate that restarts nothing: the port still answers, and says of which release it is."""
     first, second = shop.release("one"), shop.release("two")
@@ -334,6 +336,7 @@ async def test_rollback_twice_goes_two_releases_back(shop: Shop) -> None:
     assert (shop.place("web1") / "current" / "prepare.log").read_text() == "prepared\n"
 
 
+@pytest.mark.slow
 async def test_a_rollback_to_a_release_that_does_not_come_up_leaves_a_host_serving(shop: Shop) -> None:
     first = shop.release("one", {"bin/health": '[ ! -e "$HEADWAY_ROOT/shared/key-expired" ]'})
     second = shop.release("two")
@@ -435,6 +438,7 @@ async def test_a_rollback_looks_at_its_target_on_every_host_before_it_switches_t
     assert damaged.read_text() == "one\n"
 
 
+@pytest.mark.slow
 async def test_a_release_that_its_disk_could_not_hold_is_never_taken_for_whole(shop: Shop) -> None:
     """ROOT/releases of one host is a disk of 64 KiB; the archive lies on another one, where there is room."""
     if not may_mount():
@@ -544,6 +548,7 @@ async def test_approval_is_asked_for(shop: Shop) -> None:
         await deploy(shop, release, force=True)
 
 
+@pytest.mark.slow
 async def test_release_that_is_gone_here_is_told_before_anything(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     release = shop.release("two")

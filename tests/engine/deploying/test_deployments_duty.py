@@ -155,6 +155,7 @@ async def test_held_at_the_gate_until_it_is_approved(line: Line) -> None:
     assert line.serving("production") == "one"
 
 
+@pytest.mark.slow
 async def test_asking_for_what_is_live_is_done_behind_a_gate_too(quick: Line) -> None:
     line = quick
     line.production = 'approval = { from = "team:storefront" }'
@@ -177,6 +178,7 @@ async def test_asking_for_what_is_live_is_done_behind_a_gate_too(quick: Line) ->
     assert len(line.history("production")) == 1
 
 
+@pytest.mark.slow
 async def test_the_rollback_button(quick: Line) -> None:
     line = quick
     first = line.green("one")
@@ -196,6 +198,7 @@ async def test_the_rollback_button(quick: Line) -> None:
     assert (done.state, done.deployment) == (S.DONE, live.id)
 
 
+@pytest.mark.slow
 async def test_a_bad_release_goes_back_and_is_not_promoted(quick: Line) -> None:
     line = quick
     line.production, line.within = AUTOMATIC, "200ms"
@@ -272,6 +275,7 @@ def activations(line: Line) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
+@pytest.mark.slow
 async def test_a_newer_one_waits_until_the_one_under_way_has_ended(quick: Line) -> None:
     line = quick
     gate = slowly(line, "one")
@@ -326,6 +330,7 @@ async def test_paused_gone_on_with_and_taken_back_by_people(quick: Line) -> None
         assert not ended.rolled_back_automatically
 
 
+@pytest.mark.slow
 async def test_a_fault_of_ours_while_it_is_driven_is_a_trouble_at_once_and_a_wish_is_heeded_after_it(
     quick: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,6 +408,7 @@ def serving(places: list[Path]) -> list[str]:
     return [(place / "serving").read_text().strip() for place in places]
 
 
+@pytest.mark.slow
 async def test_a_deployment_leaves_out_whom_its_request_names_and_the_next_one_catches_up(
     quick: Line,
 ) -> None:

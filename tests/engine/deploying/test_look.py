@@ -49,6 +49,7 @@ def live(shop: Shop) -> tuple[str, DeploymentKind] | None:
     return (found.release, found.kind) if found is not None else None
 
 
+@pytest.mark.slow
 async def test_the_hosts_that_are_asked_tell_of_a_rollback_by_ssh_once(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -65,6 +66,7 @@ async def test_the_hosts_that_are_asked_tell_of_a_rollback_by_ssh_once(shop: Sho
     assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 3
 
 
+@pytest.mark.slow
 async def test_what_was_done_by_hand_on_one_host_is_told_of_that_host(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first)
@@ -76,6 +78,7 @@ async def test_what_was_done_by_hand_on_one_host_is_told_of_that_host(shop: Shop
     assert runs.sentence == f"{second.id} on 2 of 3; {first.id} on web1"
 
 
+@pytest.mark.slow
 async def test_a_look_says_when_it_was_and_a_host_that_is_away_was_not_asked(shop: Shop) -> None:
     await put(shop, shop.release("one"))
     long_ago = SystemClock().now().replace(microsecond=0) - timedelta(days=3)
@@ -88,6 +91,7 @@ async def test_a_look_says_when_it_was_and_a_host_that_is_away_was_not_asked(sho
     assert runs.asked_at == long_ago
 
 
+@pytest.mark.slow
 async def test_a_look_that_was_overtaken_by_a_deployment_is_not_kept(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first)
@@ -113,6 +117,7 @@ async def test_a_look_that_was_overtaken_by_a_deployment_is_not_kept(shop: Shop)
     assert {one.release for one in found} == {second.id}
 
 
+@pytest.mark.slow
 async def test_a_host_that_is_left_half_way_without_this_database_is_told_to_be(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -127,6 +132,7 @@ async def test_a_host_that_is_left_half_way_without_this_database_is_told_to_be(
     )
 
 
+@pytest.mark.slow
 async def test_hosts_that_a_stopped_deployment_verified_stay_well(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first)
@@ -165,6 +171,7 @@ async def test_a_record_that_names_no_deployment_tells_of_none(shop: Shop) -> No
     assert len(shop.database.read(lambda tx: rows.history(tx, "shop", "production"))) == 1
 
 
+@pytest.mark.slow
 async def test_a_deployment_that_stops_early_does_not_call_a_half_way_host_well(shop: Shop) -> None:
     """Left in the middle of its switch, left out by a rollback, taken by a deployment that fails before any switch."""
     first, bad = shop.release("one"), shop.release("bad", {"bin/prepare": "exit 1"})
@@ -181,6 +188,7 @@ async def test_a_deployment_that_stops_early_does_not_call_a_half_way_host_well(
     assert "is half-way" in runs.sentence
 
 
+@pytest.mark.slow
 async def test_what_a_hand_moved_is_told_also_after_a_deployment_that_stops_early(shop: Shop) -> None:
     first, second = shop.release("one"), shop.release("two")
     await put(shop, first, second)
@@ -193,6 +201,7 @@ async def test_what_a_hand_moved_is_told_also_after_a_deployment_that_stops_earl
     assert known[0].commit in ("", first.commit)
 
 
+@pytest.mark.slow
 async def test_what_a_power_cut_left_is_ended_by_the_next_deployment_and_told_by_nobody(shop: Shop) -> None:
     await put(shop, shop.release("one"))
     [epoch] = (shop.place("web1") / "epochs").iterdir()

@@ -88,6 +88,7 @@ async def test_going_back_uses_the_file_of_the_release_gone_back_to(shop: Shop, 
     assert working(shop) == ["two"] * 3
 
 
+@pytest.mark.slow
 async def test_a_deployment_that_goes_back_by_itself_uses_the_file_of_the_release_before(shop: Shop) -> None:
     await deploy(shop, shop.release("one"))
     shop.edits = EDITS
@@ -124,6 +125,7 @@ async def test_a_step_that_hangs_is_ended_at_its_own_limit_and_named(shop: Shop)
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_the_readme_on_a_host_uses_the_file_of_the_release_before(shop: Shop) -> None:
     await two_versions(shop)
     for name in shop.names:
@@ -152,6 +154,7 @@ async def test_hosts_that_keep_no_file_are_named_and_the_one_at_hand_is_used(sho
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_a_way_back_across_a_root_that_moved_is_refused_before_anything_is_done(shop: Shop) -> None:
     """The new root would be left current, and what stands in the old one be known to nobody."""
     shop.strategy = '{ kind = "rolling", batch = "100%" }'

@@ -73,6 +73,7 @@ async def test_it_keeps_what_stands_and_the_way_back(
     assert shop.serving() == ["one"] * 3
 
 
+@pytest.mark.slow
 async def test_called_again_after_it_was_killed_it_goes_on(shop: Shop) -> None:
     await put(shop, shop.release("one"))
     rename_in_the_file(shop)

@@ -18,6 +18,7 @@ LONG = 400.0
 SLOW = {"bin/activate": 'sleep 0.6; cp VERSION "$HEADWAY_ROOT/serving"'}
 
 
+@pytest.mark.slow
 async def test_a_deployment_is_followed_on_when_we_wake(
     shop: Shop, standing_still: Callable[[float], None]
 ) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from headway.base.errors import DiskFull, HeadwayError
 from headway.domain.states import State
 from headway.engine.hub import Hub
@@ -48,6 +50,7 @@ async def test_news_go_on_when_the_database_is_back(serving: Serving) -> None:
     pump.cancel()
 
 
+@pytest.mark.slow
 async def test_a_run_that_could_not_be_given_back_is_taken_up_again(serving: Serving) -> None:
     working = serving.working()
     shop = await serving.add()

@@ -21,6 +21,7 @@ NIGHTLY = (
 )
 
 
+@pytest.mark.slow
 async def test_a_cron_trigger_of_the_default_branch_runs_once_at_its_time(serving: Serving) -> None:
     serving.working().commit(contract(NIGHTLY))
     shop = await serving.add()
@@ -61,6 +62,7 @@ async def test_a_trigger_that_is_taken_out_of_the_file_is_gone(serving: Serving)
     assert serving.database.read(lambda tx: repositories.schedules_of(tx, shop.id)) == []
 
 
+@pytest.mark.slow
 async def test_a_green_release_of_another_service_begins_a_run_once(serving: Serving) -> None:
     library = (
         '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'
@@ -161,6 +163,7 @@ async def test_a_service_without_deploy_is_followed_by_its_green_runs(serving: S
     assert run.trigger is not None and run.trigger.event is TriggerEvent.RELEASE
 
 
+@pytest.mark.slow
 async def test_what_cron_gives_is_checked_like_what_people_give(serving: Serving) -> None:
     """The file of another branch may declare other parameters than the one that has the entry."""
     working = serving.working()
@@ -182,6 +185,7 @@ async def test_what_cron_gives_is_checked_like_what_people_give(serving: Serving
     )
 
 
+@pytest.mark.slow
 async def test_a_repository_that_was_emptied_holds_up_nobody_elses_triggers(serving: Serving) -> None:
     library = (
         '[jobs.build]\nrun = "mkdir dist; echo lib > dist/lib.tar"\nartifacts = ["dist/lib.tar"]\n'
@@ -196,6 +200,7 @@ async def test_a_repository_that_was_emptied_holds_up_nobody_elses_triggers(serv
     assert serving.database.read(runs.runs_to_spread) == []
 
 
+@pytest.mark.slow
 async def test_a_time_that_cannot_be_told_holds_up_no_other(serving: Serving) -> None:
     """A zone that the machine has no more, for example."""
     serving.working("shop").commit(contract(NIGHTLY))

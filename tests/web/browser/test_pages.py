@@ -162,6 +162,7 @@ def test_the_pages_before_the_door_keep_nobody_out(chromium: Any, typical: Galle
     page.close()
 
 
+@pytest.mark.slow
 def test_on_a_phone_all_ways_can_be_seen(typical: Gallery, tab: Open) -> None:
     page = tab(typical, viewport={"width": 390, "height": 740})
     page.goto(typical.address("/queue"))
@@ -193,6 +194,7 @@ def test_texts_of_one_line_keep_their_distance(overfull: Gallery, tab: Open, wid
 
 
 @pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.slow
 def test_several_things_that_are_wrong_take_one_line_until_they_are_asked_for(
     typical: Gallery, tab: Open, width: int
 ) -> None:
@@ -215,6 +217,7 @@ def test_several_things_that_are_wrong_take_one_line_until_they_are_asked_for(
 
 
 @pytest.mark.parametrize("width", [360, pytest.param(1440, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_no_page_is_wider_than_the_window(typical: Gallery, overfull: Gallery, tab: Open, width: int) -> None:
     wide = {}
     for gallery, paths in ((typical, PATHS if width == 360 else SOME), (overfull, OVERFULL)):
@@ -227,6 +230,7 @@ def test_no_page_is_wider_than_the_window(typical: Gallery, overfull: Gallery, t
     assert wide == {}
 
 
+@pytest.mark.slow
 def test_hostile_words_run_nothing(overfull: Gallery, tab: Open) -> None:
     page = tab(overfull)
     dialogs: list[str] = []
@@ -299,6 +303,7 @@ def test_enter_on_a_row_opens_what_the_row_is(typical: Gallery, tab: Open) -> No
     page.wait_for_url("**/services/*/deployments/*")
 
 
+@pytest.mark.slow
 def test_keys_lead_through_the_pages(typical: Gallery, tab: Open) -> None:
     page = tab(typical)
     page.goto(typical.address("/"))

@@ -74,6 +74,7 @@ def running(stored):
     return store
 
 
+@pytest.mark.slow
 def test_a_failed_log_opens_at_its_first_error_with_its_colours(stored, visit):
     path, _ = stored(*failed_run(), state=State.FAILED)
     page = ready(visit(path))
@@ -106,6 +107,7 @@ def test_steps_fold_and_unfold(stored, visit):
     page.wait_for_function(f"() => !({VISIBLE})().some(line => line.includes('Cloning'))")
 
 
+@pytest.mark.slow
 def test_it_follows_live_and_stops_where_one_reads(pages, running, visit):
     path, job = running("".join(f"line {number}\n" for number in range(1, 301)))
     page = ready(visit(path))
@@ -130,6 +132,7 @@ def test_it_follows_live_and_stops_where_one_reads(pages, running, visit):
     page.wait_for_selector("[data-log=follow]", state="hidden")
 
 
+@pytest.mark.slow
 def test_each_printed_line_comes_to_the_screen_by_itself(pages, running, visit):
     """How quickly is measured by the benchmarks."""
     path, job = running()
@@ -159,6 +162,7 @@ def test_find_goes_from_match_to_match_in_all_of_the_log(stored, visit):
     page.wait_for_function("() => document.querySelector('.log-find output').textContent === 'not found'")
 
 
+@pytest.mark.slow
 def test_an_address_leads_to_its_lines_and_a_click_makes_one(stored, visit):
     text = "".join(f"line {number}\n" for number in range(1, 3001))
     path, _ = stored(StoredJob("test", steps=[StoredStep("work", text)]))
@@ -209,6 +213,7 @@ def test_a_million_lines_do_not_freeze_the_page(pages, stored, visit):
     wait_for_line(page, "line 1000000 of")
 
 
+@pytest.mark.slow
 def test_long_lines_wrap_and_nothing_jumps(stored, visit):
     text = "".join(f"line {number} {'word ' * (number * 37 % 300)}\n" for number in range(1, 2001))
     path, _ = stored(StoredJob("test", steps=[StoredStep("work", text)]))
@@ -260,6 +265,7 @@ def test_a_broken_connection_loses_and_doubles_no_line(pages, running, visit):
     assert shown == expected
 
 
+@pytest.mark.slow
 def test_who_follows_an_attempt_follows_the_next_one(pages, running, visit):
     path, job = running("of the first\n")
     page = ready(visit(path))
@@ -274,6 +280,7 @@ def test_who_follows_an_attempt_follows_the_next_one(pages, running, visit):
     wait_for_line(page, "of the first")
 
 
+@pytest.mark.slow
 def test_tabs_share_one_connection_and_all_are_live(pages, running, visit):
     path, job = running()
     tabs = [ready(visit(path)) for _ in range(3)]
@@ -288,6 +295,7 @@ def test_tabs_share_one_connection_and_all_are_live(pages, running, visit):
         wait_for_line(tab, "heard by all")
 
 
+@pytest.mark.slow
 def test_a_page_without_shared_workers_has_its_own_stream(pages, running, chromium):
     path, job = running()
     context = chromium.new_context()
@@ -302,6 +310,7 @@ def test_a_page_without_shared_workers_has_its_own_stream(pages, running, chromi
     context.close()
 
 
+@pytest.mark.slow
 def test_hostile_bytes_do_nothing(pages, stored, visit):
     evil = b'<img src=x onerror="window.owned=1"><script>window.owned=1</script>'
     text = (
@@ -332,6 +341,7 @@ def test_hostile_bytes_do_nothing(pages, stored, visit):
     assert "title" not in page.title()
 
 
+@pytest.mark.slow
 def test_a_part_that_changes_keeps_focus_and_what_is_unfolded(pages, stored, visit):
     path, jobs = stored(
         *failed_run()[:1],
@@ -348,6 +358,7 @@ def test_a_part_that_changes_keeps_focus_and_what_is_unfolded(pages, stored, vis
     assert page.evaluate("document.activeElement.classList.contains('test-name')")
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_without_javascript(stored, chromium, pages):
     path, _ = stored(*failed_run(), state=State.FAILED)
     context = chromium.new_context(java_script_enabled=False)
@@ -369,6 +380,7 @@ def test_the_page_is_whole_without_javascript(stored, chromium, pages):
 @pytest.mark.parametrize(
     ("width", "scheme"), [(360, "dark"), pytest.param(1440, "light", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_nothing_to_say_for_axe_and_nothing_wider_than_the_screen(stored, visit, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
