@@ -1,24 +1,27 @@
 """What happens next in a run, by examples."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from headway.domain.contract import Retry
-from headway.domain.run import Job
+from headway.domain.run import Job, SkippedBy
 from headway.domain.states import State
 from headway.pipeline.graph import heights
 from headway.pipeline.progress import (
+    AttemptEnd,
     Drop,
     Finish,
     Rules,
-    Settled,
+    Skip,
     Start,
     Stop,
     decide,
     fold,
     is_halted,
-    settle,
+    left_out,
+    settled,
 )
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -196,20 +199,53 @@ RETRY = Rules(limit=1, retries={"test": Retry(max=2, on=frozenset({State.ERRORED
 
 
 @pytest.mark.parametrize(
-    ("attempt", "ended", "halted", "expected"),
+    ("attempt", "end", "halted", "expected"),
     [
-        (1, "succeeded", False, Settled(State.SUCCEEDED, 1, "why")),
-        (1, "failed", False, Settled(State.FAILED, 1, "why")),
-        (1, "errored", False, Settled(State.QUEUED, 2, "attempt 1 errored: why; 1 more after it")),
-        (2, "errored", False, Settled(State.QUEUED, 3, "attempt 2 errored: why; the last one")),
-        (3, "errored", False, Settled(State.ERRORED, 3, "why, in the last of 3 attempts")),
-        (1, "errored", True, Settled(State.ERRORED, 1, "why")),
-        (1, "cancelled", False, Settled(State.CANCELLED, 1, "why")),
+        (1, "succeeded", False, (State.SUCCEEDED, 1, "why")),
+        (1, "failed", False, (State.FAILED, 1, "why")),
+        (1, "errored", False, (State.QUEUED, 2, "attempt 1 errored: why; 1 more after it")),
+        (2, "errored", False, (State.QUEUED, 3, "attempt 2 errored: why; the last one")),
+        (3, "errored", False, (State.ERRORED, 3, "why, in the last of 3 attempts")),
+        (1, "errored", True, (State.ERRORED, 1, "why")),
+        (1, "cancelled", False, (State.CANCELLED, 1, "why")),
     ],
 )
-def test_an_attempt_is_retried_for_its_reason_only(attempt, ended, halted, expected):
+def test_an_attempt_is_retried_for_its_reason_only(attempt, end, halted, expected):
     running = job("test:running", attempt=attempt)
-    assert settle(running, State(ended), "why", RETRY, halted=halted) == expected
+    after = settled(running, AttemptEnd(State(end), "why"), RETRY, halted=halted, now=NOON)
+    assert (after.state, after.attempt, after.reason) == expected
+
+
+def test_a_job_that_is_retried_begins_from_nothing():
+    running = job("test:running", started_at=NOON, directory="/d", taken=3, kept=2)
+    end = AttemptEnd(State.ERRORED, "runner lost", taken=9, kept=7, outputs={"A": "1"})
+    again = settled(running, end, RETRY, halted=False, now=NOON)
+    assert again == job("test", attempt=2, reason="attempt 1 errored: runner lost; 1 more after it"), (
+        "nothing of the first attempt is left in the row"
+    )
+
+
+def test_a_job_ends_with_what_it_left_and_not_before_it_began():
+    began = NOON + timedelta(seconds=5)
+    running = job("test:running", started_at=began, directory="/d")
+    end = AttemptEnd(State.SUCCEEDED, "exit 0", taken=9, kept=7, outputs={"A": "1"})
+    after = settled(running, end, RETRY, halted=False, now=NOON)
+    assert after == replace(
+        running,
+        state=State.SUCCEEDED,
+        reason="exit 0",
+        finished_at=began,
+        taken=9,
+        kept=7,
+        outputs={"A": "1"},
+    )
+
+
+def test_a_job_that_never_starts_says_what_kept_it():
+    skipped = left_out(job("b needs a"), Skip("b", "needs 'a', which failed"), NOON)
+    assert (skipped.state, skipped.skipped_by, skipped.finished_at) == (State.SKIPPED, SkippedBy.NEED, NOON)
+    dropped = left_out(job("b"), Drop("b", "cancelled by ana"), NOON)
+    assert (dropped.state, dropped.skipped_by) == (State.CANCELLED, None)
 
 
 def test_a_retry_says_why_it_starts():
@@ -221,4 +257,4 @@ def test_a_retry_says_why_it_starts():
 
 def test_an_attempt_cannot_end_running():
     with pytest.raises(ValueError, match="cannot end running"):
-        settle(job("test:running"), State.RUNNING, "why", RETRY, halted=False)
+        settled(job("test:running"), AttemptEnd(State.RUNNING, "why"), RETRY, halted=False, now=NOON)

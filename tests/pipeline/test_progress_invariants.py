@@ -8,8 +8,21 @@ from hypothesis import strategies as st
 
 from headway.domain.contract import Retry
 from headway.domain.states import State
-from headway.pipeline.progress import Drop, Finish, Rules, Skip, Start, Stop, decide, is_halted, settle
-from tests.pipeline.test_progress import job
+from headway.pipeline.progress import (
+    AttemptEnd,
+    Drop,
+    Finish,
+    Rules,
+    Skip,
+    Start,
+    Stop,
+    decide,
+    is_halted,
+    left_out,
+    settled,
+    started,
+)
+from tests.pipeline.test_progress import NOON, job
 
 ENDS = [State.SUCCEEDED, State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.ERRORED, State.CANCELLED]
 
@@ -77,21 +90,21 @@ class Walk:
                         other.allow_failure and other.state in (State.FAILED, State.ERRORED)
                     )
             self.starts[(found.name, found.attempt)] += 1
-            self.jobs[found.name] = replace(found, state=State.RUNNING)
+            self.jobs[found.name] = started(found, decision.reason, "/d", NOON)
         elif isinstance(decision, Stop):
             assert found.state is State.RUNNING
         else:
             assert found.state is State.QUEUED
-            state = State.SKIPPED if isinstance(decision, Skip) else State.CANCELLED
             assert isinstance(decision, Skip | Drop)
-            self.jobs[found.name] = replace(found, state=state, reason=decision.reason)
+            self.jobs[found.name] = left_out(found, decision, NOON)
 
     def end(self, name, state):
         found = self.jobs[name]
         halted = is_halted(list(self.jobs.values()), self.rules, self.cancel)
-        settled = settle(found, state, "why", self.rules, halted=halted)
-        assert settled.attempt in (found.attempt, found.attempt + 1)
-        self.jobs[name] = replace(found, state=settled.state, attempt=settled.attempt, reason=settled.reason)
+        after = settled(found, AttemptEnd(state, "why"), self.rules, halted=halted, now=NOON)
+        assert after.state.is_final == (after.finished_at is not None)
+        assert after.attempt == (found.attempt if after.state.is_final else found.attempt + 1)
+        self.jobs[name] = after
 
     def running(self):
         return sorted(name for name, job in self.jobs.items() if job.state is State.RUNNING)

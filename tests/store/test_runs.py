@@ -7,7 +7,7 @@ import pytest
 
 from headway.domain.commit import Commit
 from headway.domain.release import Artifact
-from headway.domain.run import Job, Run, Step, TestCase, TestSummary
+from headway.domain.run import Job, Run, SkippedBy, Step, TestCase, TestSummary
 from headway.domain.states import State
 from headway.store import commits, job_results, jobs, runs
 
@@ -136,15 +136,14 @@ def test_who_was_taken_over_writes_nothing(stored):
     stored.transact(lambda tx: runs.hand_over(tx, "run-1", 2))
     old, new = 1, 2
 
+    running = replace(JOB, state=State.RUNNING, directory="/d", started_at=NOON, taken=3, kept=3)
+
     def start(token):
-        return stored.transact(
-            lambda tx: jobs.start_job(tx, "job-1", token, reason="needs nothing", directory="/d", now=NOON)
-        )
+        return stored.transact(lambda tx: jobs.save(tx, running, token))
 
     def end(token):
-        return stored.transact(
-            lambda tx: jobs.end_job(tx, "job-1", token, state=State.SUCCEEDED, reason="", now=NOON)
-        )
+        over = replace(running, state=State.SUCCEEDED, finished_at=NOON)
+        return stored.transact(lambda tx: jobs.save(tx, over, token))
 
     def keep(token):
         return stored.transact(lambda tx: jobs.keep_offsets(tx, "job-1", token, taken=3, kept=3))
@@ -157,59 +156,48 @@ def test_who_was_taken_over_writes_nothing(stored):
     for write in (start, keep, end, finish):
         assert not write(old)
         assert write(new)
-    assert not start(new), "a job that ran does not start again"
+    assert not start(new), "a job that has ended does not start again"
     assert not end(new)
     assert not finish(new)
 
 
 def test_a_retry_remembers_the_attempt_before(stored):
-    def work(tx):
-        jobs.start_job(tx, "job-1", 1, reason="needs nothing", directory="/d/job-1.1", now=NOON)
-        jobs.keep_offsets(tx, "job-1", 1, taken=9, kept=7)
-
-    stored.transact(work)
-    running = stored.read(lambda tx: jobs.jobs_of(tx, "run-1")[0])
-    assert (running.taken, running.kept, running.directory) == (9, 7, "/d/job-1.1")
+    running = replace(JOB, state=State.RUNNING, directory="/d/job-1.1", started_at=NOON, taken=9, kept=7)
+    again = replace(JOB, attempt=2, reason="attempt 1 errored")
 
     def retry(tx):
-        return jobs.retry_job(
-            tx, running, 1, ended=State.ERRORED, why="runner lost", reason="attempt 1 errored", now=NOON
-        )
+        jobs.add_attempt(tx, running, state=State.ERRORED, reason="runner lost", kept=7, now=NOON)
+        return jobs.save(tx, again, 1)
 
+    assert stored.transact(lambda tx: jobs.save(tx, running, 1))
     assert stored.transact(retry)
-    assert not stored.transact(retry), "an attempt ends once"
-    again = stored.read(lambda tx: jobs.jobs_of(tx, "run-1")[0])
-    assert (again.state, again.attempt, again.reason, again.taken, again.kept) == (
-        State.QUEUED,
-        2,
-        "attempt 1 errored",
-        0,
-        0,
+    assert stored.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [again]
+    assert not stored.transact(lambda tx: jobs.save(tx, running, 1)), (
+        "an attempt that is over is written no more"
     )
+    assert stored.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [again]
     rows = stored.read(lambda tx: tx.all("SELECT * FROM attempts"))
     assert [(row["attempt"], row["state"], row["reason"], row["kept"]) for row in rows] == [
         (1, "errored", "runner lost", 7)
     ]
 
 
-def test_the_end_of_a_job_keeps_outputs_and_counts(stored):
-    tests = TestSummary(total=5, failed=1, errored=0, skipped=2)
-    stored.transact(
-        lambda tx: jobs.end_job(
-            tx,
-            "job-1",
-            1,
-            state=State.FAILED,
-            reason="exit 1",
-            now=NOON,
-            outputs={"VERSION": "1.2"},
-            tests=tests,
-        )
-    )
-    ended = stored.read(lambda tx: jobs.jobs_of(tx, "run-1")[0])
-    assert ended == replace(
-        JOB, state=State.FAILED, reason="exit 1", finished_at=NOON, outputs={"VERSION": "1.2"}, tests=tests
-    )
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "state": State.FAILED,
+            "reason": "exit 1",
+            "outputs": {"VERSION": "1.2"},
+            "tests": TestSummary(total=5, failed=1, errored=0, skipped=2),
+        },
+        {"state": State.SKIPPED, "reason": "needs 'a', which failed", "skipped_by": SkippedBy.NEED},
+    ],
+)
+def test_a_job_comes_back_as_it_was_saved(stored, fields):
+    over = replace(JOB, finished_at=NOON, **fields)
+    assert stored.transact(lambda tx: jobs.save(tx, over, 1))
+    assert stored.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [over]
 
 
 def test_steps_are_brought_up_to_date(stored):

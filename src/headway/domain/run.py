@@ -114,6 +114,15 @@ class TestSummary:
     skipped: int
 
 
+class SkippedBy(StrEnum):
+    """What kept a job from ever starting."""
+
+    #: Something that it needs did not succeed.
+    NEED = "need"
+    #: Its own condition in headway.toml.
+    WHEN = "when"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A node of a run's graph, on one machine; with its latest attempt."""
@@ -140,6 +149,8 @@ class Job:
     outputs: Mapping[str, str] = field(default_factory=dict)
     #: Counts of its JUnit reports; None without any.
     tests: TestSummary | None = None
+    #: Of a skipped job; None where the run ended before it was the job's turn.
+    skipped_by: SkippedBy | None = None
     #: How many of its builder's slots it takes.
     slots: int = 1
     #: Jobs of one group wait for each other, across runs; None: in no group.

@@ -8,7 +8,7 @@ whoever drives the run next begins with the same loop.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
@@ -18,16 +18,27 @@ from headway.domain.run import Job, Run, Step
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactError
 from headway.drivers.runner.verbs import Runner
-from headway.engine.run_job import Attempt, Outcome, disk_error
+from headway.engine.run_changes import Outcome, RunChanges, RunEnd
+from headway.engine.run_job import Attempt, disk_error
 from headway.engine.run_plan import RunPlan
 from headway.engine.run_release import release_of, unfit
 from headway.engine.run_tenure import Tenure
-from headway.engine.run_turn import Turn
 from headway.engine.run_watch import Look
 from headway.engine.runs import Begun, How, Tools, load_plan, look_at
 from headway.engine.secrets import secrets_for_run
 from headway.engine.slots import Slots
-from headway.pipeline.progress import Drop, Finish, Skip, Start, Stop, decide, is_halted, settle
+from headway.pipeline.progress import (
+    Drop,
+    Finish,
+    Skip,
+    Start,
+    Stop,
+    decide,
+    is_halted,
+    left_out,
+    settled,
+    started,
+)
 from headway.store import job_results, runs
 from headway.store.database import Transaction
 
@@ -93,7 +104,6 @@ class Drive:
         self._on_log = on_log
         self._slots = slots
         self._observer = observer
-        self._touched: set[str] = set()
         self._told: Run | None = None
         self._run = look.run
         self._jobs = {job.name: job for job in look.jobs}
@@ -198,20 +208,20 @@ class Drive:
 
     async def _turn(self) -> bool:
         """Decide, store, act. True: the run has ended."""
-        now = self.now()
-        turn = Turn(self._run, self._token, now)
-        ended = [(task, self._tasks[task]) for task in self._tasks if task.done()]
-        over = [str(self._tools.directory(self._jobs[name])) for _, name in ended]
-        for task, name in ended:
+        changes = RunChanges(self._run, self._token, self.now(), self._tools.artifacts)
+        done = [(task, self._tasks[task]) for task in self._tasks if task.done()]
+        over = [str(self._tools.directory(self._jobs[name])) for _, name in done]
+        for task, name in done:
             del self._tasks[task]
-            self._settle(turn, name, task.result(), now)
-        todo = self._decide(turn, now)
+            self._settle(changes, name, task.result())
+        todo = self._decide(changes)
+        self._run = changes.run
         # Working copies are laid out meanwhile; nothing starts before it is stored that it did.
         stored = asyncio.get_running_loop().create_future()
         for name in todo.starts:
             self._follow(self._jobs[name], stored)
-        if not turn.is_empty:
-            await self._store(turn)
+        if not changes.is_empty:
+            await self._store(changes)
         stored.set_result(None)
         for stop in todo.stops:
             if stop.job not in self._stopping:
@@ -223,71 +233,55 @@ class Drive:
         self._on_change()
         return todo.is_finished
 
-    def _settle(self, turn: Turn, name: str, outcome: Outcome, now: datetime) -> None:
+    def _settle(self, changes: RunChanges, name: str, outcome: Outcome) -> None:
         """An attempt has ended: for good, or for another one."""
-        self._touched.add(name)
-        if self._slots is not None:
-            self._slots.release([self._jobs[name].id])
-        job = replace(self._jobs[name], taken=outcome.taken, kept=outcome.kept)
+        job = self._jobs[name]
+        self._leave_slot(job)
         del self._attempts[name]
         self._stopping.discard(name)
         halted = is_halted(list(self._jobs.values()), self._rules, self._cancel)
-        settled = settle(job, outcome.state, outcome.reason, self._rules, halted=halted)
-        ended_at = max(now, job.started_at or now)
-        if settled.state is State.QUEUED:
-            turn.retry_job(job, outcome, settled.reason, ended_at)
-            self._jobs[name] = replace(
-                job,
-                state=State.QUEUED,
-                attempt=settled.attempt,
-                reason=settled.reason,
-                directory=None,
-                started_at=None,
-                taken=0,
-                kept=0,
-            )
-            return
-        turn.end_job(job, outcome, settled.reason, ended_at)
-        self._artifacts[name] = outcome.artifacts
-        self._jobs[name] = replace(
-            job,
-            state=outcome.state,
-            reason=settled.reason,
-            finished_at=ended_at,
-            outputs=outcome.outputs,
-            tests=outcome.tests,
-        )
+        after = settled(job, outcome.end, self._rules, halted=halted, now=changes.now)
+        if after.state.is_final:
+            self._artifacts[name] = outcome.artifacts
+        changes.end_attempt(job, outcome, after)
+        self._jobs[name] = after
 
-    def _decide(self, turn: Turn, now: datetime) -> _Todo:
+    def _decide(self, changes: RunChanges) -> _Todo:
         """All that is to be done now; what needs no doing (skip, drop) is decided on at once."""
         todo = _Todo()
         if self._cancel is not None and not self._cancel_is_stored:
-            turn.ask_to_cancel(self._cancel)
+            changes.ask_to_cancel(self._cancel)
             self._cancel_is_stored = True
-        settled = True
-        while settled:
-            settled = False
+        again = True
+        while again:
+            again = False
             todo.stops.clear()
             decisions = decide(list(self._jobs.values()), self._rules, self._cancel)
             admitted = self._admit([decision.job for decision in decisions if isinstance(decision, Start)])
             for decision in decisions:
                 match decision:
-                    case Start(name, reason):
+                    case Start(name):
                         if name in admitted:
-                            self._start(turn, name, reason, now)
+                            self._start(changes, decision)
                             todo.starts.append(name)
-                    case Skip(name, reason):
-                        self._leave_out(turn, name, State.SKIPPED, reason, now)
-                        settled = True
-                    case Drop(name, reason):
-                        self._leave_out(turn, name, State.CANCELLED, reason, now)
-                        settled = True
+                    case Skip(name) | Drop(name):
+                        self._leave_slot(self._jobs[name])
+                        self._change(changes, left_out(self._jobs[name], decision, changes.now))
+                        again = True
                     case Stop():
                         todo.stops.append(decision)
                     case Finish():
-                        self._finish(turn, decision, now)
+                        changes.end(self._run_end(decision, changes.now))
                         todo.is_finished = True
         return todo
+
+    def _change(self, changes: RunChanges, job: Job) -> None:
+        self._jobs[job.name] = job
+        changes.change(job)
+
+    def _leave_slot(self, job: Job) -> None:
+        if self._slots is not None:
+            self._slots.release([job.id])
 
     def _admit(self, names: Sequence[str]) -> set[str]:
         """Those of them that have a slot; the others wake us once they have."""
@@ -298,65 +292,44 @@ class Drive:
         jobs = [self._jobs[name] for name in names]
         return {asked[job_id] for job_id in self._slots.ask(self._run, jobs, priorities, self._wake.set)}
 
-    def _start(self, turn: Turn, name: str, reason: str, now: datetime) -> None:
-        self._touched.add(name)
-        job = self._jobs[name]
+    def _start(self, changes: RunChanges, start: Start) -> None:
+        job = self._jobs[start.job]
         directory = self._tools.directory(job)
         # The directory is there before the row says so: one that is missing afterwards was taken away.
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise disk_error(error, f"the directory of '{name}' could not be made") from error
-        if self._run.state is State.QUEUED:
-            turn.begin_run()
-            self._run = replace(self._run, state=State.RUNNING, started_at=now)
-        turn.start_job(job, reason, directory)
-        self._jobs[name] = replace(
-            job, state=State.RUNNING, reason=reason, directory=str(directory), started_at=now
-        )
+            raise disk_error(error, f"the directory of '{job.name}' could not be made") from error
+        if changes.run.state is State.QUEUED:
+            changes.begin()
+        self._change(changes, started(job, start.reason, str(directory), changes.now))
 
-    def _leave_out(self, turn: Turn, name: str, state: State, reason: str, now: datetime) -> None:
-        self._touched.add(name)
-        if self._slots is not None:
-            self._slots.release([self._jobs[name].id])
-        turn.leave_out(self._jobs[name], state, reason)
-        self._jobs[name] = replace(self._jobs[name], state=state, reason=reason, finished_at=now)
-
-    def _finish(self, turn: Turn, finish: Finish, now: datetime) -> None:
-        state, reason = finish.state, finish.reason
-        release, note = None, ""
-        if state is State.SUCCEEDED:
-            made = [(name, artifact) for name in self._jobs for artifact in self._artifacts.get(name, ())]
-            release, note = release_of(self._run, self._plan, made, by=self._tools.settings.user, now=now)
+    def _run_end(self, finish: Finish, now: datetime) -> RunEnd:
+        """The end of the run with its release, whose artifacts are kept from now on."""
+        if finish.state is not State.SUCCEEDED:
+            return RunEnd(finish.state, finish.reason)
+        made = [(name, artifact) for name in self._jobs for artifact in self._artifacts.get(name, ())]
+        release, note = release_of(self._run, self._plan, made, by=self._tools.settings.user, now=now)
+        reason = f"{finish.reason}; {note}" if note else finish.reason
         if release is not None:
             try:
                 self._tools.artifacts.renew(release.artifacts)
             except ArtifactError as error:
-                release, state, reason = None, State.ERRORED, error.message
-        reason = f"{reason}; {note}" if note else reason
-        if (
-            state is State.SUCCEEDED
-            and self._run.trigger
-            and not self._plan.deployable
-            and not unfit(self._run)
-        ):
-            turn.note_unreleased()
-        turn.finish(state, reason, release, self._tools.artifacts)
-        self._run = replace(self._run, state=state, reason=reason, finished_at=now, due_at=None)
+                return RunEnd(State.ERRORED, f"{error.message}; {note}" if note else error.message)
+        unreleased = self._run.trigger is not None and not self._plan.deployable and not unfit(self._run)
+        return RunEnd(State.SUCCEEDED, reason, release, is_unreleased=unreleased)
 
-    async def _store(self, turn: Turn) -> None:
+    async def _store(self, changes: RunChanges) -> None:
         def work(tx: Transaction) -> None:
             # Raised within, so that nothing of this turn is stored.
-            if not turn.store(tx):
+            if not changes.store(tx):
                 raise self._tenure.taken_over()
             if self._observer is not None:
-                stored = turn.as_stored(run)
-                self._observer.changed(tx, stored, touched, turn.now, run_changed=stored != self._told)
+                is_other = changes.run != self._told
+                self._observer.changed(tx, changes.run, changes.jobs, changes.now, run_changed=is_other)
 
-        run, touched = self._run, [self._jobs[name] for name in sorted(self._touched)]
         await self._tools.database.perform(work)
-        self._touched.clear()
-        self._run = self._told = turn.as_stored(run)
+        self._run = self._told = changes.run
 
     def _follow(self, job: Job, stored: "asyncio.Future[None] | None", steps: Sequence[Step] = ()) -> None:
         """Carry out the job's attempt; without `stored` it was begun by an owner before us."""

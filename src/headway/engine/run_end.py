@@ -16,11 +16,12 @@ def end_unstarted(  # noqa: PLR0917  (which run, as whom, how and why, when: it 
 ) -> Run | None:
     """Its jobs that have not ended are dropped with it. None: it was not ours (`token`), or had ended before."""
     left = State.CANCELLED if state is State.CANCELLED else State.SKIPPED
-    touched = [
+    ended_jobs = [
         replace(job, state=left, reason=reason, finished_at=now)
         for job in jobs.jobs_of(tx, run.id)
-        if not job.state.is_final and jobs.end_job(tx, job.id, token, state=left, reason=reason, now=now)
+        if not job.state.is_final
     ]
+    touched = [job for job in ended_jobs if jobs.save(tx, job, token)]
     if not runs.finish_run(tx, run.id, token, state=state, reason=reason, now=now):
         return None
     owners.release(tx, KIND, run.id, token)

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,15 +13,17 @@ from headway.base.stopping import Stopped, StopSign
 from headway.domain.contract import JobDefinition
 from headway.domain.job import JobResult, Piece
 from headway.domain.release import Artifact
-from headway.domain.run import Job, Run, Step, TestCase, TestSummary
+from headway.domain.run import Job, Run, Step
 from headway.domain.states import State
 from headway.drivers.runner.masking import LogKeeper, beginning_of, mask_text
 from headway.drivers.runner.verbs import Runner
 from headway.engine.own_thread import in_own_thread
+from headway.engine.run_changes import Outcome
 from headway.engine.run_environment import job_environment, job_spec, lay_out, passed_variables, withheld_note
 from headway.engine.run_results import Yield, gather
 from headway.engine.run_steps import StepLedger
 from headway.engine.runs import Tools
+from headway.pipeline.progress import AttemptEnd
 from headway.store import job_results, jobs
 from headway.store.database import Transaction
 
@@ -45,21 +46,6 @@ def disk_error(error: OSError, what: str) -> Errored:
     if wants_room(error):
         return DiskFull(f"the disk is full: {what}", hint=f"free some space, {_GO_ON}")
     return Errored(f"{what}: {error.strerror}: {error.filename}", hint=f"see its owner and mode, {_GO_ON}")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an attempt, to be stored by the run's loop."""
-
-    state: State
-    reason: str
-    taken: int
-    kept: int
-    outputs: dict[str, str] = field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
-    artifacts: tuple[Artifact, ...] = ()
-    tests: TestSummary | None = None
-    cases: tuple[TestCase, ...] = ()
 
 
 class Attempt:
@@ -173,7 +159,7 @@ class Attempt:
         return await in_own_thread(lambda: work(sign), sign, clock, within=within, name=name)
 
     def _without_start(self, state: State, reason: str) -> Outcome:
-        return Outcome(state, reason, self._job.taken, self._job.kept)
+        return Outcome(AttemptEnd(state, reason, self._job.taken, self._job.kept))
 
     async def _follow(self) -> Outcome:
         log = self._tools.log(self._job, self._job.attempt)
@@ -203,7 +189,7 @@ class Attempt:
         """Its processes do not end, not even by KILL: they hang in the kernel, say. The run does not wait for them."""
         result = JobResult(State.CANCELLED, f"{reason}; its processes have not ended", (), None)
         self._ledger.end(result, place=kept, now=self._now())
-        return Outcome(result.state, result.reason, taken, kept, steps=self._ledger.changed())
+        return Outcome(AttemptEnd(result.state, result.reason, taken, kept), self._ledger.changed())
 
     def _keep(self, keeper: LogKeeper, piece: Piece) -> None:
         """Append what came to the masked log, and note where steps begin and end in it."""
@@ -227,17 +213,15 @@ class Attempt:
     async def _ended(self, result: JobResult, taken: int, kept: int) -> Outcome:
         self._ledger.end(result, place=kept, now=self._now())
         found = await self._gather(result)
-        return Outcome(
+        end = AttemptEnd(
             state=found.state,
             reason=self._masked(found.reason),
             taken=taken,
             kept=kept,
             outputs=await asyncio.to_thread(self._masked_values, result.outputs),
-            steps=self._ledger.changed(),
-            artifacts=found.artifacts,
             tests=found.tests,
-            cases=found.cases,
         )
+        return Outcome(end, self._ledger.changed(), found.artifacts, found.cases)
 
     async def _gather(self, result: JobResult) -> Yield:
         reason = self._ledger.reason(result)

@@ -16,7 +16,7 @@ from headway.base.errors import WrongUse
 from headway.base.ids import new_id
 from headway.domain.commit import Source
 from headway.domain.contract import Contract, JobDefinition
-from headway.domain.run import Job, Run
+from headway.domain.run import Job, Run, SkippedBy
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git, OutOfBounds, ShallowClone
@@ -265,6 +265,7 @@ def job_of(run: Run, planned: PlannedJob, definition: JobDefinition, now: dateti
         allow_failure=planned.allow_failure,
         queued_at=now,
         finished_at=None if planned.skipped is None else now,
+        skipped_by=None if planned.skipped is None else SkippedBy.WHEN,
         slots=definition.slots,
         group=group.group if group else None,
         group_limit=group.limit if group else 1,

@@ -3,13 +3,14 @@
 RunControlError       2
 ├── RunEnded          2   there is nothing to stop
 ├── RunNotHeld        2   nothing holds it
+├── RunGoesOn         2   it has not ended: there is nothing to repeat yet
 ├── NothingToRepeat   2   no job of it failed
 ├── UnknownService    2   no repository declares it
 └── UnknownBranch     2   the repository has none of this name
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,6 +30,7 @@ from headway.engine.run_order import Order, Prepared, by_hand, group_of, prepare
 from headway.engine.run_plan import to_json
 from headway.engine.run_wishes import check_given, check_jobs
 from headway.engine.server import Server
+from headway.pipeline.run_actions import run_actions
 from headway.pipeline.strangers import as_stranger
 from headway.store import jobs, repositories, runs
 from headway.store.arrivals import arrival_of_run
@@ -44,6 +46,10 @@ class RunEnded(RunControlError):
 
 
 class RunNotHeld(RunControlError):
+    http_status = 409
+
+
+class RunGoesOn(RunControlError):
     http_status = 409
 
 
@@ -72,7 +78,7 @@ async def cancel_run(server: Server, actor: Actor, run: Run) -> Run:
 
     def work(tx: Transaction) -> Run:
         fresh = runs.run_by_id(tx, run.id)
-        if fresh is None or fresh.state.is_final:
+        if fresh is None or not run_actions(fresh, ()).cancel:
             raise RunEnded(f"run {run.number} of {run.service} has ended already")
         record(tx, actor, "run.cancel", f"{run.service} {run.number}", None, None, now)
         if runs.end_undriven(tx, run.id, state=State.CANCELLED, reason=reason, now=now):
@@ -157,21 +163,17 @@ def _let_in(tx: Transaction, run: Run, prepared: Prepared, now: datetime) -> tup
 async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, key: str | None = None) -> Run:
     """A new run of the same commit, of all jobs or of those that failed (with what they need).
 
-    Raises NotAllowed, NothingToRepeat, UnknownCommit.
+    Raises NotAllowed, RunGoesOn, NothingToRepeat, UnknownCommit.
     """
     require(actor, Action.RUN_START, team=await team_of(server, run.service))
     name = f"rerun:{key or new_id('again', server.now())}"
     if key and (known := await _begun(server, name)) is not None:
         return known
     repository = await _repository_of(server, run)
-    only = run.selection
-    if only_failed:
-        all_jobs = await server.database.fetch(lambda tx: jobs.jobs_of(tx, run.id))
-        only = tuple(job.name for job in all_jobs if _is_to_repeat(job))
-        if not only:
-            raise NothingToRepeat(
-                f"no job of run {run.number} of {run.service} failed", hint="repeat all of it instead"
-            )
+    run, run_jobs = await server.database.fetch(
+        lambda tx: (runs.run_by_id(tx, run.id) or run, jobs.jobs_of(tx, run.id))
+    )
+    only = what_is_repeated(run, run_jobs, only_failed=only_failed)
     bare = await _bare(server, repository)
     file = await asyncio.to_thread(_own_file, server, repository, bare, run)
     before = run.trigger
@@ -195,6 +197,18 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
     )
     what = {"of": run.number, "jobs": list(only) or "all"}
     return await _store(server, actor, order, "run.rerun", what)
+
+
+def what_is_repeated(run: Run, run_jobs: Sequence[Job], *, only_failed: bool) -> tuple[str, ...]:
+    """The jobs that a new run of it is asked for, by name; none for all. Raises RunGoesOn, NothingToRepeat."""
+    actions, name = run_actions(run, run_jobs), f"run {run.number} of {run.service}"
+    if not actions.repeat:
+        raise RunGoesOn(f"{name} has not ended", hint="wait for its end, or cancel it first")
+    if not only_failed:
+        return run.selection
+    if not actions.repeat_failed:
+        raise NothingToRepeat(f"no job of {name} failed", hint="repeat all of it instead")
+    return actions.repeat_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,9 +383,3 @@ def _order_of(run: Run, file: CommitFile, trigger: Trigger) -> Order:
 
 def _grouped(trigger: Trigger, contract: Contract | None) -> Trigger:
     return trigger if contract is None else replace(trigger, **group_of(contract))  # type: ignore[arg-type]
-
-
-def _is_to_repeat(job: Job) -> bool:
-    return job.state in (State.FAILED, State.ERRORED, State.CANCELLED) or (
-        job.state is State.SKIPPED and "needs" in job.reason
-    )

@@ -1,15 +1,17 @@
 """What happens next in a run: a pure function of its jobs.
 
-`decide` says what is to be done now and why; `settle` says what an attempt's end makes of its job; `fold` says what
-the jobs make of their run. A job's `needs` are names of definitions: with a matrix, all of its jobs are meant.
+`decide` says what is to be done now and why; `started`, `settled` and `left_out` give the job as it is after that;
+`fold` says what the jobs make of their run. A job's `needs` are names of definitions: with a matrix, all of its jobs
+are meant.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from headway.domain.contract import Retry
-from headway.domain.run import Job
+from headway.domain.run import Job, SkippedBy, TestSummary
 from headway.domain.states import State
 
 
@@ -158,29 +160,73 @@ def _why_start(job: Job) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What the end of an attempt makes of its job: its final state, or *queued* for the attempt `attempt`."""
+class AttemptEnd:
+    """How an attempt of a job ended, and what it has left behind."""
 
     state: State
-    attempt: int
     reason: str
+    #: Bytes of the runner's file that were taken, and of the masked log that were kept.
+    taken: int = 0
+    kept: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    tests: TestSummary | None = None
 
 
-def settle(job: Job, ended: State, reason: str, rules: Rules, *, halted: bool) -> Settled:
-    """What becomes of a running job whose attempt ended so. `halted`: the run is being stopped, nothing is retried.
+def started(job: Job, reason: str, directory: str, now: datetime) -> Job:
+    """The queued job with its attempt under way."""
+    return replace(job, state=State.RUNNING, reason=reason, directory=directory, started_at=now)
 
-    Raises ValueError for a state in which an attempt cannot end.
+
+def settled(job: Job, end: AttemptEnd, rules: Rules, *, halted: bool, now: datetime) -> Job:
+    """The running job whose attempt ended so: ended for good, or queued for another attempt.
+
+    `halted`: the run is being stopped, nothing is retried. Raises ValueError for a state in which no attempt can end.
     """
-    if ended not in (State.SUCCEEDED, State.FAILED, State.ERRORED, State.CANCELLED):
-        raise ValueError(f"an attempt cannot end {ended}")
+    if end.state not in (State.SUCCEEDED, State.FAILED, State.ERRORED, State.CANCELLED):
+        raise ValueError(f"an attempt cannot end {end.state}")
     retry = rules.retries.get(job.definition)
-    if retry is None or halted or ended not in retry.on:
-        return Settled(ended, job.attempt, reason)
+    if retry is None or halted or end.state not in retry.on:
+        return ended(job, end, now)
     if job.attempt > retry.max:
-        return Settled(ended, job.attempt, f"{reason}, in the last of {job.attempt} attempts")
-    left = retry.max - job.attempt
+        return ended(job, replace(end, reason=f"{end.reason}, in the last of {job.attempt} attempts"), now)
+    return retried(job, end, left=retry.max - job.attempt)
+
+
+def retried(job: Job, end: AttemptEnd, *, left: int) -> Job:
+    """The running job, queued for its next attempt; `left` more may follow that one."""
     more = "the last one" if left == 0 else f"{left} more after it"
-    return Settled(State.QUEUED, job.attempt + 1, f"attempt {job.attempt} {ended}: {reason}; {more}")
+    return replace(
+        job,
+        state=State.QUEUED,
+        attempt=job.attempt + 1,
+        reason=f"attempt {job.attempt} {end.state}: {end.reason}; {more}",
+        directory=None,
+        started_at=None,
+        taken=0,
+        kept=0,
+    )
+
+
+def ended(job: Job, end: AttemptEnd, now: datetime) -> Job:
+    """The running job at its end."""
+    return replace(
+        job,
+        state=end.state,
+        reason=end.reason,
+        # A clock that was set back does not end a job before it began.
+        finished_at=max(now, job.started_at or now),
+        taken=end.taken,
+        kept=end.kept,
+        outputs=end.outputs,
+        tests=end.tests,
+    )
+
+
+def left_out(job: Job, why: Skip | Drop, now: datetime) -> Job:
+    """The queued job that never starts."""
+    if isinstance(why, Drop):
+        return replace(job, state=State.CANCELLED, reason=why.reason, finished_at=now)
+    return replace(job, state=State.SKIPPED, reason=why.reason, finished_at=now, skipped_by=SkippedBy.NEED)
 
 
 def is_halted(jobs: Sequence[Job], rules: Rules, cancel: str | None) -> bool:

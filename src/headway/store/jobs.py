@@ -1,11 +1,11 @@
 """Jobs of runs. Every write of a job says which token its writer holds the run with."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from headway.base.clock import from_milliseconds, to_milliseconds
-from headway.domain.run import Job, TestSummary
+from headway.domain.run import Job, SkippedBy, TestSummary
 from headway.domain.states import State
 from headway.store.bulk import insert_rows
 from headway.store.database import Row, Transaction
@@ -36,6 +36,7 @@ def add_jobs(tx: Transaction, jobs: Sequence[Job]) -> None:
                 "taken": job.taken,
                 "kept": job.kept,
                 "outputs": json.dumps(dict(job.outputs)),
+                "skipped_by": job.skipped_by,
                 "slots": job.slots,
                 "concurrency_group": job.group,
                 "concurrency_limit": job.group_limit if job.group else None,
@@ -55,22 +56,34 @@ def job_by_id(tx: Transaction, job_id: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-def start_job(
-    tx: Transaction, job_id: str, token: int, *, reason: str, directory: str, now: datetime
-) -> bool:
-    """*queued* becomes *running*. Stored before the runner hears of it. False: not ours any more."""
+def save(tx: Transaction, job: Job, token: int) -> bool:
+    """The job as it is now. False: the run is not ours any more, or the job has ended or is further than this."""
+    tests = job.tests
     return bool(
         tx.execute(
             f"""
-            UPDATE jobs SET state = 'running', reason = :reason, directory = :directory, started_at = :now,
-                finished_at = NULL
-            WHERE id = :id AND state = 'queued' AND {_OURS}
+            UPDATE jobs SET state = :state, reason = :reason, attempt = :attempt, directory = :directory,
+                started_at = :started_at, finished_at = :finished_at, taken = :taken, kept = :kept,
+                outputs = :outputs, skipped_by = :skipped_by, tests_total = :total, tests_failed = :failed,
+                tests_errored = :errored, tests_skipped = :skipped
+            WHERE id = :id AND state IN ('queued', 'running') AND attempt <= :attempt AND {_OURS}
             """,
-            id=job_id,
+            id=job.id,
             token=token,
-            reason=reason,
-            directory=directory,
-            now=to_milliseconds(now),
+            state=job.state,
+            reason=job.reason,
+            attempt=job.attempt,
+            directory=job.directory,
+            started_at=_milliseconds(job.started_at),
+            finished_at=_milliseconds(job.finished_at),
+            taken=job.taken,
+            kept=job.kept,
+            outputs=json.dumps(dict(job.outputs)),
+            skipped_by=job.skipped_by,
+            total=tests.total if tests else None,
+            failed=tests.failed if tests else None,
+            errored=tests.errored if tests else None,
+            skipped=tests.skipped if tests else None,
         )
     )
 
@@ -88,74 +101,21 @@ def keep_offsets(tx: Transaction, job_id: str, token: int, *, taken: int, kept: 
     )
 
 
-def end_job(
-    tx: Transaction,
-    job_id: str,
-    token: int,
-    *,
-    state: State,
-    reason: str,
-    now: datetime,
-    outputs: Mapping[str, str] | None = None,
-    tests: TestSummary | None = None,
-) -> bool:
-    """The job has ended for good. False: not ours any more, or it had ended before."""
-    return bool(
-        tx.execute(
-            f"""
-            UPDATE jobs SET state = :state, reason = :reason, finished_at = :now, outputs = :outputs,
-                tests_total = :total, tests_failed = :failed, tests_errored = :errored, tests_skipped = :skipped
-            WHERE id = :id AND state IN ('queued', 'running') AND {_OURS}
-            """,
-            id=job_id,
-            token=token,
-            state=state,
-            reason=reason,
-            now=to_milliseconds(now),
-            outputs=json.dumps(dict(outputs or {})),
-            total=tests.total if tests else None,
-            failed=tests.failed if tests else None,
-            errored=tests.errored if tests else None,
-            skipped=tests.skipped if tests else None,
-        )
-    )
-
-
-def retry_job(
-    tx: Transaction, job: Job, token: int, *, ended: State, why: str, reason: str, now: datetime
-) -> bool:
-    """The attempt ended so, and another one follows: the job is *queued* again, its attempt remembered.
-
-    `why` is how the attempt ended, `reason` why there is another one.
-    """
-    changed = tx.execute(
-        f"""
-        UPDATE jobs SET state = 'queued', reason = :reason, attempt = attempt + 1, directory = NULL,
-            started_at = NULL, finished_at = NULL, taken = 0, kept = 0
-        WHERE id = :id AND attempt = :attempt AND state = 'running' AND {_OURS}
+def add_attempt(tx: Transaction, job: Job, *, state: State, reason: str, kept: int, now: datetime) -> None:
+    """The running job's attempt ended so, and another one follows."""
+    tx.execute(
+        """
+        INSERT INTO attempts (job, attempt, state, reason, started_at, finished_at, kept)
+        VALUES (:job, :attempt, :state, :reason, :started_at, :now, :kept)
         """,
-        id=job.id,
-        token=token,
+        job=job.id,
         attempt=job.attempt,
+        state=state,
         reason=reason,
+        started_at=_milliseconds(job.started_at),
+        now=to_milliseconds(now),
+        kept=kept,
     )
-    if changed:
-        tx.execute(
-            """
-            INSERT INTO attempts (job, attempt, state, reason, started_at, finished_at, kept)
-            SELECT id, :attempt, CAST(:state AS TEXT), CAST(:why AS TEXT), CAST(:started_at AS BIGINT),
-                CAST(:now AS BIGINT), CAST(:kept AS BIGINT)
-            FROM jobs WHERE id = :id
-            """,
-            id=job.id,
-            attempt=job.attempt,
-            state=ended,
-            why=why,
-            started_at=_milliseconds(job.started_at),
-            now=to_milliseconds(now),
-            kept=job.kept,
-        )
-    return bool(changed)
 
 
 def _job(row: Row) -> Job:
@@ -183,6 +143,7 @@ def _job(row: Row) -> Job:
         kept=row["kept"],
         outputs=json.loads(row["outputs"]),
         tests=tests,
+        skipped_by=SkippedBy(row["skipped_by"]) if row["skipped_by"] else None,
         slots=row["slots"],
         group=row["concurrency_group"],
         group_limit=row["concurrency_limit"] or 1,

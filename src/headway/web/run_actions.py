@@ -72,8 +72,8 @@ async def ask_rerun(request: PageRequest) -> PageResponse:
     visit, run, run_jobs = await _run(request)
     visit.need(Action.RUN_START, await visit.team_of(run.service))
     only_failed = visit.query.get("only") == "failed"
-    failed = [job.name for job in run_jobs if job.state in (State.FAILED, State.ERRORED, State.CANCELLED)]
-    what = f"{_names(failed)}, with what they need" if only_failed else f"all {len(run_jobs)} jobs"
+    asked = runs_control.what_is_repeated(run, run_jobs, only_failed=only_failed)
+    what = f"{_names(list(asked))}, with what they need" if asked else f"all {len(run_jobs)} jobs"
     sentences = [
         f"A new run of {_of(run)} begins: {what}.",
         "It is of the same commit, with the headway.toml of that commit. This run stays as it is.",

@@ -22,6 +22,7 @@ from headway.engine.views.faults import fault_lines
 from headway.engine.views.logs import JobLog, StepLines, job_log, lines_of_steps, where_it_broke
 from headway.engine.views.runs import RunView, list_runs, run_view
 from headway.engine.views.tests import MOST, FailedTests, failed_tests
+from headway.pipeline.run_actions import run_actions
 from headway.store import job_results, runs
 from headway.store.database import Transaction
 from headway.web import ansi, logs
@@ -257,17 +258,13 @@ def _can(visit: Visit, view: RunView) -> Can:
     run, team = view.run, view.team
     is_ours = view.repository is not None
     may_start = is_ours and visit.may(Action.RUN_START, team)
-    failed = run.state in (State.FAILED, State.ERRORED, State.CANCELLED)
-    has_faults = bool(run.trigger and run.trigger.faults)
+    actions = run_actions(run, view.jobs)
     standing = view.release is not None and view.release.removed_at is None
     return Can(
-        cancel=not run.state.is_final and view.cancelling is None and visit.may(Action.RUN_CANCEL, team),
-        rerun=may_start and run.state.is_final,
-        rerun_failed=may_start
-        and failed
-        and not has_faults
-        and any(job.state is not State.SUCCEEDED for job in view.jobs),
-        approve=run.is_held and visit.may(Action.RUN_APPROVE, team),
+        cancel=actions.cancel and view.cancelling is None and visit.may(Action.RUN_CANCEL, team),
+        rerun=may_start and actions.repeat,
+        rerun_failed=may_start and bool(actions.repeat_failed),
+        approve=actions.approve and visit.may(Action.RUN_APPROVE, team),
         start=may_start and run.branch is not None and not (run.trigger and run.trigger.fork),
         deploy=standing and visit.may(Action.DEPLOYMENT_REQUEST, team),
     )

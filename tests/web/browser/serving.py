@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,7 +113,7 @@ class LivePages:
         now = self.server.now()
 
         def work(tx: Any) -> None:
-            jobs.end_job(tx, job.id, 1, state=state, reason="", now=now)
+            jobs.save(tx, replace(job, state=state, reason="", finished_at=now), 1)
             tx.execute(
                 "UPDATE runs SET state = :state, finished_at = :now WHERE id = :id",
                 id=job.run,
@@ -130,8 +131,9 @@ class LivePages:
         now = self.server.now()
 
         def work(tx: Any) -> None:
-            jobs.retry_job(tx, job, 1, ended=State.ERRORED, why="builder lost", reason="retried", now=now)
-            jobs.start_job(tx, job.id, 1, reason="", directory="", now=now)
+            jobs.add_attempt(tx, job, state=State.ERRORED, reason="builder lost", kept=job.kept, now=now)
+            again = replace(job, attempt=job.attempt + 1, reason="", started_at=now, taken=0, kept=0)
+            jobs.save(tx, again, 1)
             data = {"run": job.run, "job": job.id, "state": "running"}
             add_event(tx, "job.changed", service="shop", subject=job.id, data=data, now=now)
 
