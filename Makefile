@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 50
+T ?= tests
 SEED ?= 1
 
-.PHONY: help demo test test-slow test-all outside lint format bench chaos docs pictures lock clean
+.PHONY: help demo t test test-slow test-all outside lint format bench chaos docs pictures lock clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,9 @@ demo: $(VENV)/runtime ## start a server and show the whole road on real parts, i
 	@$(BIN)/headway demo
 
 TESTS := $(BIN)/python -m pytest -n 4 --dist loadfile
+
+t: $(VENV)/development ## run some tests at once: make t T="tests/pipeline -k cron --lf"
+	@$(BIN)/python -m pytest -q $(T)
 
 test: lint ## lint, then the tests, on SQLite and PostgreSQL (all but what is slow and rare)
 	@tools/outside
