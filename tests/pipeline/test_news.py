@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.domain.intake import ArrivalKind
-from headway.pipeline.news import Choice, Fate, Told, Word, choose, news
+from headway.pipeline.news import Choice, Fate, Told, Word, choose, moved_refs, news
 
 
 def told(move: str, **more: object) -> Told:
@@ -124,3 +124,18 @@ def test_whoever_tells_and_however_often_the_newest_real_one_runs(
     running = [str(one.after) for one, choice in zip(mixed, choices, strict=True) if choice.fate is Fate.RUN]
     real = [place for place in way if place[0] == "a"]
     assert running == real[-1:]
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "busy", "changes"),
+    [
+        ({"main": "a"}, {"main": "a"}, (), []),
+        ({"main": "a"}, {"main": "b"}, (), [("main", "a", "b")]),
+        ({}, {"topic": "a"}, (), [("topic", None, "a")]),
+        ({"topic": "a"}, {}, (), [("topic", "a", None)]),
+        # News of it is being worked on: whoever told of it knows more than a look.
+        ({"main": "a", "topic": "a"}, {"main": "b"}, ("main", "topic"), []),
+    ],
+)
+def test_what_a_look_at_the_refs_finds(known, found, busy, changes) -> None:
+    assert moved_refs(known, found, busy) == changes

@@ -25,6 +25,7 @@ from headway.engine.log_packing import LogPacker
 from headway.engine.runs import Tools
 from headway.engine.settings import Settings
 from headway.engine.troubles import Trouble
+from headway.pipeline.retention import Rules
 from headway.store import arrivals, events, upkeep
 from headway.store import retention as rows
 from headway.store.database import Database, Transaction
@@ -53,7 +54,7 @@ _NICENESS = 3
 class Housekeeping:
     """What stays how long."""
 
-    rules: retention.Rules = field(default_factory=retention.Rules)
+    rules: Rules = field(default_factory=Rules)
     #: A log is packed this long after its job ended.
     packed_after: timedelta = timedelta(minutes=1)
     events: timedelta = timedelta(days=14)
@@ -216,7 +217,7 @@ class Janitor:
         upkeep.tend(self._tools.database)
         return Did()
 
-    def _place(self, now: datetime) -> tuple[Database, Settings, datetime, retention.Rules]:
+    def _place(self, now: datetime) -> tuple[Database, Settings, datetime, Rules]:
         return self._tools.database, self._tools.settings, now, self._keeping.rules
 
 

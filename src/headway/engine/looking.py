@@ -7,7 +7,7 @@ default branch gets a run, the rest is only noted.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from headway.base.clock import Clock
@@ -19,6 +19,7 @@ from headway.drivers.git.remote import list_refs
 from headway.engine.arrivals import store_arrivals
 from headway.engine.intake_read import Reader
 from headway.engine.repositories import Repositories
+from headway.pipeline.news import moved_refs
 from headway.store import repositories as rows
 from headway.store.arrivals import last_waiting, refs_on_their_way, was_told
 from headway.store.database import Database, Transaction
@@ -30,20 +31,6 @@ _SIDE_BY_SIDE = 8
 _LONGEST_PAUSE = timedelta(minutes=15)
 #: New refs that one look takes in; the rest comes with the next one, at once.
 _MOST_AT_ONCE = 500
-
-
-def moved(
-    known: Mapping[str, str], found: Mapping[str, str], on_their_way: set[str]
-) -> list[tuple[str, str | None, str | None]]:
-    """(ref, before, after) of what differs, but for refs of which news is being worked on."""
-    changes: list[tuple[str, str | None, str | None]] = []
-    for ref, sha in found.items():
-        if ref not in on_their_way and known.get(ref) != sha:
-            changes.append((ref, known.get(ref), sha))
-    changes += [
-        (ref, sha, None) for ref, sha in known.items() if ref not in found and ref not in on_their_way
-    ]
-    return changes
 
 
 class LookDuty:
@@ -175,7 +162,7 @@ class LookDuty:
             busy |= {
                 ref for ref in known.keys() | known_before.keys() if known.get(ref) != known_before.get(ref)
             }
-            changes = moved(known, found, busy)
+            changes = moved_refs(known, found, busy)
             if is_first and not known:
                 rows.move_refs(
                     tx,

@@ -1,11 +1,10 @@
-"""What is kept and what goes: releases, their bytes, logs, job directories, objects of dirty trees.
+"""Lets go what `pipeline.retention` keeps no longer: releases, their bytes, logs, job directories, objects of dirty trees.
 
-A release that is live anywhere, or stood there before, stays; so do the last ones of each service; the rest goes
-by age. Rows stay: history can still say what a release was.
+Rows stay: history can still say what a release was.
 """
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,34 +15,13 @@ from headway.drivers.git import Git
 from headway.drivers.leftovers import Leftover, leftovers, remove_leftover, taking_turns
 from headway.drivers.runner.local import is_in_use
 from headway.engine.settings import Settings
+from headway.pipeline.retention import Aged, Rules, leftovers_that_go, releases_that_go
 from headway.store import retention as rows
 from headway.store.database import Database, Transaction
 from headway.store.deployments import environments_of
 from headway.store.releases import mark_removed
 
 _NO_LIMIT = 2**63
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How long things stay. Ages count from the last time the thing was made, asked for or written to."""
-
-    #: Releases of each service that stay whatever their age.
-    releases_kept: int = 10
-    #: Other releases that are nowhere live.
-    releases: timedelta = timedelta(days=30)
-    #: Artifacts of runs that made no release.
-    artifacts: timedelta = timedelta(days=7)
-    #: Finished runs' logs; the oldest go earlier when all take more than `log_bytes`.
-    logs: timedelta = timedelta(days=90)
-    log_bytes: int = 5 * 2**30
-    #: Finished jobs' directories, with their working copies; the oldest go earlier when there are more of them.
-    jobs: timedelta = timedelta(days=1)
-    job_count: int = 200
-    #: Objects of dirty trees.
-    trees: timedelta = timedelta(days=7)
-    #: Tidying is done at most this often.
-    every: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +47,6 @@ class Tidied:
             self.objects + other.objects,
             self.more or other.more,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Aged:
-    """A release as this decision sees it."""
-
-    id: str
-    service: str
-    renewed_at: datetime
 
 
 #: Asked between two removals: True stops them, and the rest goes the next time.
@@ -108,41 +77,6 @@ def _age(settings: Settings, variable: str, usual: timedelta) -> timedelta:
         raise WrongUse(
             f"{variable} is '{text}', which is no duration", hint=f"write it as 90d: export {variable}=90d"
         ) from error
-
-
-def releases_that_go(
-    releases: Sequence[Aged], in_use: Collection[str], now: datetime, rules: Rules
-) -> tuple[str, ...]:
-    """The ids of the releases that go: not in use, not among the last of their service, and old enough."""
-    kept: dict[str, int] = {}
-    going = []
-    for release in sorted(releases, key=lambda release: (release.renewed_at, release.id), reverse=True):
-        place = kept[release.service] = kept.get(release.service, 0) + 1
-        old = now - release.renewed_at > rules.releases
-        if place > rules.releases_kept and old and release.id not in in_use:
-            going.append(release.id)
-    return tuple(going)
-
-
-def leftovers_that_go(
-    found: Sequence[Leftover],
-    busy: Collection[str],
-    now: datetime,
-    age: timedelta,
-    *,
-    most: int,
-    most_bytes: int,
-) -> tuple[Leftover, ...]:
-    """Of folders, the longest unchanged first, those that go: not busy, and too old or beyond the quotas."""
-    count, size = len(found), sum(leftover.size for leftover in found)
-    going = []
-    for leftover in found:
-        if leftover.name in busy:
-            continue
-        if now - leftover.changed_at > age or count > most or size > most_bytes:
-            going.append(leftover)
-            count, size = count - 1, size - leftover.size
-    return tuple(going)
 
 
 def tidy(database: Database, settings: Settings, now: datetime, rules: Rules | None = None) -> Tidied | None:

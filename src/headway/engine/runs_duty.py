@@ -7,8 +7,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from headway.base.errors import DiskFull, HeadwayError
@@ -22,7 +21,7 @@ from headway.engine.run_tenure import TakenOver
 from headway.engine.runs import Begun, Tools, give_back, take
 from headway.engine.slots import Slots
 from headway.engine.work_faults import WorkFaults, own_fault
-from headway.pipeline.turns import begins
+from headway.pipeline.run_queue import next_runs
 from headway.store import jobs, runs
 from headway.store.database import Transaction
 from headway.store.errors import DatabaseUnavailable
@@ -54,7 +53,7 @@ class RunsDuty:
         #: Of runs, by their ids.
         self.faults = WorkFaults()
         #: Run -> why it is not under way, for the page of what waits; in the order in which they will be.
-        self.reasons: dict[str, str] = {}
+        self.reasons: Mapping[str, str] = {}
         #: A sentence while nothing new may begin (the disk is nearly full); runs under way go on.
         self.paused = ""
         #: Called when one has ended: something may wait for it.
@@ -73,7 +72,16 @@ class RunsDuty:
         self._resting = {run: until for run, until in self._resting.items() if until > now}
         self._resting_for = {run: why for run, why in self._resting_for.items() if run in self._resting}
         candidates = await self._tools.database.fetch(lambda tx: runs.waiting_runs(tx, limit=4 * MOST_RUNS))
-        for run in self._choose(candidates):
+        again = "it is tried again in a moment"
+        queue = next_runs(
+            candidates,
+            self._tasks,
+            resting={run: f"{why}; {again}" for run, why in self._resting_for.items()},
+            paused=self.paused,
+            most=MOST_RUNS,
+        )
+        self.reasons = queue.reasons
+        for run in queue.begin:
             begun = await self._tools.database.perform(functools.partial(self._take, run=run, now=now))
             if begun is not None and begun.token is not None:
                 self._tasks[run.id] = asyncio.create_task(self._carry(begun), name=f"run {run.id}")
@@ -83,50 +91,6 @@ class RunsDuty:
         """Id of a run or of a job -> what it really waits for, runs and jobs each in the order of their turns. Of a run that
         nobody has looked at yet there is none."""
         return {**self.reasons, **self._slots.explain()}
-
-    def _choose(self, candidates: list[Run]) -> list[Run]:
-        """Of the waiting, in their order, those that may be under way now; the reasons of the others are noted."""
-        groups: dict[str, list[Run]] = {}
-        for run in candidates:
-            if run.trigger and run.trigger.group and (run.id in self._tasks or run.state is State.RUNNING):
-                groups.setdefault(run.trigger.group, []).append(run)
-        chosen: list[Run] = []
-        ready: list[Run] = []
-        reasons: dict[str, str] = {}
-        room = MOST_RUNS - len(self._tasks)
-        for run in candidates:
-            if run.id in self._tasks:
-                continue
-            if run.id in self._resting:
-                reasons[run.id] = f"{self._resting_for[run.id]}; it is tried again in a moment"
-                continue
-            trigger = run.trigger
-            assert trigger is not None
-            cancelled = run.state is State.QUEUED and trigger.held_for
-            if self.paused and run.state is State.QUEUED and not cancelled:
-                reasons[run.id] = self.paused
-                continue
-            if trigger.group and run.state is State.QUEUED and not cancelled:
-                before = groups.setdefault(trigger.group, [])
-                if len(before) >= trigger.group_limit:
-                    reasons[run.id] = f"group {trigger.group}: {_named(before)} has it"
-                    continue
-                before.append(run)
-            if run.state is State.RUNNING and room > 0:
-                # It went on while nobody was here.
-                room -= 1
-                chosen.append(run)
-            else:
-                ready.append(run)
-        taken = Counter(
-            run.takes_turn_of for run in candidates if run.id in self._tasks or run.state is State.RUNNING
-        )
-        by_id = {run.id: run for run in ready}
-        begun, later = begins([(run.id, run.takes_turn_of) for run in ready], taken, room)
-        chosen += [by_id[id] for id in begun]
-        told = f"{len(self._tasks) + len(chosen)} runs are under way, it comes after them"
-        self.reasons = {**dict.fromkeys(later, told), **reasons}
-        return chosen
 
     def _take(self, tx: Transaction, run: Run, now: datetime) -> Begun | None:
         fresh = runs.run_by_id(tx, run.id)
@@ -271,7 +235,3 @@ class RunsDuty:
             drive.detach()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=10)
-
-
-def _named(others: list[Run]) -> str:
-    return ", ".join(f"run {run.number} of {run.service}" for run in others[:3])

@@ -5,7 +5,7 @@ rest the newest begins a run, and by its word the others are overtaken by it or 
 twice nor a commit that runs nothing takes the place of a real one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -106,3 +106,17 @@ def choose(told: Sequence[Told], at: str | None, ask: Callable[[int, int], Word]
     if newest is not None:
         choices[newest] = Choice(Fate.RUN, by=newest, overtakes=tuple(reversed(overtaken)))
     return tuple(choices)
+
+
+def moved_refs(
+    known: Mapping[str, str], found: Mapping[str, str], on_their_way: Collection[str]
+) -> list[tuple[str, str | None, str | None]]:
+    """(ref, before, after) of what differs, but for refs of which news is being worked on."""
+    changes: list[tuple[str, str | None, str | None]] = []
+    for ref, sha in found.items():
+        if ref not in on_their_way and known.get(ref) != sha:
+            changes.append((ref, known.get(ref), sha))
+    changes += [
+        (ref, sha, None) for ref, sha in known.items() if ref not in found and ref not in on_their_way
+    ]
+    return changes

@@ -26,6 +26,7 @@ from headway.engine.runs_control import (
     start_manual,
 )
 from headway.engine.tries import Tried, start_try
+from headway.pipeline.run_queue import next_runs
 from headway.store import owners, runs
 from tests.support.repositories import Repository as Working
 from tests.support.serving import ADA, Serving, contract, pushed
@@ -136,16 +137,14 @@ async def test_the_runs_of_a_removed_repository_are_cancelled(serving: Serving) 
 
 
 @pytest.mark.slow
-async def test_a_long_queue_of_one_repository_hides_no_other(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs_duty, "MOST_RUNS", 2)
+async def test_a_long_queue_of_one_repository_hides_no_other(serving: Serving) -> None:
     for number in range(10):
         await push(serving, SLEEP, branch=f"many{number}")
     await push(serving, SLEEP, name="cart")
     waiting = serving.server.database.read(lambda tx: runs.waiting_runs(tx, limit=8))
     assert [run.service for run in waiting[:3]] == ["shop", "cart", "shop"]
-    assert [run.service for run in serving.parts.runs._choose(waiting)] == ["shop", "cart"]
+    queue = next_runs(waiting, (), resting={}, paused="", most=2)
+    assert [run.service for run in queue.begin] == ["shop", "cart"]
 
 
 async def test_runs_of_one_group_go_one_after_the_other(serving: Serving) -> None:
