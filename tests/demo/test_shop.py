@@ -121,10 +121,12 @@ async def test_a_host_is_taken_out_again_when_its_first_answers_fail(release: Pa
         async def ask(word: str) -> subprocess.CompletedProcess[str]:
             return await asyncio.to_thread(run, release, "./bin/balancer", word)
 
+        balancer.backends["web1"].included = True
+        assert (await ask("idle")).returncode == 1
+        balancer.backends["web1"].included = False
         undraining = asyncio.create_task(ask("undrain"))
         while not balancer.backends["web1"].included:
             await asyncio.sleep(0.005)
-        assert (await ask("idle")).returncode == 1
         balancer.backends["web1"].answered["rel-b"] += 1
         balancer.backends["web1"].failed += 1
         done = await undraining
