@@ -18,12 +18,10 @@ from enum import StrEnum
 from headway.deploy.layout import STOP_GRACE, prepared_marker, release_directory, settings_file
 from headway.deploy.placeholders import fill_command
 from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
+from headway.deploy.steps import HostStep, StepName, Way
 from headway.deploy.unpacking import after_prepare, unpack_script, verify_script
-from headway.domain.contract import DeploySpec, Drain, ProcessSpec
+from headway.domain.contract import DeploySpec, ProcessSpec
 from headway.domain.deployment import Command
-
-#: Its line in the journal says that the way back came to its end on this host: whoever comes without a database asks.
-BACK_FINISH = "back-finish"
 
 
 class Group(StrEnum):
@@ -70,19 +68,19 @@ def by_hand(plan: Plan, host: HostPlan) -> str:
     assert old is not None
     back = _Maker(plan, host, old)
     gone = [
-        new.user("", process.deactivate)
+        new.user(HostStep.DEACTIVATE, process.deactivate)
         for process in _gone(new.on_host, old)
         if process.deactivate is not None
     ]
     stops = [f"{_line(command)} || echo 'not stopped'" for command in gone]
-    starts = [*_run_back(back), *_activate(back, "back-activate")]
+    starts = [*_run_back(back, Way.BACK), *_activate(back, Way.BACK)]
     return "; ".join([*stops, " && ".join(map(_line, starts)) or ":"])
 
 
 def again_by_hand(plan: Plan, host: HostPlan) -> str:
     """What follows the switch when a person goes back to this very deployment, from one that came after it."""
     new = _Maker(plan, host, plan.new(host))
-    return " && ".join(map(_line, [*_run_back(new), *_activate(new, "activate")])) or ":"
+    return " && ".join(map(_line, [*_run_back(new, Way.BACK), *_activate(new, Way.FORWARD)])) or ":"
 
 
 def _line(command: Command) -> str:
@@ -92,10 +90,6 @@ def _line(command: Command) -> str:
         f'(cd "$HEADWAY_ROOT/{command.directory}" && set -a && . "$HEADWAY_ROOT/{command.settings}" && set +a'
         f" && {words} sh -eu -c {shlex.quote(command.script)})"
     )
-
-
-def _named(step: str, process: ProcessSpec) -> str:
-    return step if process.name == "main" else f"{step}:{process.name}"
 
 
 class _Maker:
@@ -110,19 +104,27 @@ class _Maker:
             "settings": settings_file(on_host.deployment),
         }
 
-    def user(self, step: str, text: str, process: ProcessSpec | None = None) -> Command:
+    def user(
+        self, step: HostStep, text: str, process: ProcessSpec | None = None, way: Way = Way.FORWARD
+    ) -> Command:
         """What the user wrote, in the release's directory, with its settings."""
-        return self.framed(step, fill_command(text, self.values), process)
+        return self.framed(step, fill_command(text, self.values), process, way)
 
     def framed(
-        self, step: str, script: str, process: ProcessSpec | None = None, *, more: timedelta = timedelta()
+        self,
+        step: HostStep,
+        script: str,
+        process: ProcessSpec | None = None,
+        way: Way = Way.FORWARD,
+        *,
+        more: timedelta = timedelta(),
     ) -> Command:
         """A script of ours round what the user wrote; it may take `more` than a step may."""
         several = (process,) if process else self.on_host.deploy.processes
         stop = max((one.stop_within for one in several), default=STOP_GRACE)
         return Command(
             self.host,
-            step,
+            str(StepName(step, way, process.name if process else "main")),
             script,
             env={"HEADWAY_STOP_WITHIN": str(round(stop.total_seconds()))},
             limit=self.on_host.deploy.timeout + more,
@@ -130,120 +132,127 @@ class _Maker:
             **self._place,
         )
 
-    def own(self, step: str, script: str) -> Command:
-        return Command(self.host, step, script, limit=self.on_host.deploy.timeout)
-
-    def drain(self, step: str, process: ProcessSpec, drain: Drain, *, must: bool) -> Command:
-        """`must`: a host that does not drain fails; on the way back it goes on, because what runs there is bad anyway."""
-        script = _drain_script(
-            fill_command(drain.run, self.values),
-            fill_command(drain.until, self.values) if drain.until else None,
-            drain.within,
-        )
-        drained = self.framed(step, script, process, more=drain.within)
-        return drained if must else _tried(drained, "echo 'not drained, going on: it is being taken back'")
+    def own(
+        self, step: HostStep, script: str, process: ProcessSpec | None = None, way: Way = Way.FORWARD
+    ) -> Command:
+        name = StepName(step, way, process.name if process else "main")
+        return Command(self.host, str(name), script, limit=self.on_host.deploy.timeout)
 
 
 def _verify(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new = _Maker(plan, host, plan.new(host))
-    yield new.own("verify", verify_script(plan, new.on_host.deploy))
+    yield new.own(HostStep.VERIFY, verify_script(plan, new.on_host.deploy))
 
 
 def _prepare(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new = _Maker(plan, host, plan.new(host))
     deploy = new.on_host.deploy
-    yield new.own("unpack", unpack_script(plan, deploy))
+    yield new.own(HostStep.UNPACK, unpack_script(plan, deploy))
     if plan.settings_of is not None:
-        yield new.own("settings", _take_over_settings(plan.settings_of, plan.deployment))
+        yield new.own(HostStep.SETTINGS, _take_over_settings(plan.settings_of, plan.deployment))
     if deploy.prepare:
         yield new.framed(
-            "prepare", _prepare_script(plan.release, deploy, fill_command(deploy.prepare, new.values))
+            HostStep.PREPARE, _prepare_script(plan.release, deploy, fill_command(deploy.prepare, new.values))
         )
 
 
 def _once(plan: Plan, host: HostPlan) -> Iterator[Command]:
     if plan.deploy.once and not plan.rollback and host is plan.hosts[0]:
-        yield _Maker(plan, host, plan.new(host)).user("once", plan.deploy.once.run)
+        yield _Maker(plan, host, plan.new(host)).user(HostStep.ONCE, plan.deploy.once.run)
 
 
 def _switch(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new, before = _Maker(plan, host, plan.new(host)), plan.running(host)
     running = _Maker(plan, host, before) if before else None
     if running:
-        yield from _drain(running, "drain", must=True)
+        yield from _drain(running, Way.FORWARD)
     # A person's rollback goes forward through the hosts, but back in releases.
     if plan.rollback:
-        yield from _run_back(new, "run")
+        yield from _run_back(new, Way.FORWARD)
     elif new.on_host.deploy.run:
-        yield new.user("run", new.on_host.deploy.run)
-    yield new.own("switch", _switch_script(plan.release, plan.deployment))
-    if running:
-        for process in _gone(running.on_host, new.on_host):
-            yield _stop(running, _named("deactivate", process), process)
-    yield from _activate(new, "activate")
+        yield new.user(HostStep.RUN, new.on_host.deploy.run)
+    yield from _exchange(running, new, Way.FORWARD)
 
 
 def _undrain(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    yield from _readmitted(_Maker(plan, host, plan.new(host)), "undrain")
+    yield from _readmitted(_Maker(plan, host, plan.new(host)), Way.FORWARD)
 
 
 def _back(plan: Plan, host: HostPlan) -> Iterator[Command]:
     new, before = _Maker(plan, host, plan.new(host)), plan.old(host)
-    yield from _drain(new, "back-drain", must=False)
+    yield from _drain(new, Way.BACK)
     if before is None:
-        yield new.own("back-switch", _remove_script())
+        yield new.own(HostStep.SWITCH, _remove_script(), way=Way.BACK)
         for process in new.on_host.processes:
             if process.deactivate:
-                yield new.user(_named("back-deactivate", process), process.deactivate, process)
+                yield new.user(HostStep.DEACTIVATE, process.deactivate, process, Way.BACK)
         return
     old = _Maker(plan, host, before)
-    yield from _run_back(old)
-    yield old.own("back-switch", _switch_script(before.release, before.deployment))
-    for process in _gone(new.on_host, before):
-        stop = _stop(new, _named("back-deactivate", process), process)
-        # What should serve again does not wait for it; it is told once that serves.
-        yield _tried(stop, f': > "$HEADWAY_EPOCH/{_not_stopped(process)}"')
-    yield from _activate(old, "back-activate")
+    yield from _run_back(old, Way.BACK)
+    yield from _exchange(new, old, Way.BACK)
 
 
 def _readmit(plan: Plan, host: HostPlan) -> Iterator[Command]:
-    end = _Maker(plan, host, plan.new(host)).own(BACK_FINISH, ":")
-    if (before := plan.old(host)) is None:
+    new, before = _Maker(plan, host, plan.new(host)), plan.old(host)
+    # Its line in the journal says that the way back came to its end here: whoever comes without a database asks.
+    end = new.own(HostStep.FINISH, ":", way=Way.BACK)
+    if before is None:
         yield end
         return
     old = _Maker(plan, host, before)
-    yield from _readmitted(old, "back-undrain")
+    yield from _readmitted(old, Way.BACK)
     yield end
-    for process in _gone(plan.new(host), before):
-        told = f"{process.name} of {plan.release} could not be stopped: see back-deactivate:{process.name}"
+    for process in _gone(new.on_host, before):
+        stop = StepName(HostStep.DEACTIVATE, Way.BACK, process.name)
+        told = f"{process.name} of {plan.release} could not be stopped: see {stop}"
         script = (
             f'[ ! -e "$HEADWAY_EPOCH/{_not_stopped(process)}" ] || {{ echo {shlex.quote(told)}; exit 1; }}'
         )
-        yield old.own(_named("back-stopped", process), script)
+        yield old.own(HostStep.STOPPED, script, process, Way.BACK)
 
 
-def _drain(maker: _Maker, step: str, *, must: bool) -> Iterator[Command]:
+def _exchange(leaves: _Maker | None, comes: _Maker, way: Way) -> Iterator[Command]:
+    """`current` is the release that comes; processes that it does not have are stopped, its own are activated."""
+    release, deployment = comes.on_host.release, comes.on_host.deployment
+    yield comes.own(HostStep.SWITCH, _switch_script(release, deployment), way=way)
+    for process in _gone(leaves.on_host, comes.on_host) if leaves else ():
+        assert leaves is not None
+        stop = _stop(leaves, process, way)
+        # On the way back what should serve again does not wait for it; it is told once that serves.
+        left = f': > "$HEADWAY_EPOCH/{_not_stopped(process)}"'
+        yield _tried(stop, left) if way is Way.BACK else stop
+    yield from _activate(comes, way)
+
+
+def _drain(maker: _Maker, way: Way) -> Iterator[Command]:
+    """A host that does not drain fails; on the way back it goes on, because what runs there is bad anyway."""
     for process in maker.on_host.processes:
-        if process.drain:
-            yield maker.drain(_named(step, process), process, process.drain, must=must)
+        if (drain := process.drain) is None:
+            continue
+        run = fill_command(drain.run, maker.values)
+        until = fill_command(drain.until, maker.values) if drain.until else None
+        script = _drain_script(run, until, drain.within)
+        drained = maker.framed(HostStep.DRAIN, script, process, way, more=drain.within)
+        going_on = "echo 'not drained, going on: it is being taken back'"
+        yield _tried(drained, going_on) if way is Way.BACK else drained
 
 
-def _activate(maker: _Maker, step: str) -> Iterator[Command]:
+def _activate(maker: _Maker, way: Way) -> Iterator[Command]:
     for process in maker.on_host.processes:
         if process.activate:
-            yield maker.user(_named(step, process), process.activate, process)
+            yield maker.user(HostStep.ACTIVATE, process.activate, process, way)
 
 
-def _readmitted(maker: _Maker, step: str) -> Iterator[Command]:
+def _readmitted(maker: _Maker, way: Way) -> Iterator[Command]:
     for process in maker.on_host.processes:
         if process.undrain:
-            yield maker.user(_named(step, process), process.undrain, process)
+            yield maker.user(HostStep.UNDRAIN, process.undrain, process, way)
 
 
-def _run_back(old: _Maker, step: str = "back-run") -> Iterator[Command]:
+def _run_back(old: _Maker, way: Way) -> Iterator[Command]:
     """Of kind `script` alone: no other has a command to run."""
     if text := old.on_host.deploy.rollback or old.on_host.deploy.run:
-        yield old.user(step, text)
+        yield old.user(HostStep.RUN, text, way=way)
 
 
 def _gone(left: ReleaseOnHost, comes: ReleaseOnHost) -> list[ProcessSpec]:
@@ -252,11 +261,11 @@ def _gone(left: ReleaseOnHost, comes: ReleaseOnHost) -> list[ProcessSpec]:
     return [process for process in left.processes if process.name not in stay]
 
 
-def _stop(maker: _Maker, step: str, process: ProcessSpec) -> Command:
+def _stop(maker: _Maker, process: ProcessSpec, way: Way) -> Command:
     if process.deactivate:
-        return maker.user(step, process.deactivate, process)
+        return maker.user(HostStep.DEACTIVATE, process.deactivate, process, way)
     told = f"{process.name} is no longer a process of this host, and no `deactivate` of it says how it stops: it is left"
-    return maker.own(step, f"echo {shlex.quote(told)}")
+    return maker.own(HostStep.DEACTIVATE, f"echo {shlex.quote(told)}", process, way)
 
 
 def _tried(command: Command, otherwise: str) -> Command:

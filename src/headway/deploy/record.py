@@ -8,20 +8,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from headway.deploy.commands import BACK_FINISH, again_by_hand, by_hand
+from headway.deploy.commands import again_by_hand, by_hand
 from headway.deploy.layout import group_and_attempt, release_directory, step_of
 from headway.deploy.plan import HostPlan, Plan, Predecessor
+from headway.deploy.steps import CHANGES_NOTHING, ENDS, StepName
 
 #: Ids of releases, commits and deployments as hosts tell them. They are put into scripts as they are, and those of
 #: one host (what most would go back to) into scripts for another: whoever owns one host must not own the others.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: Closed epochs that stay beside the owner's own, for those who want to see what ran.
 _EPOCHS_KEPT = 3
-
-
-#: Steps of a journal that end a deployment on its host, and those that change nothing of what serves.
-_ENDS = frozenset({"finish", BACK_FINISH, "emptied"})
-_CHANGES_NOTHING = frozenset({"verify", "unpack", "settings", "prepare", "once"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +261,11 @@ def left_open(entries: Iterable[Mapping[str, Any]]) -> str | None:
     """The deployment that began to drain or switch a host, or to take it back, and did not end there, by its journal."""
     open_one: str | None = None
     for entry in entries:
-        step = str(entry.get("step")).partition(":")[0]
-        if step in _ENDS:
+        step = StepName.parse(str(entry.get("step")))
+        if step in ENDS:
             if entry.get("event") == "end" and entry.get("exit") == 0:
                 open_one = None
-        elif step not in _CHANGES_NOTHING:
+        elif step is None or step.step not in CHANGES_NOTHING:
             open_one = str(entry.get("deployment"))
     return open_one
 

@@ -11,6 +11,7 @@ from headway.deploy.history import Live, good_history
 from headway.deploy.hostside import journal_script
 from headway.deploy.plan import Plan
 from headway.deploy.record import finished_on, is_half_way, journal_entries, left_open, predecessor
+from headway.deploy.steps import HostStep
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.release import Release
 from headway.engine.deployment_begin import PATIENCE_GOING_BACK, first_rows
@@ -147,7 +148,7 @@ def _lives(entries: Sequence[Mapping[str, Any]]) -> list[Live]:
             bool(entry.get("passable", True)),
         )
         for entry in entries
-        if entry.get("step") == "finish" and entry.get("event") == "end" and entry.get("exit") == 0
+        if entry.get("step") == HostStep.FINISH and entry.get("event") == "end" and entry.get("exit") == 0
     ]
 
 

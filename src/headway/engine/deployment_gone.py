@@ -11,6 +11,7 @@ from headway.base.errors import Errored, WrongUse
 from headway.base.ids import new_id
 from headway.deploy.commands import Group, commands
 from headway.deploy.plan import Plan
+from headway.deploy.steps import HostStep
 from headway.domain.deployment import Command
 from headway.domain.people import Actor
 from headway.domain.standing import Standing, StandingState
@@ -92,7 +93,7 @@ async def empty_host(  # noqa: PLR0917  (where, by whom, what)
         ends = [await jobs.run(Group.BACK, commands(plan, alone, Group.BACK), again=True)]
         if ends[0].state is State.SUCCEEDED:
             rest = 'cd "$HEADWAY_ROOT"; rm -f deployed.json README.txt settings/current.env'
-            ends.append(await jobs.quick(Command(host, "emptied", rest)))
+            ends.append(await jobs.quick(Command(host, HostStep.EMPTIED, rest)))
         if bad := [end for end in ends if end.state is not State.SUCCEEDED]:
             half = replace(known, state=StandingState.UNCLEAR, reason=f"half-emptied: {bad[0].reason}")
             await database.perform(lambda tx: put_standing(tx, half))

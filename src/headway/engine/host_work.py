@@ -16,6 +16,7 @@ from headway.deploy.own_files import own_file_text
 from headway.deploy.plan import HostPlan, Plan, ReleaseOnHost
 from headway.deploy.record import Job, finish_script
 from headway.deploy.since import stands
+from headway.deploy.steps import HostStep, StepName, Way
 from headway.domain.contract import ProcessSpec
 from headway.domain.deployment import Command, Deployment
 from headway.domain.release import Artifact
@@ -89,7 +90,7 @@ class HostWork:
         if action is A.WATCH:
             assert due_at is not None
             new = self.plan.new(self.host)
-            return await self._well("watch", new, self._health().watch(new, due_at))
+            return await self._well(StepName(HostStep.WATCH), new, self._health().watch(new, due_at))
         others: dict[ActionKind, Callable[[], Awaitable[Outcome]]] = {
             A.PREPARE: self._prepare,
             A.SWITCH: self._switch,
@@ -119,7 +120,7 @@ class HostWork:
             if self._stands():
                 # Unpacked and prepared before: what is left needs no job.
                 quick = commands(self.plan, self.host, Group.PREPARE)
-                for command in (command for command in quick if command.step == "settings"):
+                for command in (command for command in quick if command.step == HostStep.SETTINGS):
                     end = await self.jobs.quick(command)
                     if end.state is not State.SUCCEEDED:
                         return _outcome(end)
@@ -169,7 +170,7 @@ class HostWork:
         if left and end.state is State.SUCCEEDED and (changed := await self._changed()):
             return Outcome(False, changed, switched=True)
         await self._tell_log_of_failed(Group.SWITCH, end, self.plan.new(self.host))
-        return Outcome(end.state is State.SUCCEEDED, end.reason, switched="switch" in end.done)
+        return Outcome(end.state is State.SUCCEEDED, end.reason, switched=HostStep.SWITCH in end.done)
 
     async def _finish(self) -> Outcome:
         plan, host, deployment = self.plan, self.host, self.deployment
@@ -182,7 +183,7 @@ class HostWork:
             "passable": plan.rollback or once is None or once.rollback_compatible,
         }
         script = finish_script(plan, host, number=deployment.number, kind=str(deployment.kind))
-        end = await self.jobs.quick(Command(host.spec.name, "finish", script), extra)
+        end = await self.jobs.quick(Command(host.spec.name, HostStep.FINISH, script), extra)
         if end.state is State.SUCCEEDED:
             return Outcome(True)
         if changed := await self._changed():
@@ -225,24 +226,25 @@ class HostWork:
         before = self.plan.old(self.host)
         if before is None:
             return Outcome(True, "removed: there was nothing before")
-        return await self._well("back-health", before, self._health().settle(before))
+        return await self._well(StepName(HostStep.HEALTH, Way.BACK), before, self._health().settle(before))
 
     async def _check(self) -> Outcome:
         new = self.plan.new(self.host)
-        return await self._well("health", new, self._health().settle(new))
+        return await self._well(StepName(HostStep.HEALTH), new, self._health().settle(new))
 
-    async def _well(self, step: str, on_host: ReleaseOnHost, asking: Awaitable[Sequence[Seen]]) -> Outcome:
+    async def _well(
+        self, step: StepName, on_host: ReleaseOnHost, asking: Awaitable[Sequence[Seen]]
+    ) -> Outcome:
         """What was seen is kept as a step; of a process that is not well its own log, too."""
         began = self.clock.now()
         found = await asking
         bad = [one for one in found if not one.good]
         if found:
             state = State.FAILED if bad else State.SUCCEEDED
-            self.jobs.note(step, state, began, "\n".join(one.line for one in found))
+            self.jobs.note(str(step), state, began, "\n".join(one.line for one in found))
         if not bad:
             return Outcome(True)
-        back = "back-" if step.startswith("back-") else ""
-        await self._tell_logs(on_host, {one.process for one in bad}, back)
+        await self._tell_logs(on_host, {one.process for one in bad}, step.way)
         return Outcome(False, bad[0].line)
 
     async def _tell_log_of_failed(self, group: Group, end: JobEnd, on_host: ReleaseOnHost) -> None:
@@ -251,21 +253,19 @@ class HostWork:
             return
         made = commands(self.plan, self.host, group)
         failed = next((command.step for command in made if command.step not in end.done), "")
-        step, _, process = failed.partition(":")
-        back = "back-" if step.startswith("back-") else ""
-        if step.removeprefix("back-") == "activate":
-            await self._tell_logs(on_host, {process or "main"}, back)
-        elif step.removeprefix("back-") == "run":
-            await self._tell_logs(on_host, {one.name for one in on_host.processes}, back)
+        step = StepName.parse(failed)
+        if step is not None and step.step is HostStep.ACTIVATE:
+            await self._tell_logs(on_host, {step.process}, step.way)
+        elif step is not None and step.step is HostStep.RUN:
+            await self._tell_logs(on_host, {one.name for one in on_host.processes}, step.way)
 
-    async def _tell_logs(self, on_host: ReleaseOnHost, processes: Collection[str], back: str) -> None:
+    async def _tell_logs(self, on_host: ReleaseOnHost, processes: Collection[str], way: Way) -> None:
         """The last lines of the release's own log, where its file says how to read it."""
         for process in on_host.processes:
             if process.name in processes and process.logs is not None:
                 began = self.clock.now()
-                step = "logs" if process.name == "main" else f"logs:{process.name}"
                 text = await self._log_of(process, on_host)
-                self.jobs.note(f"{back}{step}", State.SUCCEEDED, began, text)
+                self.jobs.note(str(StepName(HostStep.LOGS, way, process.name)), State.SUCCEEDED, began, text)
 
     async def _log_of(self, process: ProcessSpec, on_host: ReleaseOnHost) -> str:
         """Never raises for what the host or the command does: what failed before is what counts."""
