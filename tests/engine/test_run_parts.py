@@ -83,8 +83,7 @@ RUN = Run(
 
 def test_a_plan_comes_back_from_its_row_as_it_was():
     plan = RunPlan({"test": DEFINITION}, True, "dist/shop.tar.gz", True)
-    # The jobs themselves have their matrix; `when` was answered when the run began.
-    assert from_json(to_json(plan)) == replace(plan, definitions={"test": replace(DEFINITION, matrix={})})
+    assert from_json(to_json(plan)) == plan
     assert plan.secrets() == ("TOKEN", "KEY")
     assert plan.rules(3).retries == {"test": DEFINITION.retry}
 

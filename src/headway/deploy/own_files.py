@@ -10,8 +10,9 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headway.base.plain import from_plain, to_plain
 from headway.deploy.layout import own_file
-from headway.deploy.plan import HostPlan, Plan, Predecessor, ReleaseOnHost, from_plain, to_plain
+from headway.deploy.plan import HostPlan, Plan, Predecessor, ReleaseOnHost
 from headway.domain.contract import DeploySpec, HealthCheck, HealthFrom, ProcessSpec
 
 #: Bytes of one file that are read.

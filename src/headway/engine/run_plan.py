@@ -6,11 +6,9 @@ The shape has a number; a Headway that reads an older one fills in what that one
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
 
-from headway.domain.contract import Concurrency, JobDefinition, Retry, StepDefinition
-from headway.domain.states import State
+from headway.base.plain import from_plain, to_plain
+from headway.domain.contract import JobDefinition
 from headway.pipeline.graph import heights
 from headway.pipeline.progress import Rules
 
@@ -50,6 +48,7 @@ class RunPlan:
 
 
 def to_json(plan: RunPlan) -> str:
+    jobs = {name: to_plain(definition) for name, definition in plan.definitions.items()}
     return json.dumps(
         {
             "shape": _SHAPE,
@@ -57,7 +56,7 @@ def to_json(plan: RunPlan) -> str:
             "release_artifact": plan.release_artifact,
             "deployable": plan.deployable,
             "team": plan.team,
-            "jobs": {name: _definition_to_json(definition) for name, definition in plan.definitions.items()},
+            "jobs": jobs,
         }
     )
 
@@ -65,81 +64,12 @@ def to_json(plan: RunPlan) -> str:
 def from_json(text: str) -> RunPlan:
     document = json.loads(text)
     return RunPlan(
-        definitions={name: _definition_from_json(name, body) for name, body in document["jobs"].items()},
+        # The first plans that were written did not repeat the name of a job within it.
+        definitions={
+            name: from_plain(JobDefinition, {"name": name, **body}) for name, body in document["jobs"].items()
+        },
         fail_fast=document["fail_fast"],
         release_artifact=document["release_artifact"],
         deployable=document["deployable"],
         team=document.get("team"),
-    )
-
-
-def _definition_to_json(definition: JobDefinition) -> dict[str, Any]:
-    return {
-        "steps": [
-            {
-                "name": step.name,
-                "run": step.run,
-                "env": dict(step.env),
-                "working_directory": step.working_directory,
-                "shell": None if step.shell is None else list(step.shell),
-            }
-            for step in definition.steps
-        ],
-        "needs": list(definition.needs),
-        "env": dict(definition.env),
-        "pass_env": list(definition.pass_env),
-        "secrets": list(definition.secrets),
-        "timeout": definition.timeout.total_seconds(),
-        "idle_timeout": None if definition.idle_timeout is None else definition.idle_timeout.total_seconds(),
-        "retry": None
-        if definition.retry is None
-        else {"max": definition.retry.max, "on": sorted(definition.retry.on)},
-        "allow_failure": definition.allow_failure,
-        "artifacts": list(definition.artifacts),
-        "junit": list(definition.junit),
-        "working_directory": definition.working_directory,
-        "shell": list(definition.shell),
-        "output_limit": definition.output_limit,
-        "concurrency": None
-        if definition.concurrency is None
-        else {"group": definition.concurrency.group, "limit": definition.concurrency.limit},
-        "slots": definition.slots,
-        "priority": definition.priority,
-    }
-
-
-def _definition_from_json(name: str, body: Mapping[str, Any]) -> JobDefinition:
-    retry, idle = body["retry"], body["idle_timeout"]
-    # Plans that were written before servers knew of these have no word about them.
-    group = body.get("concurrency")
-    return JobDefinition(
-        name=name,
-        steps=tuple(
-            StepDefinition(
-                name=step["name"],
-                run=step["run"],
-                env=step["env"],
-                working_directory=step["working_directory"],
-                shell=None if step["shell"] is None else tuple(step["shell"]),
-            )
-            for step in body["steps"]
-        ),
-        needs=tuple(body["needs"]),
-        env=body["env"],
-        pass_env=tuple(body.get("pass_env", ())),
-        secrets=tuple(body["secrets"]),
-        timeout=timedelta(seconds=body["timeout"]),
-        idle_timeout=None if idle is None else timedelta(seconds=idle),
-        retry=None
-        if retry is None
-        else Retry(retry["max"], frozenset(State(state) for state in retry["on"])),
-        allow_failure=body["allow_failure"],
-        artifacts=tuple(body["artifacts"]),
-        junit=tuple(body["junit"]),
-        working_directory=body["working_directory"],
-        shell=tuple(body["shell"]),
-        output_limit=body["output_limit"],
-        concurrency=None if group is None else Concurrency(group["group"], group["limit"]),
-        slots=body.get("slots", 1),
-        priority=body.get("priority", 0),
     )

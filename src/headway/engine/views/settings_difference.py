@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from headway.deploy.plan import Plan, from_json, to_plain
+from headway.base.plain import to_plain
+from headway.deploy.plan import Plan, from_json
 from headway.domain.contract import Amount, StrategyKind
 
 #: Values on a page; a longer one is cut.
