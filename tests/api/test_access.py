@@ -7,7 +7,7 @@ from litestar.routes import HTTPRoute
 
 from headway.api.app import routes
 from headway.domain.people import Role, Scope
-from headway.engine.sessions import COOKIE
+from headway.engine.access.sessions import COOKIE
 from tests.support.called_api import CalledApi
 
 

@@ -10,8 +10,8 @@ from headway.api import door
 from headway.api.asgi import NoRoom, Room
 from headway.base.clock import to_milliseconds
 from headway.domain.people import Role, Scope
-from headway.engine import idempotency
-from headway.engine.idempotency import Calls, CallUnderWay, Claim
+from headway.engine.access import idempotency
+from headway.engine.access.idempotency import Calls, CallUnderWay, Claim
 from headway.store.counters import next_number
 from headway.store.database import GUARD
 from tests.support.called_api import CalledApi, message_of

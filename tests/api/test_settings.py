@@ -12,8 +12,8 @@ import pytest
 from headway.api import system
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.domain.people import Role, Scope
-from headway.engine.deployment_stalled import Stalled
-from headway.engine.disk import DiskWatch
+from headway.engine.keeping.disk import DiskWatch
+from headway.engine.standing.stalled import Stalled
 from headway.engine.troubles import Trouble
 from headway.store.errors import DatabaseUnavailable
 from headway.store.system import Counts

@@ -7,7 +7,7 @@ from pathlib import Path
 from headway.drivers.git import Git
 from headway.drivers.git.bare import Bare
 from headway.drivers.git.proposals import make_proposal
-from headway.engine.tries import KEPT_FOR, sweep_tries
+from headway.engine.intake.tries import KEPT_FOR, sweep_tries
 from tests.support.called_api import CalledApi
 from tests.support.repositories import ENVIRONMENT
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headway.cli.root import run_command_line
-from headway.engine.secrets import load_secrets
+from headway.engine.secrets.by_name import load_secrets
 from headway.engine.settings import Settings
 from headway.store.database import open_database
 from tests.support.repositories import Repository

@@ -9,10 +9,10 @@ import pytest
 
 from headway.base.clock import SystemClock
 from headway.cli.restore import _meant, _next
-from headway.engine.backup import make_backup
+from headway.engine.keeping.backup import make_backup
+from headway.engine.keeping.restore import restore_backup
 from headway.engine.ownership import this_process
-from headway.engine.restore import restore_backup
-from headway.engine.server_check import check_server
+from headway.engine.server.check import check_server
 from headway.engine.server_place import ID, KIND, other_server
 from headway.engine.server_settings import ServerSettings
 from headway.store import owners
@@ -185,7 +185,7 @@ def test_a_repository_that_cannot_be_reached_is_exported_like_any_other(
 
 
 def test_what_is_exported_as_json_is_text_in_its_table(sqlite_terminal: Terminal) -> None:
-    from headway.engine.export_fields import FLAGS, NOUNS
+    from headway.engine.keeping.export_fields import FLAGS, NOUNS
 
     with open_database(sqlite_terminal.environment["HEADWAY_DATABASE_URL"]) as database:
         for noun in NOUNS:
@@ -268,7 +268,7 @@ def test_check_judges_a_claim_on_the_database_as_the_start_does(
             lambda tx: owners.claim(tx, KIND, ID, this_process("headway"), now, timedelta(hours=1))
         )
     monkeypatch.setattr("headway.engine.ownership.is_alive", lambda _: alive)
-    monkeypatch.setattr("headway.engine.server_check.is_alive", lambda _: alive)
+    monkeypatch.setattr("headway.engine.server.check.is_alive", lambda _: alive)
     options = ServerSettings(host="127.0.0.1", port=0, org_file=tmp_path / "org.toml")
     [(what, fault)] = [found for found in check_server(here, options) if "server on the database" in found[0]]
     assert (fault is not None) == refuses

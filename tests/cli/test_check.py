@@ -7,8 +7,8 @@ import pytest
 
 from headway.cli.root import run_command_line
 from headway.domain.contract import Contract
-from headway.engine import host_checks
-from headway.engine.host_checks import HostFinding
+from headway.engine.hosts import checks as host_checks
+from headway.engine.hosts.checks import HostFinding
 from headway.engine.settings import Settings
 from tests.support.settings import settings_in
 from tests.wire.contract.examples import WHOLE

@@ -16,8 +16,8 @@ import pytest
 
 from headway.cli.root import run_command_line
 from headway.domain.request import Approval, RequestOrigin, RequestState
-from headway.engine.org import read_org_file
-from headway.engine.request_place import new_request
+from headway.engine.repositories.org import read_org_file
+from headway.engine.requests.place import new_request
 from headway.engine.settings import Settings
 from headway.main.settings import read_settings
 from headway.store.audit import entries

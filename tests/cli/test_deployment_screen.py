@@ -5,7 +5,7 @@ import pytest
 from headway.cli.deployment_screen import show_plan
 from headway.deploy.plan import HostPlan
 from headway.domain.contract import HostSpec
-from headway.engine.documents import plan_document
+from headway.engine.views.documents import plan_document
 from tests.deploy.examples import plan
 
 

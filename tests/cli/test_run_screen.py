@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from headway.cli.run_screen import Screen
 from headway.domain.run import Job
 from headway.domain.states import State
-from headway.engine.run_watch import AttemptEnded, JobBegan, JobEnded, LogPiece
+from headway.engine.runs.watch import AttemptEnded, JobBegan, JobEnded, LogPiece
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 

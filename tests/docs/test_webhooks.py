@@ -13,8 +13,8 @@ import pytest
 
 from headway.domain.states import State
 from headway.drivers.forge.statuses import _GITLAB_WORDS, _HUB_WORDS
-from headway.engine.statuses import _STATES
-from headway.engine.webhooks import _NEVER, EVENT_KINDS
+from headway.engine.outgoing.statuses import _STATES
+from headway.engine.outgoing.webhooks import _NEVER, EVENT_KINDS
 from headway.wire.webhooks import Happening, envelope, new_signing_secret, signed_headers
 from tests.docs.pages import ROOT, blocks, text_of
 

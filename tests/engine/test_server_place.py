@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headway.engine import ownership
-from headway.engine.restore import NotEmpty, restore_backup
+from headway.engine.keeping.restore import NotEmpty, restore_backup
 from headway.engine.server_lock import ServerRuns
 from headway.engine.server_place import ID, KIND, LEASE, ServerPlace, alone_first
 from headway.store import owners

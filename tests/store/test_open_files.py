@@ -23,7 +23,7 @@ SPEAKERS = {"store/sqlite.py", "store/copies.py", "store/upkeep.py"}
 #: By these a module learns where the database lies.
 KNOWS = {"sqlite_path", "_sqlite_file", "copy_before", "fold_log"}
 #: And who walks the folder in which it usually lies.
-WALKS = {"engine/backup.py"}
+WALKS = {"engine/keeping/backup.py"}
 OPENERS = {
     "open", "fdopen", "read_bytes", "read_text", "write_bytes", "write_text", "touch", "truncate",
     "copy", "copy2", "copyfile", "copytree", "copyfileobj", "mmap", "chmod",
@@ -33,16 +33,16 @@ OPENED = {
     ("store/sqlite.py", "create_file"),  # an empty file under a name of its own
     ("store/copies.py", "copy_before"),  # the copy, before it has its name
     ("store/copies.py", "_sync"),  # the copy, and its folder
-    ("engine/restore.py", "settle"),  # the folder
-    ("engine/restore.py", "_hold"),  # the folder that is being restored, to lock it
-    ("engine/restore.py", "_write"),  # a member of the archive, in a folder of its own
-    ("engine/restore.py", "_repositories"),  # a repository's .head
-    ("engine/restore.py", "_portions"),  # rows of the archive
-    ("engine/backup.py", "dump"),  # rows, in a folder of its own
-    ("engine/backup.py", "add_tables"),
-    ("engine/backup.py", "_log"),
-    ("engine/backup.py", "_repository"),
-    ("engine/backup.py", "_file"),  # files that are named one by one: keys, org.toml, logs, artifacts
+    ("engine/keeping/restore.py", "settle"),  # the folder
+    ("engine/keeping/restore.py", "_hold"),  # the folder that is being restored, to lock it
+    ("engine/keeping/restore.py", "_write"),  # a member of the archive, in a folder of its own
+    ("engine/keeping/restore.py", "_repositories"),  # a repository's .head
+    ("engine/keeping/restore.py", "_portions"),  # rows of the archive
+    ("engine/keeping/backup.py", "dump"),  # rows, in a folder of its own
+    ("engine/keeping/backup.py", "add_tables"),
+    ("engine/keeping/backup.py", "_log"),
+    ("engine/keeping/backup.py", "_repository"),
+    ("engine/keeping/backup.py", "_file"),  # files that are named one by one: keys, org.toml, logs, artifacts
 }
 
 
@@ -91,11 +91,11 @@ def test_whoever_knows_where_the_database_lies_opens_nothing_else_than_is_listed
 def test_an_open_of_a_database_by_our_code_fails_each_test(tmp_path: Path) -> None:
     """The guard that `conftest` sets up for all tests."""
     for name in ("headway.db", "headway.db-wal", "other.db-shm"):
-        assert guarded(tmp_path / name, [str(SOURCE / "engine/backup.py"), __file__])
+        assert guarded(tmp_path / name, [str(SOURCE / "engine/keeping/backup.py"), __file__])
         assert not guarded(tmp_path / name, [__file__]), "a test may break a file"
         assert not guarded(tmp_path / name, [str(Path(subprocess.__file__))])
-    assert not guarded(tmp_path / "headway.dbx", [str(SOURCE / "engine/backup.py")])
-    assert not guarded(3, [str(SOURCE / "engine/backup.py")])
+    assert not guarded(tmp_path / "headway.dbx", [str(SOURCE / "engine/keeping/backup.py")])
+    assert not guarded(3, [str(SOURCE / "engine/keeping/backup.py")])
 
 
 OTHER = """

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from headway.base.clock import from_milliseconds, to_milliseconds
 from headway.domain.intake import Schedule
-from headway.engine.schedules import ScheduleDuty
+from headway.engine.intake.schedules import ScheduleDuty
 from headway.store.bulk import insert_rows
 from headway.store.database import Database
 from headway.store.repositories import put_schedules, schedules_of

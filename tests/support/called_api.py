@@ -13,7 +13,7 @@ from headway.api.door import Door
 from headway.api.unchanged import Unchanged
 from headway.domain.people import Actor, Role
 from headway.domain.people import Scope as TokenScope
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from tests.support.serving import ADA, HEAD, Serving
 
 __all__ = ["HEAD", "CalledApi", "Caller"]

@@ -19,11 +19,11 @@ from headway.domain.run import Job, Run, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git
-from headway.engine.deployments_duty import DeploymentsDuty
-from headway.engine.release_projects import ReleaseProjects
-from headway.engine.request_gate import team_of
-from headway.engine.request_tools import RequestTools
-from headway.engine.requests import Requests
+from headway.engine.releases.projects import ReleaseProjects
+from headway.engine.requests.deployments_duty import DeploymentsDuty
+from headway.engine.requests.gate import team_of
+from headway.engine.requests.requests import Requests
+from headway.engine.requests.tools import RequestTools
 from headway.engine.settings import Settings
 from headway.store import deployments, people, repositories, requests, runs
 from headway.store.commits import add_commit

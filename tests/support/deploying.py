@@ -15,9 +15,9 @@ from headway.domain.release import Release, release_id
 from headway.drivers.artifacts import ArtifactStore
 from headway.drivers.git import Git
 from headway.drivers.ssh.connections import Connections
-from headway.engine.deployment_drive import Watcher
-from headway.engine.deployment_hold import World
-from headway.engine.deployments import Deployments
+from headway.engine.deployments.deployments import Deployments
+from headway.engine.deployments.drive import Watcher
+from headway.engine.deployments.hold import World
 from headway.engine.projects import Project
 from headway.engine.settings import Settings
 from headway.store.database import Database

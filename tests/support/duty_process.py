@@ -6,9 +6,9 @@ from pathlib import Path
 
 from headway.base.clock import SystemClock
 from headway.drivers.git import Git
-from headway.engine.deployments_duty import DeploymentsDuty
-from headway.engine.release_projects import ReleaseProjects
-from headway.engine.request_tools import RequestTools
+from headway.engine.releases.projects import ReleaseProjects
+from headway.engine.requests.deployments_duty import DeploymentsDuty
+from headway.engine.requests.tools import RequestTools
 from headway.engine.settings import Settings
 from headway.store.database import open_database
 from tests.support.repositories import ENVIRONMENT

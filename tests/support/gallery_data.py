@@ -25,7 +25,7 @@ from headway.domain.request import Obstacle, Request, RequestOrigin, RequestStat
 from headway.domain.run import Job, Run, Trigger, TriggerEvent
 from headway.domain.secrets import environment_scope, service_scope
 from headway.domain.states import State
-from headway.engine.deployment_standing import note_beginning
+from headway.engine.standing.what_runs import note_beginning
 from headway.store.commits import add_commit
 from headway.store.counters import next_number
 from headway.store.database import Transaction

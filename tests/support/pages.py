@@ -12,22 +12,22 @@ from typing import Any
 import httpx
 
 from headway.domain.people import Person, Role
-from headway.engine.deployments_duty import DeploymentsDuty
-from headway.engine.disk import DiskWatch
+from headway.engine.access.people import People
+from headway.engine.access.sessions import begin_session
 from headway.engine.duties import Duties
-from headway.engine.hub import Hub
-from headway.engine.keys import new_key
-from headway.engine.org import OrgKeeper
-from headway.engine.people import People
-from headway.engine.release_projects import ReleaseProjects
-from headway.engine.repositories import Repositories
-from headway.engine.request_tools import RequestTools
-from headway.engine.runs import open_tools
-from headway.engine.sessions import begin_session
+from headway.engine.keeping.disk import DiskWatch
+from headway.engine.outgoing.hub import Hub
+from headway.engine.releases.projects import ReleaseProjects
+from headway.engine.repositories.org import OrgKeeper
+from headway.engine.repositories.repositories import Repositories
+from headway.engine.requests.deployments_duty import DeploymentsDuty
+from headway.engine.requests.tools import RequestTools
+from headway.engine.runs.runs import open_tools
+from headway.engine.runs.slots import Slots
+from headway.engine.secrets.keys import new_key
+from headway.engine.secrets.vault import Vault
 from headway.engine.settings import Settings
-from headway.engine.slots import Slots
 from headway.engine.troubles import Troubles
-from headway.engine.vault import Vault
 from headway.engine.work_faults import WorkFaults
 from headway.store.database import Transaction
 from headway.store.people import add_person

@@ -8,12 +8,12 @@ from pathlib import Path
 from headway.domain.intake import Arrival, ArrivalKind, ForgeKind, PullRequest, Repository
 from headway.domain.people import Actor, Role
 from headway.domain.run import Job, Run
-from headway.engine.runs import Tools, open_tools
-from headway.engine.server import Server
+from headway.engine.runs.runs import Tools, open_tools
+from headway.engine.secrets.vault import Vault, open_vault, stored_secrets
+from headway.engine.server.server import Server
 from headway.engine.server_place import ServerPlace
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
-from headway.engine.vault import Vault, open_vault, stored_secrets
 from headway.main.build import Parts
 from headway.store import jobs, repositories, runs
 from headway.store.arrivals import StoredArrival, latest_arrivals, repositories_with_news

@@ -7,8 +7,8 @@ from pathlib import Path
 from headway.base.clock import SystemClock
 from headway.domain.org import Org
 from headway.domain.people import Actor, Person, Role, Scope
-from headway.engine.people import People
-from headway.engine.sessions import begin_session
+from headway.engine.access.people import People
+from headway.engine.access.sessions import begin_session
 from headway.store.database import Database, Transaction, open_database
 from headway.store.people import add_person
 

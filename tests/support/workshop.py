@@ -7,9 +7,9 @@ from pathlib import Path
 from headway.domain.run import Job, Run
 from headway.drivers.runner.local import LocalRunner
 from headway.engine.projects import find_project
-from headway.engine.run_drive import ready
-from headway.engine.run_watch import Look
-from headway.engine.runs import Begun, Tools, Wish, begin, look_at, open_tools
+from headway.engine.runs.drive import ready
+from headway.engine.runs.runs import Begun, Tools, Wish, begin, look_at, open_tools
+from headway.engine.runs.watch import Look
 from headway.engine.settings import Settings
 from tests.support.repositories import ENVIRONMENT, Repository
 

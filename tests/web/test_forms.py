@@ -11,9 +11,9 @@ import pytest
 
 from headway.base.errors import Held, WrongUse
 from headway.domain.people import Role
-from headway.engine.passwords import Passwords
-from headway.engine.people import People
-from headway.engine.requests import Approving
+from headway.engine.access.passwords import Passwords
+from headway.engine.access.people import People
+from headway.engine.requests.requests import Approving
 from headway.engine.work_faults import WorkFaults
 from headway.store.audit import entries
 from tests.support.gallery_data import fill_typical

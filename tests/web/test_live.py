@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from headway.domain.people import Actor, Role
-from headway.engine import hub
+from headway.engine.outgoing import hub
 from headway.store.events import add_event
 from headway.web import live
 from headway.web.app import create_web

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from headway.domain.people import Role
-from headway.engine.backup import KEYS, SECRETS
+from headway.engine.keeping.backup import KEYS, SECRETS
 from headway.store.database import Database, Transaction
 from tests.support.gallery_data import ARABIC, HOSTILE, HOSTILE_NAME, LONG_BRANCH, fill_overfull, fill_typical
 from tests.support.pages import Browser, browsing, make_server, sign_in

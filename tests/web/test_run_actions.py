@@ -6,7 +6,7 @@ import pytest
 
 from headway.domain.people import Role
 from headway.domain.states import State
-from headway.engine.run_news import RunNews
+from headway.engine.runs.news import RunNews
 from headway.store import runs
 from tests.support.pages import browsing, sign_in
 from tests.support.stored_runs import StoredJob, failed_run, store_run

@@ -7,7 +7,7 @@ import pytest
 from headway.domain.release import Artifact, Release
 from headway.domain.run import FileFault
 from headway.domain.states import State
-from headway.engine.slots import Slots
+from headway.engine.runs.slots import Slots
 from headway.store import runs
 from headway.store.releases import put_release
 from tests.support.clocks import HandClock

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from headway.domain.deployment import DeploymentState
-from headway.engine.deployment_status import read_status
-from headway.engine.documents import status_document
+from headway.engine.standing.status import read_status
+from headway.engine.views.documents import status_document
 from headway.store.database import Transaction
 from tests.support.gallery_data import Teller
 from tests.support.pages import Browser

@@ -8,7 +8,7 @@ from headway.api.asgi import Scope, headers_of
 from headway.api.git_http import token_of
 from headway.domain.people import Actor, Role
 from headway.engine.permissions import Action, require
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.store.database import Transaction
 from headway.store.repositories import repository_of_service
 

@@ -43,7 +43,7 @@ from headway.api.problems import MEDIA_TYPE, problem_bytes, status_of
 from headway.api.routes import faults_of
 from headway.api.unchanged import Unchanged
 from headway.base.errors import HeadwayError
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 
 log = logging.getLogger("headway.api")
 

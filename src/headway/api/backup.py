@@ -13,7 +13,7 @@ from headway.api.access import ApiRequest, caller, server_of
 from headway.api.routes import Flag, plain, posts
 from headway.api.run_logs import send_file
 from headway.engine.audit import record
-from headway.engine.backup import make_backup
+from headway.engine.keeping.backup import make_backup
 from headway.engine.permissions import Action
 
 #: One at a time: it reads everything.

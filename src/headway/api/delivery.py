@@ -10,8 +10,8 @@ from headway.api.access import ApiRequest, looker
 from headway.api.routes import Wanted, reads
 from headway.base.durations import parse_duration
 from headway.base.errors import WrongUse
-from headway.engine.documents import delivery_document
-from headway.engine.reports import delivery_report
+from headway.engine.metrics.reports import delivery_report
+from headway.engine.views.documents import delivery_document
 from headway.wire.shapes_metrics import DeliveryDocument
 
 #: One at a time: a report of all services is a second of a processor's work.

@@ -26,15 +26,15 @@ from headway.api.routes import (
 from headway.base.errors import WrongUse
 from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
 from headway.drivers.ssh.connections import Connections
-from headway.engine.deployment_gone import end_gone
-from headway.engine.deployment_hold import World
-from headway.engine.deployment_records import Record, record_deployment
-from headway.engine.deployment_rename import rename_environment
+from headway.engine.deployments.gone import end_gone
+from headway.engine.deployments.hold import World
+from headway.engine.deployments.rename import rename_environment
 from headway.engine.permissions import Action
-from headway.engine.request_gate import require_in
-from headway.engine.request_roots import declared_today
-from headway.engine.requests import Requests
-from headway.engine.server import Server
+from headway.engine.requests.gate import require_in
+from headway.engine.requests.records import Record, record_deployment
+from headway.engine.requests.requests import Requests
+from headway.engine.requests.roots import declared_today
+from headway.engine.server.server import Server
 from headway.store import deployments as rows
 from headway.store.database import Transaction
 from headway.store.pages import cut

@@ -13,8 +13,8 @@ from litestar import Response, get
 
 from headway.api.access import ApiRequest, NobodyKnown, actor_of, server_of
 from headway.api.document import document
+from headway.engine.access.sessions import COOKIE
 from headway.engine.permissions import Action, require
-from headway.engine.sessions import COOKIE
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _HEADERS = {

@@ -32,9 +32,9 @@ from headway.api.asgi import (
 from headway.api.problems import status_of
 from headway.base.errors import HeadwayError
 from headway.domain.people import Actor
-from headway.engine.idempotency import LONGEST_ANSWER, Answer, AnswerGone, Calls, CallUnderWay
+from headway.engine.access.idempotency import LONGEST_ANSWER, Answer, AnswerGone, Calls, CallUnderWay
 from headway.engine.permissions import Action, NotAllowed, allows, require
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.store.database import GUARD
 
 #: What stands in a request's scope: the body, where it is small; the key that what it does is known by.

@@ -15,8 +15,8 @@ from litestar.response import Stream
 
 from headway.api.access import ApiRequest, NobodyKnown, actor_in, actor_of, looker
 from headway.api.routes import Wanted, reads
-from headway.engine.hub import News, Subscription, TooManyReaders, TooSlow
-from headway.engine.server import Server
+from headway.engine.outgoing.hub import News, Subscription, TooManyReaders, TooSlow
+from headway.engine.server.server import Server
 
 BEAT = 10.0
 

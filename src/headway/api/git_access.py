@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from headway.api.git_http import Found, Response, sign_in_first, token_of
 from headway.domain.intake import ForgeKind
 from headway.engine.permissions import Action, NotAllowed, require
-from headway.engine.repositories import UnknownRepository
-from headway.engine.server import Server
+from headway.engine.repositories.repositories import UnknownRepository
+from headway.engine.server.server import Server
 
 
 class GitAccess:

@@ -22,7 +22,7 @@ from headway.api.asgi import (
 )
 from headway.base.errors import HeadwayError
 from headway.domain.intake import Repository
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.wire.forges.door import read_webhook
 from headway.wire.forges.errors import WebhookRefused
 

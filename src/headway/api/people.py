@@ -8,7 +8,7 @@ from headway.api.access import ApiRequest, actor_of, caller, server_of
 from headway.api.routes import Body, Name, Text, Word, posts, puts, reads
 from headway.domain.people import Person, Role
 from headway.engine.permissions import Action
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.wire.shapes_server import PersonDocument, person_json
 
 

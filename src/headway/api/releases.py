@@ -20,11 +20,11 @@ from headway.api.routes import Cursor, Limit, Name, Named, Wanted, faults_of, pl
 from headway.api.services import require_service
 from headway.base.errors import WrongUse
 from headway.domain.release import Release
-from headway.engine.deployment_records import record_release
-from headway.engine.documents import release_document
-from headway.engine.releases import Aim, Found, find_for, view_releases
-from headway.engine.request_releases import release_for, repository_place
-from headway.engine.server import Server
+from headway.engine.releases.releases import Aim, Found, find_for, view_releases
+from headway.engine.requests.records import record_release
+from headway.engine.requests.releases import release_for, repository_place
+from headway.engine.server.server import Server
+from headway.engine.views.documents import release_document
 from headway.store.database import Transaction
 from headway.store.pages import cut
 from headway.store.releases import get_release

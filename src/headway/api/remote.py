@@ -22,10 +22,10 @@ from headway.api.routes import Body, Flag, Name, Word, posts, reads
 from headway.base.durations import parse_duration
 from headway.base.errors import HeadwayError, WrongUse
 from headway.drivers.ssh.connections import Connections
-from headway.engine.host_calls import HostCall, exec_call, tail_call
-from headway.engine.remote_commands import Outcome, Stage, Task, run_tasks
-from headway.engine.server import Server
-from headway.engine.service_logs import follow_tasks
+from headway.engine.hosts.remote_commands import Outcome, Stage, Task, run_tasks
+from headway.engine.hosts.service_logs import follow_tasks
+from headway.engine.requests.host_calls import HostCall, exec_call, tail_call
+from headway.engine.server.server import Server
 from headway.wire.shapes_hosts import as_text
 
 #: Somebody waits: a host that does not answer is given up sooner than in a deployment.

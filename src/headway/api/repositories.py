@@ -9,10 +9,10 @@ from litestar.params import JSONBody
 from headway.api.access import ApiRequest, actor_of, caller, looker, server_of
 from headway.api.routes import Body, Name, Text, Wanted, Word, posts, reads, removes
 from headway.domain.intake import ForgeKind, Repository
-from headway.engine.forge_hooks import create_at_forge
 from headway.engine.permissions import Action
-from headway.engine.repositories import UnknownRepository
-from headway.engine.server import Server
+from headway.engine.repositories.forge_hooks import create_at_forge
+from headway.engine.repositories.repositories import UnknownRepository
+from headway.engine.server.server import Server
 from headway.store.arrivals import StoredArrival, latest_arrivals
 from headway.wire.shapes_server import RepositoryDocument, repository_json
 

@@ -23,13 +23,13 @@ from headway.api.routes import (
 )
 from headway.base.errors import Held
 from headway.domain.deployment import DeploymentKind
-from headway.engine.deployments import Wish, dry_run
-from headway.engine.documents import plan_document
+from headway.engine.deployments.deployments import Wish, dry_run
 from headway.engine.permissions import Action
-from headway.engine.request_preview import what_it_would_do
-from headway.engine.request_releases import release_for
-from headway.engine.requests import Requests
-from headway.engine.server import Server
+from headway.engine.requests.preview import what_it_would_do
+from headway.engine.requests.releases import release_for
+from headway.engine.requests.requests import Requests
+from headway.engine.server.server import Server
+from headway.engine.views.documents import plan_document
 from headway.store.pages import cut
 from headway.store.requests import approvals_of, requests_of, waiting_requests
 from headway.wire.shapes_delivery import (

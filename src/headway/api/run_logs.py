@@ -17,7 +17,7 @@ from headway.base.errors import WrongUse
 from headway.domain.release import Artifact
 from headway.drivers.artifacts import ArtifactGone
 from headway.drivers.logfile import LogFile, log_exists
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.engine.views.logs import JobLog, job_log
 from headway.store import job_results, jobs
 from headway.store.database import Transaction

@@ -23,8 +23,8 @@ from headway.base.errors import WrongUse
 from headway.domain.run import Run, TriggerEvent
 from headway.domain.run_history import RunFilter
 from headway.domain.states import State
-from headway.engine import runs_control
-from headway.engine.server import Server
+from headway.engine.runs import control as runs_control
+from headway.engine.server.server import Server
 from headway.engine.views.runs import list_runs, waits
 from headway.store import job_results, jobs, runs
 from headway.store.database import Transaction

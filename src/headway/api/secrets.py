@@ -11,7 +11,7 @@ from headway.base.errors import WrongUse
 from headway.domain.people import Actor
 from headway.domain.secrets import ScopeKind, SecretScope, environment_scope, service_scope, team_scope
 from headway.engine.permissions import Action, allows, require
-from headway.engine.vault import FOR_JOBS
+from headway.engine.secrets.vault import FOR_JOBS
 from headway.store.database import Transaction
 from headway.store.repositories import repository_of_service
 from headway.store.secrets import all_secrets, find_secret

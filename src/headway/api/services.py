@@ -9,8 +9,8 @@ from litestar.params import QueryParameter
 from headway.api.access import ApiRequest, looker, server_of
 from headway.api.routes import Cursor, Limit, Name, Wanted, place_of, reads
 from headway.base.errors import WrongUse
-from headway.engine.deployment_status import read_status
-from headway.engine.documents import status_document, trouble_json
+from headway.engine.standing.status import read_status
+from headway.engine.views.documents import status_document, trouble_json
 from headway.engine.views.service import read_timeline
 from headway.engine.views.services import Need, ServiceRow, read_service_row, read_services
 from headway.store.views.commits import service_exists

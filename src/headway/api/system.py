@@ -15,7 +15,7 @@ from headway.api.access import ApiRequest, caller, looker, server_of
 from headway.api.routes import reads
 from headway.base.errors import HeadwayError
 from headway.engine.permissions import Action
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.store.system import Counts, count_all
 
 #: Seconds within which the database has to answer.

@@ -11,8 +11,8 @@ from litestar.params import JSONBody, QueryParameter
 
 from headway.api.access import ApiRequest, actor_of, server_of
 from headway.api.routes import Body, Flag, Name, Wanted, key_of, posts, reads
-from headway.engine.run_wishes import read_given
-from headway.engine.tries import Tried, commits_here, look_up, start_try
+from headway.engine.intake.tries import Tried, commits_here, look_up, start_try
+from headway.engine.runs.wishes import read_given
 from headway.wire.shapes import RunDocument, run_json
 
 BUNDLE = "application/x-git-bundle"

@@ -7,8 +7,7 @@ from litestar.params import JSONBody
 
 from headway.api.access import ApiRequest, actor_of, caller, server_of
 from headway.api.routes import Body, Name, Text, Word, posts, reads, removes
-from headway.engine.permissions import Action
-from headway.engine.webhooks import (
+from headway.engine.outgoing.webhooks import (
     UnknownWebhook,
     add_webhook,
     deliveries_of,
@@ -16,6 +15,7 @@ from headway.engine.webhooks import (
     remove_webhook,
     try_webhook,
 )
+from headway.engine.permissions import Action
 from headway.store import webhooks as rows
 from headway.store.database import Transaction
 from headway.wire.shapes_server import DeliveryDocument, WebhookDocument, delivery_json, webhook_json

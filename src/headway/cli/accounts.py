@@ -7,10 +7,10 @@ from typing import TypeVar
 from headway.base.clock import SystemClock
 from headway.domain.org import Org
 from headway.domain.people import Actor, Role
+from headway.engine.access.people import People
 from headway.engine.data_folder import open_data_folder
-from headway.engine.people import People
+from headway.engine.keeping.upgrade import copy_first
 from headway.engine.settings import Settings
-from headway.engine.upgrade import copy_first
 from headway.store.database import open_database
 
 T = TypeVar("T")
@@ -42,6 +42,6 @@ def _org(settings: Settings) -> Org:
     file = settings.data / "org.toml"
     if not file.exists():
         return Org()
-    from headway.engine.org import read_org_file
+    from headway.engine.repositories.org import read_org_file
 
     return read_org_file(file)

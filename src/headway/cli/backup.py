@@ -16,7 +16,7 @@ from headway.cli.work_tree import goes_along_from, warn_of_work_tree
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.engine.backup import Backup
+    from headway.engine.keeping.backup import Backup
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(
     round: headway restore FILE.
     """
     from headway.base.clock import SystemClock
-    from headway.engine.backup import make_backup
+    from headway.engine.keeping.backup import make_backup
 
     now = SystemClock().now()
     target = _target(file, f"headway-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz")

@@ -12,7 +12,7 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.domain.contract import Contract, EnvironmentSpec
-    from headway.engine.host_checks import HostFinding
+    from headway.engine.hosts.checks import HostFinding
     from headway.engine.projects import Project
     from headway.wire.contract import ContractInvalid
 
@@ -86,7 +86,7 @@ def _tell_faults(error: "ContractInvalid", as_json: bool) -> int:
 def _ask_hosts(contract: "Contract", settings: Settings) -> "list[HostFinding]":
     import asyncio
 
-    from headway.engine.host_checks import check_hosts
+    from headway.engine.hosts.checks import check_hosts
 
     return asyncio.run(check_hosts(contract, settings))
 
@@ -94,7 +94,7 @@ def _ask_hosts(contract: "Contract", settings: Settings) -> "list[HostFinding]":
 def _hosts_of(contract: "Contract", environment: "EnvironmentSpec") -> list[str]:
     """All that a deployment there touches: also those of processes that name hosts of their own."""
     from headway.domain.selection import select_hosts
-    from headway.engine.deployment_plan import processes_by_host
+    from headway.engine.deployments.plan import processes_by_host
 
     if not contract.hosts and not contract.groups:
         # They stand in the org.toml of a server; only what they are called is known here.

@@ -26,7 +26,7 @@ def ask_withheld(jobs: "Mapping[str, JobDefinition]", settings: Settings, *, loc
 
     The file is right or wrong whatever a server says, so one that is away is no fault of it.
     """
-    from headway.engine.run_environment import withheld
+    from headway.engine.runs.environment import withheld
 
     if not any(job.pass_env for job in jobs.values()):
         return None

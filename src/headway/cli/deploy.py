@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
     from headway.domain.release import Release
     from headway.drivers.git import Git
-    from headway.engine.deployment_gate import Approve, Permission
-    from headway.engine.deployments import Wish
+    from headway.engine.deployments.deployments import Wish
+    from headway.engine.deployments.gate import Approve, Permission
     from headway.engine.projects import Project
     from headway.store.database import Database
     from headway.wire.shapes_delivery import PlanDocument
@@ -90,7 +90,7 @@ def command(
         as_json=as_json,
     )
     from headway.drivers.git import Git
-    from headway.engine.deployment_plan import environment_of
+    from headway.engine.deployments.plan import environment_of
     from headway.engine.projects import find_project
 
     project = find_project(Path.cwd())
@@ -156,8 +156,8 @@ def _on_server(server: "HeadwayClient", git: "Git", project: "Project", asked: _
 def _here(settings: Settings, git: "Git", project: "Project", asked: _Asked) -> int:
     from headway.cli.deploy_standing import at_the_gate
     from headway.domain.deployment import DeploymentKind
-    from headway.engine.deployments import Wish
-    from headway.engine.upgrade import copy_first
+    from headway.engine.deployments.deployments import Wish
+    from headway.engine.keeping.upgrade import copy_first
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings)) as database:
@@ -176,8 +176,8 @@ def _here(settings: Settings, git: "Git", project: "Project", asked: _Asked) -> 
             return _dry_run(database, git, project, wish, settings.user, as_json=asked.as_json)
         standing.tell(release)
         from headway.cli.deployment_session import play, without_options
-        from headway.engine.deployment_hold import World
-        from headway.engine.deployments import Deployments, Result
+        from headway.engine.deployments.deployments import Deployments, Result
+        from headway.engine.deployments.hold import World
 
         approve = _approval(settings, asked.approved_by, standing.permission)
 
@@ -196,7 +196,7 @@ def _here(settings: Settings, git: "Git", project: "Project", asked: _Asked) -> 
 
 
 def _release(database: "Database", git: "Git", project: "Project", asked: _Asked) -> "Release":
-    from headway.engine.releases import Aim, find_for
+    from headway.engine.releases.releases import Aim, find_for
 
     after = project.contract.environments[asked.environment].after
     found = find_for(
@@ -215,8 +215,8 @@ def _release(database: "Database", git: "Git", project: "Project", asked: _Asked
 def _dry_run(
     database: "Database", git: "Git", project: "Project", wish: "Wish", user: str, *, as_json: bool
 ) -> int:
-    from headway.engine.deployments import dry_run
-    from headway.engine.documents import plan_document
+    from headway.engine.deployments.deployments import dry_run
+    from headway.engine.views.documents import plan_document
 
     def note(text: str) -> None:
         echo(text, err=True)
@@ -236,7 +236,7 @@ def _show_plan(plan: "PlanDocument", *, as_json: bool) -> int:
 
 def _approval(settings: Settings, stated: str | None, given: "Permission | None") -> "Approve | None":
     """Who may say yes: the name on the command line, who approved the request that waits, the person at the terminal."""
-    from headway.engine.deployment_gate import Permission
+    from headway.engine.deployments.gate import Permission
 
     if stated is not None:
         return lambda _: Permission(stated, verified=False)

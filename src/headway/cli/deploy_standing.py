@@ -6,7 +6,7 @@ from headway.base.clock import SystemClock
 from headway.cli.output import echo
 from headway.domain.release import Release
 from headway.domain.request import Request
-from headway.engine.deployment_gate import Permission
+from headway.engine.deployments.gate import Permission
 from headway.store.database import Database, Transaction
 from headway.store.requests import approvals_of, waiting_at
 

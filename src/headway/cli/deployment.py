@@ -84,8 +84,8 @@ def record(
     from headway.cli.accounts import owner
     from headway.domain.deployment import DeploymentKind, DeploymentState
     from headway.drivers.git import Git
-    from headway.engine.deployment_records import Record, store_record
     from headway.engine.projects import find_project
+    from headway.engine.requests.records import Record, store_record
     from headway.store.database import open_database
 
     project = find_project(Path.cwd())

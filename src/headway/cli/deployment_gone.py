@@ -50,9 +50,9 @@ def _here(settings: Settings, what: _What, service: str, environment: str, host:
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
     from headway.drivers.ssh.connections import Connections
-    from headway.engine.deployment_gone import end_gone
-    from headway.engine.deployment_hold import World
-    from headway.engine.upgrade import copy_first
+    from headway.engine.deployments.gone import end_gone
+    from headway.engine.deployments.hold import World
+    from headway.engine.keeping.upgrade import copy_first
     from headway.store.database import open_database
 
     async def end() -> str | None:

@@ -53,10 +53,10 @@ def _here(settings: Settings, old: str, new: str) -> tuple[str, ...]:
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
     from headway.drivers.ssh.connections import Connections
-    from headway.engine.deployment_hold import World
-    from headway.engine.deployment_rename import rename_environment
+    from headway.engine.deployments.hold import World
+    from headway.engine.deployments.rename import rename_environment
+    from headway.engine.keeping.upgrade import copy_first
     from headway.engine.projects import find_project
-    from headway.engine.upgrade import copy_first
     from headway.store.database import open_database
 
     contract = find_project(Path.cwd()).contract

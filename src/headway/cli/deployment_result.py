@@ -8,7 +8,7 @@ from headway.domain.deployment import DeploymentKind, DeploymentState
 from headway.wire.shapes_delivery import deployment_json, host_row_json
 
 if TYPE_CHECKING:
-    from headway.engine.deployments import Result
+    from headway.engine.deployments.deployments import Result
 
 EXIT_CODES = {
     DeploymentState.SUCCEEDED: 0,

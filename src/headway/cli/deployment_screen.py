@@ -7,11 +7,11 @@ import click
 
 from headway.cli.output import echo, styled
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
-from headway.engine.deployment_drive import Watcher
+from headway.engine.deployments.drive import Watcher
 from headway.wire.shapes_delivery import PlanDocument
 
 if TYPE_CHECKING:
-    from headway.engine.deployments import Result
+    from headway.engine.deployments.deployments import Result
 
 _COLOURS = {
     "live": "green",

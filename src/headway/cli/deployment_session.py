@@ -16,11 +16,11 @@ from headway.cli.deployment_result import finish
 from headway.cli.deployment_screen import Lines
 from headway.deploy.rollout import Asked
 from headway.drivers.ssh.connections import Connections
-from headway.engine.deployment_hold import World
+from headway.engine.deployments.hold import World
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.engine.deployments import Result
+    from headway.engine.deployments.deployments import Result
 
 
 class GoOnWithoutMe(HeadwayError):

@@ -75,7 +75,7 @@ def _ask(
         return found, server.get(path).get("fault")
     from headway.base.clock import SystemClock
     from headway.cli.accounts import owner
-    from headway.engine.deployment_steer import ask_of_deployment
+    from headway.engine.deployments.steer import ask_of_deployment
     from headway.store.database import open_database
     from headway.wire.shapes_delivery import deployment_json
 

@@ -16,7 +16,7 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
-    from headway.engine.remote_commands import Outcome, Task
+    from headway.engine.hosts.remote_commands import Outcome, Task
     from headway.store.database import Transaction
 
 #: Somebody waits at a terminal: a host that does not answer is given up sooner than in a deployment.
@@ -113,8 +113,8 @@ class _Asked:
 def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outcome], HostLines]":
     """From this machine, by SSH."""
     from headway.domain.selection import select_hosts
-    from headway.engine.host_book import read_host_book
-    from headway.engine.remote_commands import Task, known_secrets
+    from headway.engine.hosts.remote_commands import Task, known_secrets
+    from headway.engine.repositories.host_book import read_host_book
 
     book = read_host_book(Path.cwd())
     without = "only the secrets that headway.toml names and those in files are masked"
@@ -135,7 +135,7 @@ def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outc
     async def work() -> "list[Outcome]":
         from headway.base.clock import SystemClock
         from headway.drivers.ssh.connections import Connections
-        from headway.engine.remote_commands import Stage, run_tasks
+        from headway.engine.hosts.remote_commands import Stage, run_tasks
 
         patience = dataclasses.replace(settings.ssh, connect_within=_CONNECT_WITHIN)
         async with Connections(patience) as connections:
@@ -153,7 +153,7 @@ def _here(settings: Settings, asked: _Asked, *, quiet: bool) -> "tuple[list[Outc
 
 
 def _named(tx: "Transaction", service: str) -> Sequence[tuple[str | None, str]]:
-    from headway.engine.named_secrets import named_secrets
+    from headway.engine.deployments.named_secrets import named_secrets
 
     return named_secrets(tx, service)
 
@@ -191,7 +191,7 @@ def _exit_code(outcomes: "Sequence[Outcome]") -> int:
 
 
 def _document(words: Sequence[str], outcomes: "Sequence[Outcome]", code: int) -> dict[str, object]:
-    from headway.engine.remote_commands import merged
+    from headway.engine.hosts.remote_commands import merged
 
     return {
         "command": [word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for word in words],
@@ -214,7 +214,7 @@ def _document(words: Sequence[str], outcomes: "Sequence[Outcome]", code: int) ->
 
 
 def _show_merged(outcomes: "Sequence[Outcome]", lines: HostLines) -> None:
-    from headway.engine.remote_commands import merged
+    from headway.engine.hosts.remote_commands import merged
 
     for group in merged(outcomes):
         outcome = group.outcome
@@ -226,7 +226,7 @@ def _show_merged(outcomes: "Sequence[Outcome]", lines: HostLines) -> None:
 
 def _sum_up(outcomes: "Sequence[Outcome]") -> None:
     """Who failed, who was not reached, and who says something else than most; on standard error."""
-    from headway.engine.remote_commands import merged
+    from headway.engine.hosts.remote_commands import merged
 
     width = max(len(outcome.host) for outcome in outcomes)
     good = [outcome for outcome in outcomes if outcome.state.value == "succeeded"]

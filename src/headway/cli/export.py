@@ -20,7 +20,7 @@ def command(settings: Settings, *, target: Path, with_logs: bool, as_json: bool)
     What could let somebody in (passwords, tokens, secrets) is never in it. For a copy to go back to: headway backup.
     """
     from headway.base.clock import SystemClock
-    from headway.engine.export import export
+    from headway.engine.keeping.export import export
 
     made = export(settings, target.absolute(), SystemClock().now(), logs=with_logs)
     if as_json:

@@ -21,7 +21,7 @@ def command(settings: Settings, *, only_print: bool, as_json: bool) -> int:
     that nobody has changed, is written anew.
     """
     from headway.engine.projects import CONTRACT_FILE, find_repository
-    from headway.engine.starters import is_untouched, look
+    from headway.engine.starters.starter import is_untouched, look
 
     root = find_repository(Path.cwd())
     file = root / CONTRACT_FILE

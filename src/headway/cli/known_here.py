@@ -16,7 +16,7 @@ T = TypeVar("T")
 def known_here(settings: Settings, read: "Callable[[Transaction], T]", nothing: T, *, without: str) -> T:
     """What `read` finds, or `nothing` where there is no database: looking makes none, and needs none. Where it cannot be
     read, that is said, and `without`: what the command does then."""
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
     from headway.store.database import open_database
     from headway.store.sqlite import sqlite_path
 

@@ -17,8 +17,8 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.domain.run import Job, Run, Step
-    from headway.engine.run_watch import Look
-    from headway.engine.runs import Tools
+    from headway.engine.runs.runs import Tools
+    from headway.engine.runs.watch import Look
 
 _CHUNK = 1 << 20
 
@@ -51,7 +51,7 @@ def command(
     steps with their times and their places in the log files.
     """
     from headway.cli.run import service_here
-    from headway.engine.runs import find_run, look_at, open_tools
+    from headway.engine.runs.runs import find_run, look_at, open_tools
 
     if (step is not None or attempt is not None) and (job_name is None or follow):
         raise WrongUse("--step and --attempt show a part of one job's log; name the job, without --follow")
@@ -209,8 +209,8 @@ def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: boo
     """Look on until the run ends; the exit code is the run's own."""
     from headway.cli.run_screen import Output, screen_for, show_events
     from headway.cli.run_summary import EXIT_CODES
-    from headway.engine.run_watch import Watcher
-    from headway.engine.runs import look_at
+    from headway.engine.runs.runs import look_at
+    from headway.engine.runs.watch import Watcher
 
     run, wanted = look.run, {job.id for job in chosen}
     watcher = Watcher(lambda: look_at(tools.database, run.id), tools.log, wanted=lambda job: job.id in wanted)
@@ -241,7 +241,7 @@ def _follow(tools: "Tools", look: "Look", chosen: "Sequence[Job]", *, quiet: boo
 
 def _waiting(tools: "Tools", run: "Run") -> Callable[[], None]:
     """A short pause; tells once when nobody looks after the run any more, as then it may not end by itself."""
-    from headway.engine.runs import nobody_drives
+    from headway.engine.runs.runs import nobody_drives
 
     pause, clock = threading.Event(), tools.clock
     check_at, told = clock.monotonic(), False

@@ -10,7 +10,7 @@ from headway.base.durations import format_duration, parse_duration
 from headway.cli.output import echo, emit_json, json_option, print_table
 from headway.cli.server_choice import local_option, server_for
 from headway.cli.terminal import clean
-from headway.engine.metric_words import (
+from headway.engine.metrics.words import (
     TITLES,
     basis_words,
     detail_words,
@@ -77,7 +77,7 @@ def command(
     else:
         report = _from_here(settings, since, name, environment)
     if as_json:
-        from headway.engine.documents import delivery_document
+        from headway.engine.views.documents import delivery_document
 
         emit_json(delivery_document(report, name, environment, explain))
     elif explain:
@@ -92,8 +92,8 @@ def _from_here(
 ) -> "Report":
     from headway.base.clock import SystemClock
     from headway.drivers.git import Git
-    from headway.engine.reports import delivery_report
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.metrics.reports import delivery_report
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings), create=False) as database:

@@ -161,7 +161,7 @@ def link(settings: Settings, *, url: str | None, as_json: bool) -> int:
     Acts on the database of this data folder: who has that folder needs no way in.
     """
     from headway.base.clock import SystemClock
-    from headway.engine.people import PeopleError
+    from headway.engine.access.people import PeopleError
 
     async def work(people: Any) -> str | None:
         found: str | None = await people.ensure_first_link(SystemClock().now())

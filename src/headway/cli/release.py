@@ -56,9 +56,9 @@ def command(context: click.Context, *, limit: int, local: bool, as_json: bool) -
 
 
 def _newest(settings: Settings, service: str, limit: int) -> list[ReleaseDocument]:
-    from headway.engine.documents import release_document
-    from headway.engine.releases import list_releases
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.releases.releases import list_releases
+    from headway.engine.views.documents import release_document
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
@@ -76,10 +76,10 @@ def show(settings: Settings, *, name: str, local: bool, as_json: bool) -> int:
     RELEASE is an id or its beginning, a commit, a branch, a tag, or HEAD.
     """
     from headway.drivers.git import Git
-    from headway.engine.documents import release_document
+    from headway.engine.keeping.upgrade import copy_first
     from headway.engine.projects import find_repository, service_name
-    from headway.engine.releases import find_release, view_releases
-    from headway.engine.upgrade import copy_first
+    from headway.engine.releases.releases import find_release, view_releases
+    from headway.engine.views.documents import release_document
     from headway.store.database import open_database
 
     here = Path.cwd()
@@ -111,10 +111,10 @@ def add(settings: Settings, *, commit: str, files: tuple[str, ...], local: bool,
     """
     from headway.base.clock import SystemClock
     from headway.drivers.git import Git
-    from headway.engine.documents import release_document
+    from headway.engine.keeping.upgrade import copy_first
     from headway.engine.projects import find_project
-    from headway.engine.releases import add_release, name_files, view_releases
-    from headway.engine.upgrade import copy_first
+    from headway.engine.releases.releases import add_release, name_files, view_releases
+    from headway.engine.views.documents import release_document
     from headway.store.database import open_database
 
     here = Path.cwd()

@@ -11,7 +11,7 @@ from headway.cli.output import echo, emit_json, json_option
 from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.engine.restore import Restored
+    from headway.engine.keeping.restore import Restored
 
 
 @click.command()
@@ -42,7 +42,7 @@ def command(
     Every checksum is compared first, and either all of it is restored or nothing. No server may run on the folder.
     """
     from headway.base.clock import SystemClock
-    from headway.engine.restore import restore_backup
+    from headway.engine.keeping.restore import restore_backup
 
     meant = _meant(settings, into, database)
     restored = restore_backup(

@@ -15,8 +15,8 @@ from headway.engine.settings import Settings
 
 if TYPE_CHECKING:
     from headway.client.http import HeadwayClient
-    from headway.engine.deployment_hold import World
-    from headway.engine.deployments import Result
+    from headway.engine.deployments.deployments import Result
+    from headway.engine.deployments.hold import World
     from headway.engine.projects import Project
     from headway.store.database import Database
 
@@ -111,7 +111,7 @@ def _on_server(server: "HeadwayClient", asked: _Asked) -> int:
 
 
 def _direct(settings: Settings, project: "Project", asked: _Asked) -> int:
-    from headway.engine.deployment_direct import rollback_direct
+    from headway.engine.deployments.direct import rollback_direct
 
     async def work(world: "World") -> "Result":
         return await rollback_direct(
@@ -123,9 +123,9 @@ def _direct(settings: Settings, project: "Project", asked: _Asked) -> int:
 
 def _here(settings: Settings, project: "Project", asked: _Asked) -> int:
     from headway.drivers.git import Git
-    from headway.engine.deployment_rollback import rollback
-    from headway.engine.deployments import Deployments
-    from headway.engine.upgrade import copy_first
+    from headway.engine.deployments.deployments import Deployments
+    from headway.engine.deployments.rollback import rollback
+    from headway.engine.keeping.upgrade import copy_first
     from headway.store.database import open_database
 
     git = Git(settings.environment, settings.mirrors)
@@ -175,7 +175,7 @@ def _else_direct(environment: str) -> Iterator[None]:
     try:
         yield
     except (DatabaseUnavailable, NoDatabase, ServerUnreachable) as error:
-        from headway.engine.deployment_rollback import go_direct
+        from headway.engine.deployments.rollback import go_direct
 
         error.hint = f"{go_direct(environment)}{f'; {error.hint}' if error.hint else ''}"
         raise

@@ -76,7 +76,7 @@ def command(
     --parameter or --job ask for another: those always make a new run there. Anything else is tried there: what the
     server lacks is sent, and no release is made of it.
     """
-    from headway.engine.run_wishes import read_given
+    from headway.engine.runs.wishes import read_given
 
     values = read_given(given)
     if insists and local:
@@ -91,7 +91,7 @@ def command(
         raise WrongUse("--rerun is for a server: here each run is a new one", hint="headway run --help")
     # All imports come before the run is begun: it is timed from there.
     from headway.cli.run_session import Session
-    from headway.engine.runs import Wish, begin, open_tools
+    from headway.engine.runs.runs import Wish, begin, open_tools
 
     if cancelled is not None:
         if only or values or fail_fast:
@@ -131,7 +131,7 @@ def _on_server(
 
 def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:
     from headway.cli.run_session import Session
-    from headway.engine.runs import find_run, open_tools, request_cancel
+    from headway.engine.runs.runs import find_run, open_tools, request_cancel
 
     tools = open_tools(settings, create=False)
     try:

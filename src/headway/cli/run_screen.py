@@ -16,7 +16,7 @@ from headway.cli.output import STATE_STYLE, shown
 from headway.cli.terminal import TerminalFilter
 from headway.domain.run import Job
 from headway.domain.states import State
-from headway.engine.run_watch import (
+from headway.engine.runs.watch import (
     AttemptEnded,
     Event,
     JobBegan,

@@ -17,11 +17,11 @@ from headway.cli.run_screen import Output, Screen, screen_for, show_events
 from headway.cli.run_summary import EXIT_CODES, show_summary
 from headway.domain.run import Run
 from headway.drivers.runner.local import LocalRunner
+from headway.engine.janitor.retention import tidy
 from headway.engine.projects import Project
-from headway.engine.retention import tidy
-from headway.engine.run_drive import Detached, Drive, ready
-from headway.engine.run_watch import Look, Watcher
-from headway.engine.runs import Begun, How, Tools, attach, give_back, look_at, nobody_drives, orphans
+from headway.engine.runs.drive import Detached, Drive, ready
+from headway.engine.runs.runs import Begun, How, Tools, attach, give_back, look_at, nobody_drives, orphans
+from headway.engine.runs.watch import Look, Watcher
 
 #: Seconds between two looks at somebody else's run.
 _LOOK_EVERY = 0.04

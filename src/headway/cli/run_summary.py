@@ -16,7 +16,7 @@ from headway.wire.shapes import summary_json
 
 if TYPE_CHECKING:
     from headway.engine.projects import Project
-    from headway.engine.runs import Tools
+    from headway.engine.runs.runs import Tools
 
 EXIT_CODES = {
     State.SUCCEEDED: 0,

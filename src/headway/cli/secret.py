@@ -60,7 +60,7 @@ def set_(
     as_json: bool,
 ) -> int:
     """Set a secret. Its value is asked for twice, or read from standard input; it is never an argument."""
-    from headway.engine.vault import require_sound
+    from headway.engine.secrets.vault import require_sound
 
     scope = _scope(service, environment, team)
     require_sound(name, "only the name")
@@ -81,8 +81,8 @@ def set_(
 
 def _set_here(settings: Settings, scope: SecretScope, name: str, value: str) -> SecretDocument:
     from headway.base.clock import SystemClock
-    from headway.engine.lost_keys import open_fitting_vault
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.secrets.lost_keys import open_fitting_vault
     from headway.store.database import open_database
 
     now = SystemClock().now()
@@ -98,7 +98,7 @@ def _set_here(settings: Settings, scope: SecretScope, name: str, value: str) -> 
 @click.pass_obj
 def list_(settings: Settings, *, local: bool, as_json: bool) -> int:
     """List the names of all secrets: whose they are, who set them and when, and what names them here."""
-    from headway.engine.secret_uses import uses_of
+    from headway.engine.secrets.uses import uses_of
 
     if (server := server_for(settings, local=local)) is not None:
         from headway.cli.server_accounts import list_secrets
@@ -130,8 +130,8 @@ def list_(settings: Settings, *, local: bool, as_json: bool) -> int:
 
 
 def _stored_here(settings: Settings) -> list[StoredSecret]:
-    from headway.engine.upgrade import copy_first
-    from headway.engine.vault import FOR_JOBS
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.secrets.vault import FOR_JOBS
     from headway.store.database import open_database
     from headway.store.secrets import all_secrets
 
@@ -179,8 +179,8 @@ def remove(
 
 def _remove_here(settings: Settings, scope: SecretScope, name: str) -> bool:
     from headway.base.clock import SystemClock
-    from headway.engine.upgrade import copy_first
-    from headway.engine.vault import open_vault
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.secrets.vault import open_vault
     from headway.store.database import open_database
 
     now, vault = SystemClock().now(), open_vault(settings)
@@ -194,9 +194,9 @@ def _remove_here(settings: Settings, scope: SecretScope, name: str) -> bool:
 def rotate_key(settings: Settings, *, as_json: bool) -> int:
     """Encrypt all secrets with a new key. May be interrupted and called again; a running server goes on."""
     from headway.base.clock import SystemClock
-    from headway.engine.keys import KeySource
-    from headway.engine.lost_keys import open_fitting_vault
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.secrets.keys import KeySource
+    from headway.engine.secrets.lost_keys import open_fitting_vault
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
@@ -235,7 +235,7 @@ def _sound(what: str, name: str) -> str:
 
 
 def _read_value(name: str) -> str:
-    from headway.engine.vault import LONGEST_VALUE
+    from headway.engine.secrets.vault import LONGEST_VALUE
 
     if sys.stdin.isatty():
         typed: str = click.prompt(f"{name}", hide_input=True, confirmation_prompt=True, err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headway.base.errors import WrongUse
 from headway.client.http import HeadwayClient
-from headway.engine.backup import Backup
+from headway.engine.keeping.backup import Backup
 
 
 def fetch_backup(server: HeadwayClient, target: Path, *, artifacts: bool) -> Backup:

@@ -14,7 +14,7 @@ from headway.cli.output import echo
 from headway.client.decode import deployment_of, deployment_step_of, host_of, typed
 from headway.client.http import HeadwayClient, segment
 from headway.domain.request import RequestState
-from headway.engine.deployments import Result
+from headway.engine.deployments.deployments import Result
 from headway.wire.shapes_delivery import PlanDocument
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from headway.client.decode import outcome_of
 from headway.client.errors import ServerFailed, ServerUnreachable
 from headway.client.http import HeadwayClient, segment
 from headway.domain.contract import HostSpec
-from headway.engine.remote_commands import Outcome, Task
-from headway.engine.service_logs import Fresh, Seen
+from headway.engine.hosts.remote_commands import Outcome, Task
+from headway.engine.hosts.service_logs import Fresh, Seen
 from headway.wire.shapes_hosts import as_bytes
 
 OnLine = Callable[[Task, bytes], None]

@@ -14,7 +14,7 @@ from headway.cli.terminal import TerminalFilter
 from headway.client.decode import run_of, step_of, typed
 from headway.client.http import HeadwayClient, segment
 from headway.domain.run import Job, Run
-from headway.engine.run_watch import Look
+from headway.engine.runs.watch import Look
 from headway.engine.settings import Settings
 from headway.wire.shapes import RunDocument, RunLogsDocument
 

@@ -7,7 +7,7 @@ from headway.base.errors import HeadwayError
 from headway.client.decode import typed
 from headway.client.http import HeadwayClient
 from headway.drivers.git import Git
-from headway.engine.deployment_records import Record
+from headway.engine.requests.records import Record
 from headway.wire.shapes_delivery import DeploymentDocument
 
 

@@ -14,7 +14,7 @@ from headway.client.decode import case_of, job_of, run_of, typed
 from headway.client.http import HeadwayClient, segment
 from headway.domain.run import Job, Run
 from headway.engine.projects import Project
-from headway.engine.run_watch import Look, Watcher
+from headway.engine.runs.watch import Look, Watcher
 from headway.engine.settings import Settings
 from headway.wire.shapes import RunSummaryDocument
 

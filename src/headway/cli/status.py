@@ -13,7 +13,7 @@ from headway.engine.settings import Settings
 from headway.wire.shapes_delivery import DeploymentDocument, EnvironmentDocument, StatusDocument
 
 if TYPE_CHECKING:
-    from headway.engine.deployment_hosts import HostStatus
+    from headway.engine.deployments.hosts import HostStatus
     from headway.store.database import Database
 
 
@@ -34,7 +34,7 @@ def command(
     status = status_of(settings, service_name(Path.cwd()), environment, local=local)
     if environment is not None and _is_blank(status):
         # A name that was only typed wrong must not read as an environment without anything in it.
-        from headway.engine.deployment_plan import environment_of
+        from headway.engine.deployments.plan import environment_of
         from headway.engine.projects import find_project
 
         environment_of(find_project(Path.cwd()).contract, environment)
@@ -59,9 +59,9 @@ def status_of(
 
 
 def _read(settings: Settings, service: str, environment: str | None) -> StatusDocument:
-    from headway.engine.deployment_status import read_status
-    from headway.engine.documents import status_document
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
+    from headway.engine.standing.status import read_status
+    from headway.engine.views.documents import status_document
     from headway.store.database import open_database
 
     with open_database(settings.database_url, before=copy_first(settings), create=False) as database:
@@ -74,8 +74,8 @@ def _from_hosts(settings: Settings, environment: str | None, *, local: bool, as_
 
     from headway.base.clock import SystemClock
     from headway.drivers.ssh.connections import Connections
-    from headway.engine.deployment_hold import World
-    from headway.engine.deployment_hosts import read_hosts
+    from headway.engine.deployments.hold import World
+    from headway.engine.deployments.hosts import read_hosts
     from headway.engine.projects import find_project
 
     project = find_project(Path.cwd())
@@ -103,7 +103,7 @@ def _from_hosts(settings: Settings, environment: str | None, *, local: bool, as_
 def _database_here(settings: Settings, *, local: bool) -> "Database | None":
     """None where there is none, where it cannot be used, and where a server has it: that one asks the hosts itself."""
     from headway.base.errors import HeadwayError
-    from headway.engine.upgrade import copy_first
+    from headway.engine.keeping.upgrade import copy_first
     from headway.store.database import open_database
 
     try:

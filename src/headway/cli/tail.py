@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headway.base.secret import Secret
     from headway.client.http import HeadwayClient
     from headway.deploy.plan import Plan
-    from headway.engine.remote_commands import Outcome, Task
+    from headway.engine.hosts.remote_commands import Outcome, Task
     from headway.store.database import Transaction
 
 _DEFAULT_LINES = 100
@@ -97,10 +97,10 @@ def _here(  # noqa: PLR0917  (what was asked for)
 ) -> int:
     """From this machine, by SSH."""
     from headway.base.clock import SystemClock
-    from headway.engine.host_book import book_of
+    from headway.engine.hosts.remote_commands import known_secrets
+    from headway.engine.hosts.service_logs import log_tasks
     from headway.engine.projects import find_project
-    from headway.engine.remote_commands import known_secrets
-    from headway.engine.service_logs import log_tasks
+    from headway.engine.repositories.host_book import book_of
 
     contract = find_project(Path.cwd()).contract
     since = SystemClock().now().astimezone(UTC) - age
@@ -121,8 +121,8 @@ def _known(
     settings: Settings, service: str, environment: str
 ) -> "tuple[Plan | None, Sequence[tuple[str | None, str]]]":
     """The live plan, and what `named_secrets` says."""
-    from headway.engine.deployment_files import live_plan
-    from headway.engine.named_secrets import named_secrets
+    from headway.engine.deployments.files import live_plan
+    from headway.engine.deployments.named_secrets import named_secrets
 
     def read(tx: "Transaction") -> "tuple[Plan | None, Sequence[tuple[str | None, str]]]":
         return live_plan(tx, service, environment), named_secrets(tx, service, environment)
@@ -181,8 +181,8 @@ async def _follow(
 ) -> None:
     from headway.base.clock import SystemClock
     from headway.drivers.ssh.connections import Connections
-    from headway.engine.remote_commands import Stage
-    from headway.engine.service_logs import follow_tasks
+    from headway.engine.hosts.remote_commands import Stage
+    from headway.engine.hosts.service_logs import follow_tasks
 
     async with Connections(settings.ssh) as connections:
         await follow_tasks(Stage(connections, secrets, SystemClock(), tail.live), tasks, tail.trouble)
@@ -193,7 +193,7 @@ async def _once(
 ) -> "list[Outcome]":
     from headway.base.clock import SystemClock
     from headway.drivers.ssh.connections import Connections
-    from headway.engine.remote_commands import Stage, run_tasks
+    from headway.engine.hosts.remote_commands import Stage, run_tasks
 
     async with Connections(settings.ssh) as connections:
         stage = Stage(connections, secrets, SystemClock(), tail.keep, timeout=limit or None)

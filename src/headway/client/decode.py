@@ -14,7 +14,7 @@ from headway.wire.shapes_hosts import as_bytes
 
 if TYPE_CHECKING:
     from headway.dora.metrics import Report
-    from headway.engine.remote_commands import Outcome
+    from headway.engine.hosts.remote_commands import Outcome
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def request_of(document: Mapping[str, Any]) -> Request:
 
 def outcome_of(document: Mapping[str, Any]) -> "Outcome":
     from headway.domain.states import State
-    from headway.engine.remote_commands import Outcome
+    from headway.engine.hosts.remote_commands import Outcome
 
     return Outcome(
         host=document["host"],

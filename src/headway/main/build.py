@@ -16,40 +16,40 @@ from headway.domain.run import Run
 from headway.drivers.git.received import listening
 from headway.drivers.runner.ceiling import make_ceiling
 from headway.drivers.runner.local import LocalRunner
-from headway.engine.arrivals import Arrivals
-from headway.engine.deployment_stalled import StalledWatch
-from headway.engine.deployments_duty import DeploymentsDuty
-from headway.engine.disk import DiskWatch
+from headway.engine.access.idempotency import Calls
+from headway.engine.access.people import People
 from headway.engine.duties import Duties, Tick
-from headway.engine.hosts_duty import HostsDuty
-from headway.engine.hub import Hub
-from headway.engine.idempotency import Calls
-from headway.engine.intake import IntakeDuty
-from headway.engine.intake_read import Reader
-from headway.engine.janitor import Janitor, housekeeping_from
-from headway.engine.looking import LookDuty
-from headway.engine.lost_keys import forget_lost, open_fitting_vault
-from headway.engine.org import OrgKeeper
-from headway.engine.people import People
-from headway.engine.release_projects import ReleaseProjects
-from headway.engine.release_triggers import ReleaseTriggers
-from headway.engine.repositories import Repositories
-from headway.engine.request_gate import team_of
-from headway.engine.request_tools import RequestTools
-from headway.engine.run_news import RunNews
-from headway.engine.runs import Tools, open_tools
-from headway.engine.runs_duty import RunsDuty
-from headway.engine.schedules import ScheduleDuty
-from headway.engine.server import Server
-from headway.engine.server_check import require_org
+from headway.engine.intake.arrivals import Arrivals
+from headway.engine.intake.duty import IntakeDuty
+from headway.engine.intake.polling import LookDuty
+from headway.engine.intake.release_triggers import ReleaseTriggers
+from headway.engine.intake.schedules import ScheduleDuty
+from headway.engine.intake.tries import sweep_tries
+from headway.engine.janitor.janitor import Janitor, housekeeping_from
+from headway.engine.keeping.disk import DiskWatch
+from headway.engine.keeping.upgrade import copy_first
+from headway.engine.outgoing.hub import Hub
+from headway.engine.releases.projects import ReleaseProjects
+from headway.engine.repositories.commits import Reader
+from headway.engine.repositories.org import OrgKeeper
+from headway.engine.repositories.repositories import Repositories
+from headway.engine.requests.deployments_duty import DeploymentsDuty
+from headway.engine.requests.gate import team_of
+from headway.engine.requests.hosts_duty import HostsDuty
+from headway.engine.requests.tools import RequestTools
+from headway.engine.runs.duty import RunsDuty
+from headway.engine.runs.news import RunNews
+from headway.engine.runs.runs import Tools, open_tools
+from headway.engine.runs.slots import Slots
+from headway.engine.secrets.lost_keys import forget_lost, open_fitting_vault
+from headway.engine.secrets.vault import Vault, stored_secrets
+from headway.engine.server.check import require_org
+from headway.engine.server.server import Server
 from headway.engine.server_place import BEAT, ServerPlace, alone_first
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings
-from headway.engine.slots import Slots
-from headway.engine.tries import sweep_tries
+from headway.engine.standing.stalled import StalledWatch
 from headway.engine.troubles import Troubles
-from headway.engine.upgrade import copy_first
-from headway.engine.vault import Vault, stored_secrets
 from headway.main.sending import Sending
 from headway.store.rests import end_long_rests
 

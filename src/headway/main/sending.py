@@ -9,11 +9,11 @@ from headway.domain.run import Run
 from headway.domain.secrets import repository_scope
 from headway.drivers.forge.calls import Repository as AtForge
 from headway.drivers.forge.calls import forge_client
-from headway.engine.outbox import OutboxDuty
-from headway.engine.repositories import FORGE_TOKEN, Repositories
-from headway.engine.statuses import CommitStatusSender, at_forge, put_commit_status
-from headway.engine.vault import Vault
-from headway.engine.webhooks import WebhookSender
+from headway.engine.outgoing.outbox import OutboxDuty
+from headway.engine.outgoing.statuses import CommitStatusSender, at_forge, put_commit_status
+from headway.engine.outgoing.webhooks import WebhookSender
+from headway.engine.repositories.repositories import FORGE_TOKEN, Repositories
+from headway.engine.secrets.vault import Vault
 from headway.store.database import Database, Transaction
 from headway.store.repositories import repository_by_id
 from headway.store.secrets import find_secret

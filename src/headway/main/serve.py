@@ -24,7 +24,7 @@ from headway.api.hooks import Hooks
 from headway.base.errors import Errored, HeadwayError, WrongUse
 from headway.drivers.git.hosting import HostingLimits
 from headway.engine.data_folder import open_data_folder
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 from headway.engine.server_lock import ServerLock, ServerRuns, private_folder, socket_path
 from headway.engine.server_settings import ServerSettings
 from headway.engine.settings import Settings

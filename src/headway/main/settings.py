@@ -62,7 +62,7 @@ def _of_service(home: Path, file: Path) -> dict[str, str]:
             hint=f"sudo chgrp headway {file} && sudo chmod 640 {file}",
         ) from error
     # Imported here: on any other machine no command has such a file.
-    from headway.engine.secrets import parse_secrets
+    from headway.engine.secrets.by_name import parse_secrets
 
     return said | parse_secrets(text, str(file))
 

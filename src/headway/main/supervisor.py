@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 
-from headway.engine.server import Server
+from headway.engine.server.server import Server
 
 
 def notify_ready() -> None:

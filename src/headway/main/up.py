@@ -251,7 +251,7 @@ def _cores() -> int:
 def _check(settings: Settings, options: ServerSettings, faults: list[WrongUse], *, as_json: bool) -> int:
     """Everything that a start would find out, without a start."""
     from headway.base.errors import HeadwayError
-    from headway.engine.server_check import check_server
+    from headway.engine.server.check import check_server
 
     findings = [("the options", fault) for fault in faults] + check_server(settings, options)
     if as_json:

@@ -170,7 +170,7 @@ def unfinished(tx: Transaction, service: str, environment: str | None = None) ->
 def last_succeeded(
     tx: Transaction, service: str, environment: str, *, ours: bool = False
 ) -> Deployment | None:
-    """The last that ended well; what is live says `engine.deployment_standing.live_deployment`. `ours`: as `latest`."""
+    """The last that ended well; what is live says `engine.standing.what_runs.live_deployment`. `ours`: as `latest`."""
     row = tx.one(
         f"""
         SELECT * FROM deployments

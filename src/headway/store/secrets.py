@@ -1,4 +1,4 @@
-"""Secrets as the database has them: encrypted. `engine.vault` has the keys."""
+"""Secrets as the database has them: encrypted. `engine.secrets.vault` has the keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Failures of signing in, counted by account and by address. The rule of the waits stands in `engine.sign_in_limits`."""
+"""Failures of signing in, counted by account and by address. The rule of the waits stands in `engine.access.sign_in_limits`."""
 
 from dataclasses import dataclass
 from datetime import datetime

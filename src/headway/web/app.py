@@ -30,7 +30,7 @@ from headway.web.security import LARGEST_FORM, check_form, with_security_headers
 from headway.web.static_files import static_file
 
 if TYPE_CHECKING:
-    from headway.engine.server import Server
+    from headway.engine.server.server import Server
 
 _MODULES = (
     world,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headway.engine.requests import Requests
-    from headway.engine.server import Server
+    from headway.engine.requests.requests import Requests
+    from headway.engine.server.server import Server
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,14 @@ from markupsafe import Markup
 from headway.base.errors import WrongUse
 from headway.dora.metric import Evidence, Metric, Unit
 from headway.dora.metrics import Report
-from headway.engine.metric_words import TITLES, basis_words, detail_words, headline, interval_words, raw_words
+from headway.engine.metrics.words import (
+    TITLES,
+    basis_words,
+    detail_words,
+    headline,
+    interval_words,
+    raw_words,
+)
 from headway.engine.views.delivery import Wanted, trend
 from headway.store.deployments import environments_of
 from headway.store.reports import known_places

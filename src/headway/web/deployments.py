@@ -7,9 +7,9 @@ from litestar import get, post
 from headway.base.errors import WrongUse
 from headway.deploy.standing import WhatRuns
 from headway.domain.deployment import Deployment
-from headway.engine.deployment_rollback import target_of
-from headway.engine.deployment_standing import live_deployment, read_what_runs
+from headway.engine.deployments.rollback import target_of
 from headway.engine.permissions import Action, to_steer
+from headway.engine.standing.what_runs import live_deployment, read_what_runs
 from headway.engine.views.deployments import DeploymentView, read_deployment, read_deployments, usual
 from headway.engine.views.hosts import natural
 from headway.engine.work_faults import WorkFault

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from litestar.exceptions import HTTPException
 
 from headway.base.errors import HeadwayError, Held, WrongUse
+from headway.engine.access.sessions import COOKIE
 from headway.engine.permissions import NotAllowed
-from headway.engine.sessions import COOKIE
 from headway.web.visit import (
     WAYS,
     NothingThere,

@@ -21,11 +21,11 @@ from litestar import Request, asgi
 from litestar.types import Receive, Scope, Send
 
 from headway.base.clock import to_milliseconds
-from headway.engine.hub import News, Subscription, TooManyReaders, TooSlow
+from headway.engine.outgoing.hub import News, Subscription, TooManyReaders, TooSlow
 from headway.web.visit import NotSignedIn, PageRequest, enter
 
 if TYPE_CHECKING:
-    from headway.engine.server import Server
+    from headway.engine.server.server import Server
 
 #: Seconds between two beats, and that a browser may take to accept what it is sent.
 BEAT = 10.0

@@ -10,9 +10,9 @@ from litestar import get, post
 from headway.base.errors import HeadwayError
 from headway.domain.deployment import DeploymentKind
 from headway.domain.release import Release
-from headway.engine.deployment_standing import live_deployment, read_what_runs
 from headway.engine.permissions import Action, to_steer
-from headway.engine.requests import Approving, Requests
+from headway.engine.requests.requests import Approving, Requests
+from headway.engine.standing.what_runs import live_deployment, read_what_runs
 from headway.engine.views.deployments import RequestView, read_request, usual
 from headway.engine.views.hosts import natural
 from headway.store.database import Transaction

@@ -11,9 +11,9 @@ from headway.domain.contract import ParameterKind, ParameterSpec
 from headway.domain.parameters import allowed_values
 from headway.domain.run import Job, Run
 from headway.domain.states import State
-from headway.engine import runs_control
 from headway.engine.permissions import Action
-from headway.engine.run_wishes import ParametersWrong
+from headway.engine.runs import control as runs_control
+from headway.engine.runs.wishes import ParametersWrong
 from headway.store import jobs, runs
 from headway.store.database import Transaction
 from headway.web.runs import run_place

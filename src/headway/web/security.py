@@ -10,8 +10,8 @@ from litestar import Request
 from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from headway.engine import csrf
-from headway.engine.sessions import COOKIE
+from headway.engine.access import csrf
+from headway.engine.access.sessions import COOKIE
 
 #: Before anybody is signed in: a value of chance, so that the form of signing in has a word, too.
 VISITOR_COOKIE = "headway_visitor"

@@ -6,8 +6,8 @@ from typing import Any
 from litestar import get, post
 
 from headway.domain.people import Role, Scope
+from headway.engine.access.sessions import COOKIE
 from headway.engine.permissions import Action
-from headway.engine.sessions import COOKIE
 from headway.web.asking import Consequence, Field
 from headway.web.rendering import segment
 from headway.web.settings import show

@@ -7,7 +7,7 @@ from litestar import get, post
 from headway.base.errors import WrongUse
 from headway.domain.secrets import SecretScope, environment_scope, service_scope, team_scope
 from headway.engine.permissions import Action, allows
-from headway.engine.secret_access import list_secrets, remove_secret, set_secret
+from headway.engine.secrets.access import list_secrets, remove_secret, set_secret
 from headway.store.database import Transaction
 from headway.store.repositories import repositories
 from headway.web.asking import Consequence

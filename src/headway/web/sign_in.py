@@ -8,12 +8,12 @@ from litestar.datastructures import Cookie
 
 from headway.base.errors import HeadwayError
 from headway.domain.access import SignInLink
-from headway.engine.sessions import COOKIE, LONGEST, SignedIn
+from headway.engine.access.sessions import COOKIE, LONGEST, SignedIn
 from headway.web.security import LARGEST_VISITORS_FORM, VISITOR_COOKIE, form_word, own_path
 from headway.web.visit import PageRequest, PageResponse, enter, go, html, render
 
 if TYPE_CHECKING:
-    from headway.engine.people import People
+    from headway.engine.access.people import People
 
 _VISIT = 3600
 

@@ -15,16 +15,16 @@ from litestar import Request, Response
 from headway.base.errors import Held, WrongUse
 from headway.deploy.guards import applying
 from headway.domain.people import Actor
-from headway.engine.csrf import csrf_token
+from headway.engine.access.csrf import csrf_token
+from headway.engine.access.sessions import COOKIE
 from headway.engine.permissions import Action, NotAllowed, allows, require, require_there
-from headway.engine.sessions import COOKIE
 from headway.engine.views.world import World, read_world
 from headway.store.database import Transaction
 from headway.store.repositories import repository_of_service
 from headway.web.security import form_word
 
 if TYPE_CHECKING:
-    from headway.engine.server import Server
+    from headway.engine.server.server import Server
     from headway.web.asking import Consequence
 
 T = TypeVar("T")

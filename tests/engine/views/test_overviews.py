@@ -13,8 +13,8 @@ from headway.domain.people import Actor, Role
 from headway.domain.run import TriggerEvent
 from headway.domain.secrets import environment_scope, service_scope
 from headway.domain.states import State
-from headway.engine.keys import new_key
-from headway.engine.vault import Vault
+from headway.engine.secrets.keys import new_key
+from headway.engine.secrets.vault import Vault
 from headway.engine.views.deployments import read_deployment, read_deployments
 from headway.engine.views.find import find_address
 from headway.engine.views.hosts import read_hosts

@@ -5,8 +5,8 @@ from dataclasses import replace
 from headway.deploy.trouble import TroubleKind
 from headway.domain.deployment import DeploymentState, HostRow
 from headway.domain.standing import Standing, StandingState
-from headway.engine.deployment_standing import read_what_runs
-from headway.engine.place_troubles import read_troubles
+from headway.engine.standing.troubles import read_troubles
+from headway.engine.standing.what_runs import read_what_runs
 from headway.store.database import Database, Transaction
 from headway.store.deployments import insert_deployment
 from headway.store.standings import put_standing

@@ -14,7 +14,7 @@ from headway.base.clock import SystemClock
 from headway.domain.run import Job
 from headway.domain.states import State
 from headway.engine.duties import Duties
-from headway.engine.hub import Hub
+from headway.engine.outgoing.hub import Hub
 from headway.engine.troubles import Troubles
 from headway.engine.views.logs import job_log
 from headway.store import job_results, jobs

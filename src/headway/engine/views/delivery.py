@@ -14,7 +14,7 @@ from statistics import median
 from headway.dora.metric import Counted, Metric, Unit
 from headway.dora.metrics import Report
 from headway.drivers.git import Git
-from headway.engine.reports import delivery_report
+from headway.engine.metrics.reports import delivery_report
 from headway.store.database import Database
 
 log = logging.getLogger("headway.views")

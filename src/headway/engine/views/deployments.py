@@ -7,7 +7,7 @@ from headway.domain.commit import Commit
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow
 from headway.domain.release import Release
 from headway.domain.request import Approval, Request
-from headway.engine.deployment_standing import live_deployment
+from headway.engine.standing.what_runs import live_deployment
 from headway.engine.views.settings_difference import SettingChange, plan_of, settings_difference
 from headway.store import deployments as rows
 from headway.store.commits import commit_by_sha

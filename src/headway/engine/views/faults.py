@@ -9,7 +9,7 @@ from headway.domain.run import FileFault, Run
 from headway.drivers.git.bare import Bare
 
 if TYPE_CHECKING:
-    from headway.engine.server import Server
+    from headway.engine.server.server import Server
 
 _MOST_BYTES = 1 << 20
 _AROUND = 2

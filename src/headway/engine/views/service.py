@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from headway.base.clock import MOMENT
 from headway.deploy.standing import WhatRuns
 from headway.domain.intake import Repository
-from headway.engine.deployment_standing import read_what_runs
+from headway.engine.standing.what_runs import read_what_runs
 from headway.engine.views.services import ServiceRow, read_service_row
 from headway.store.database import Transaction
 from headway.store.pages import Place, cut, read_cursor

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from headway.deploy.trouble import PlaceTrouble
 from headway.domain.request import Request
-from headway.engine.place_troubles import Where, read_troubles
+from headway.engine.standing.troubles import Where, read_troubles
 from headway.store.database import Transaction
 from headway.store.requests import waiting_requests
 from headway.store.views.services import (

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headway.deploy.trouble import PlaceTrouble
-from headway.engine.place_troubles import Where, read_troubles
+from headway.engine.standing.troubles import Where, read_troubles
 from headway.store.database import Transaction
 from headway.store.views.world import count_everything
 
 if TYPE_CHECKING:
-    from headway.engine.server import Server
+    from headway.engine.server.server import Server
 
 #: Tries after which an effect that was not sent is worth a word.
 _TRIES_BEFORE_SAID = 3

@@ -160,7 +160,7 @@ def place_lines(tx: Transaction, *, service: str | None = None) -> list[PlaceLin
                     WHERE good.service = places.service AND good.environment = places.environment
                         AND good.state = 'succeeded'
                     ORDER BY good.requested_at DESC LIMIT 1) AS good,
-                -- As engine.deployment_standing.live_deployment: what put there what most hosts have.
+                -- As engine.standing.what_runs.live_deployment: what put there what most hosts have.
                 (SELECT most.deployment FROM standings most JOIN deployments brought ON brought.id = most.deployment
                     WHERE most.service = places.service AND most.environment = places.environment AND most.member = 1
                         AND brought.state NOT IN ('held', 'running', 'rolling_back')

@@ -1,0 +1,1 @@
+"""deployments: one deployment: composed, begun, driven to its end, taken back."""

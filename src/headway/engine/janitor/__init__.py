@@ -1,0 +1,1 @@
+"""janitor: housekeeping: what is kept, what is packed, what goes."""

@@ -1,0 +1,1 @@
+"""metrics: the delivery metrics: their facts, and how they are said."""

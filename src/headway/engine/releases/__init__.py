@@ -1,0 +1,1 @@
+"""releases: releases: made, found, and by which headway.toml they are deployed."""

@@ -1,0 +1,1 @@
+"""secrets: keys, the vault, secrets by name, and who may set them."""

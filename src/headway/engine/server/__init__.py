@@ -1,0 +1,1 @@
+"""server: what one server process is made of, and what its start would find out."""

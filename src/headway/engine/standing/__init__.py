@@ -1,0 +1,1 @@
+"""standing: what stands on which host now, what is wrong there, what stands still: from rows alone."""

@@ -1,0 +1,1 @@
+"""starters: a first headway.toml for a project that has none."""
