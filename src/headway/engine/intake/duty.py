@@ -22,7 +22,7 @@ from headway.engine.intake.judge import Judgement
 from headway.engine.intake.store import Judged, Taken, set_aside, store_group
 from headway.engine.repositories.commits import Reader
 from headway.engine.repositories.repositories import Repositories
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.work_faults import WorkFaults
 from headway.store.arrivals import (
     StoredArrival,

@@ -18,7 +18,7 @@ from headway.domain.intake import Repository
 from headway.domain.run import Run, Trigger, TriggerEvent
 from headway.engine.intake.schedules import order_of_branch
 from headway.engine.repositories.commits import Reader, read_file
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.order import Prepared, store_order
 from headway.pipeline.triggers import decide_release
 from headway.store import repositories, runs

@@ -17,7 +17,7 @@ from headway.base.errors import HeadwayError
 from headway.domain.intake import Repository, Schedule
 from headway.domain.run import Trigger, TriggerEvent
 from headway.engine.repositories.commits import CommitFile, Reader, read_file
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.order import Order, Prepared, group_of, prepare, store_order
 from headway.engine.work_faults import WorkFaults
 from headway.pipeline.cron import missed, next_due

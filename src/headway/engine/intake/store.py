@@ -14,7 +14,7 @@ from headway.domain.states import State
 from headway.engine.audit import HEADWAY, record
 from headway.engine.projects import CONTRACT_FILE
 from headway.engine.repositories.commits import CommitFile
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.order import Order, Prepared, group_of, store_order
 from headway.pipeline.collapse import collapse
 from headway.pipeline.cron import next_due

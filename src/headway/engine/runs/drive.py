@@ -20,6 +20,7 @@ from headway.drivers.artifacts import ArtifactError
 from headway.drivers.runner.verbs import Runner
 from headway.engine.runs.changes import Outcome, RunChanges, RunEnd
 from headway.engine.runs.job import Attempt, disk_error
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.plan import RunPlan
 from headway.engine.runs.release import release_of, unfit
 from headway.engine.runs.runs import Begun, How, Tools, load_plan, look_at
@@ -44,15 +45,6 @@ from headway.store.database import Transaction
 
 #: Milliseconds by which the wall clock may be ahead of the monotonic one, which stands still while a machine sleeps.
 _ASLEEP = 5000
-
-
-class Observer:
-    """Whoever writes along with a run's own rows, in the same transactions: a server's events and what is to be sent."""
-
-    def changed(
-        self, tx: Transaction, run: Run, jobs: Sequence[Job], now: datetime, *, run_changed: bool
-    ) -> None:
-        """These jobs have changed, and perhaps the run itself; they are as they stand after this transaction."""
 
 
 class Detached(Exception):

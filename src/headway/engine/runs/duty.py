@@ -15,8 +15,9 @@ from headway.domain.run import Job, Run
 from headway.domain.states import State
 from headway.drivers.runner.verbs import Runner
 from headway.engine.outgoing.hub import Hub
-from headway.engine.runs.drive import Detached, Drive, Observer, ready
+from headway.engine.runs.drive import Detached, Drive, ready
 from headway.engine.runs.end import end_unstarted
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.runs import Begun, Tools, give_back, take
 from headway.engine.runs.slots import Slots
 from headway.engine.runs.tenure import TakenOver

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from headway.domain.run import Run
 from headway.domain.states import State
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.runs import KIND
 from headway.store import jobs, owners, runs
 from headway.store.database import Transaction

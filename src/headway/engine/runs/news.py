@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from headway.domain.run import Job, Run
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.store.database import Transaction
 from headway.store.events import add_event
 

@@ -12,7 +12,7 @@ from headway.domain.commit import Commit
 from headway.domain.contract import Contract
 from headway.domain.run import FileFault, Job, Run, Trigger, TriggerEvent
 from headway.domain.states import State
-from headway.engine.runs.drive import Observer
+from headway.engine.runs.observer import Observer
 from headway.engine.runs.plan import RunPlan, to_json
 from headway.engine.runs.runs import job_of, plan_of_run
 from headway.pipeline.parameters import check_parameters

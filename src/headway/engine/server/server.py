@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headway.engine.repositories.org import OrgKeeper
     from headway.engine.repositories.repositories import Repositories
     from headway.engine.requests.deployments_duty import DeploymentsDuty
-    from headway.engine.runs.drive import Observer
     from headway.engine.runs.duty import RunsDuty
+    from headway.engine.runs.observer import Observer
     from headway.engine.runs.slots import Slots
     from headway.engine.secrets.vault import Vault
     from headway.engine.server_place import ServerPlace
