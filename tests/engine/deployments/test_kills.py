@@ -16,10 +16,11 @@ import pytest
 from headway.domain.deployment import DeploymentState
 from headway.domain.release import Release
 from headway.drivers import processes
-from headway.engine.deployments.books import KIND, LEASE
+from headway.engine.deployments.books import LEASE
 from headway.engine.deployments.deployments import Wish
 from headway.engine.deployments.hold import EnvironmentHeld, Hold
 from headway.engine.ownership import this_process
+from headway.engine.standing.claims import KIND
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database

@@ -7,12 +7,12 @@ from typing import Protocol
 from headway.base.clock import Clock
 from headway.domain.deployment import Deployment, DeploymentStep, HostRow, Wishes
 from headway.engine.deployments.news import tell_deployment, tell_hosts
+from headway.engine.standing.claims import KIND
 from headway.engine.standing.what_runs import note_hosts
 from headway.store import deployments as rows
 from headway.store import owners
 from headway.store.database import Database, Transaction
 
-KIND = "environment"
 #: Of the claim in the database; renewed with the hosts' heartbeat.
 LEASE = timedelta(seconds=30)
 

@@ -11,12 +11,13 @@ from headway.domain.contract import HostSpec
 from headway.domain.deployment import Deployment, HostRow
 from headway.drivers.ssh.connections import Connections
 from headway.drivers.ssh.errors import SshError
-from headway.engine.deployments.books import KIND, LEASE
+from headway.engine.deployments.books import LEASE
 from headway.engine.deployments.drive import Interruption, Watcher
 from headway.engine.hosts.link import HostLink
 from headway.engine.hosts.lock import HostsLock, new_owner
 from headway.engine.ownership import is_alive, is_stopped, this_process
 from headway.engine.settings import Settings
+from headway.engine.standing.claims import KIND
 from headway.store import owners
 from headway.store.database import Database, Transaction
 

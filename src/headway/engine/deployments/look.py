@@ -9,7 +9,7 @@ from headway.domain.contract import EnvironmentSpec
 from headway.domain.standing import Standing
 from headway.engine.deployments.adopt import adopt_told
 from headway.engine.hosts.link import HostLink, whose_root
-from headway.engine.requests.gate import who_is_at_work
+from headway.engine.standing.claims import who_is_at_work
 from headway.engine.standing.what_runs import note_seen
 from headway.store import deployments as rows
 from headway.store.database import Database, Transaction

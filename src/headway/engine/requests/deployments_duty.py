@@ -25,11 +25,12 @@ from headway.engine.deployments.news import tell_deployment, tell_request
 from headway.engine.deployments.rollback import rollback
 from headway.engine.hosts.lock import TakenOver
 from headway.engine.releases.releases import ReleaseGone, standing
-from headway.engine.requests.gate import Asking, ask_gate, where_it_is_live, who_is_at_work
+from headway.engine.requests.gate import Asking, ask_gate, where_it_is_live
 from headway.engine.requests.promotion import follow_all
 from headway.engine.requests.requests import Requests
 from headway.engine.requests.tools import RequestTools
 from headway.engine.secrets.by_name import SecretsError
+from headway.engine.standing.claims import who_is_at_work
 from headway.engine.standing.what_runs import live_deployment
 from headway.engine.work_faults import WorkFault, WorkFaults, own_fault
 from headway.store import deployments, requests

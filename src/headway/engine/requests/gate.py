@@ -18,10 +18,8 @@ from headway.domain.people import Actor, Role
 from headway.domain.request import Approval, Request
 from headway.domain.when import parse_when
 from headway.engine.actors import actor_of
-from headway.engine.deployments.books import KIND
 from headway.engine.deployments.gate import Before, Permission, came_before
 from headway.engine.deployments.plan import environment_of
-from headway.engine.ownership import is_alive
 from headway.engine.permissions import Action, require_there
 from headway.engine.projects import Project
 from headway.engine.releases.projects import bare_of, repository_id
@@ -29,10 +27,11 @@ from headway.engine.releases.pushers import pushers_of
 from headway.engine.requests.roots import root_taken, roots_on_record
 from headway.engine.requests.tools import RequestTools
 from headway.engine.settings import Settings
+from headway.engine.standing.claims import who_is_at_work
 from headway.engine.standing.what_runs import live_deployment
 from headway.pipeline.when import WhenFacts, evaluate, few_enough
 from headway.store import deployments as rows
-from headway.store import owners, people, requests, runs
+from headway.store import people, requests, runs
 from headway.store.commits import commit_by_sha
 from headway.store.database import Transaction
 from headway.store.follow_ups import Making, runs_that_made
@@ -185,16 +184,6 @@ def who_is(tx: Transaction, org: Org, team: str | None, handle: str) -> Who:
         return Who(handle, Role.VIEWER)
     actor = actor_of(person, org, by="", address="", scopes=None)
     return Who(handle, actor.role_in(team), frozenset(name for name, _ in actor.teams))
-
-
-def who_is_at_work(tx: Transaction, service: str, environment: str, now: datetime) -> str:
-    """Which living process holds the environment, in one clause; empty when none does."""
-    claim = owners.holder(tx, KIND, f"{service}/{environment}")
-    if claim is None or claim.lease_until <= now or is_alive(claim.owner) is False:
-        return ""
-    if found := rows.unfinished(tx, service, environment):
-        return f"deployment {found[0].number} of {found[0].release} goes on in {environment}"
-    return f"{environment} is held by {claim.owner.user}: {claim.reason}"
 
 
 def _word(tx: Transaction, org: Org, team: str | None, approval: Approval) -> Word:

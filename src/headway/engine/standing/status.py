@@ -8,6 +8,7 @@ from headway.domain.deployment import Deployment, HostRow
 from headway.domain.request import Request
 from headway.domain.run import Run
 from headway.engine.ownership import is_alive
+from headway.engine.standing.claims import KIND
 from headway.engine.standing.troubles import Where, read_troubles
 from headway.engine.standing.what_runs import live_deployment, read_what_runs
 from headway.store import deployments as rows
@@ -15,8 +16,6 @@ from headway.store import owners
 from headway.store.database import Database, Transaction
 from headway.store.requests import requests_to_tell
 from headway.store.runs import unfinished_runs
-
-_KIND = "environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _environment(tx: Transaction, where: Where, wrong: tuple[PlaceTrouble, ...])
 
 
 def _lock(tx: Transaction, claim_id: str) -> LockStatus | None:
-    claim = owners.holder(tx, _KIND, claim_id)
+    claim = owners.holder(tx, KIND, claim_id)
     if claim is None:
         return None
     owner = claim.owner
