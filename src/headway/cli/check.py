@@ -93,8 +93,7 @@ def _ask_hosts(contract: "Contract", settings: Settings) -> "list[HostFinding]":
 
 def _hosts_of(contract: "Contract", environment: "EnvironmentSpec") -> list[str]:
     """All that a deployment there touches: also those of processes that name hosts of their own."""
-    from headway.domain.selection import select_hosts
-    from headway.engine.deployments.plan import processes_by_host
+    from headway.domain.selection import processes_by_host, select_hosts
 
     if not contract.hosts and not contract.groups:
         # They stand in the org.toml of a server; only what they are called is known here.

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from headway.base.errors import WrongUse
 from headway.base.near import nearest
-from headway.domain.contract import HostSpec
+from headway.domain.contract import DeploySpec, EnvironmentSpec, HostSpec
 
 
 class Places(Protocol):
@@ -42,6 +42,24 @@ def select_hosts(places: Places, selectors: Sequence[str]) -> tuple[HostSpec, ..
                 raise host_of_others(host)
             found.setdefault(name, host)
     return tuple(found.values())
+
+
+def processes_by_host(
+    places: Places, deploy: DeploySpec, environment: EnvironmentSpec
+) -> list[tuple[HostSpec, tuple[str, ...]]]:
+    """Each host with the processes that run there: the environment's hosts first, then those of other processes."""
+    found: dict[str, tuple[HostSpec, list[str]]] = {}
+    for process in deploy.processes:
+        selectors: Sequence[str] = (
+            environment.processes.get(process.name) or process.hosts or environment.hosts
+        )
+        for spec in select_hosts(places, selectors):
+            found.setdefault(spec.name, (spec, []))[1].append(process.name)
+    if not found:
+        raise WrongUse(
+            f"{environment.name} has no hosts", hint=f"name them in [environments.{environment.name}]"
+        )
+    return [(spec, tuple(names)) for spec, names in found.values()]
 
 
 def _names(places: Places, selector: str) -> Iterable[str]:

@@ -18,6 +18,8 @@ from headway.domain.release import Release
 from headway.drivers.artifacts import ArtifactStore
 from headway.engine.audit import record as record_audit
 from headway.engine.deployments.adopt import adopt
+from headway.engine.deployments.changes import Found as FoundChanges
+from headway.engine.deployments.changes import find_changes, record_changes
 from headway.engine.deployments.files import by_own_files
 from headway.engine.deployments.gate import Permission
 from headway.engine.deployments.hold import Begun, Hold, World
@@ -26,8 +28,6 @@ from headway.engine.deployments.news import tell_deployment, tell_request
 from headway.engine.deployments.work import make_drive
 from headway.engine.hosts.jobs import settle_all
 from headway.engine.hosts.link import HostLink, look_at_all, refuse_anothers, refuse_in_the_way, require_all
-from headway.engine.metrics.reports import Found as FoundChanges
-from headway.engine.metrics.reports import find_changes, record_changes
 from headway.engine.releases.releases import hold_release
 from headway.engine.standing.what_runs import live_deployment, note_beginning, note_found
 from headway.store import deployments as rows

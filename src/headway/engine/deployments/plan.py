@@ -14,12 +14,11 @@ from headway.domain.contract import (
     Contract,
     DeploySpec,
     EnvironmentSpec,
-    HostSpec,
     Strategy,
     StrategyKind,
 )
 from headway.domain.release import Artifact, Release
-from headway.domain.selection import select_hosts
+from headway.domain.selection import processes_by_host
 from headway.engine.releases.releases import ArtifactNotThere
 
 #: Going back by `headway rollback`: half of the hosts at once, nothing is watched.
@@ -149,24 +148,6 @@ def require_names(environment: str, names: Sequence[str], without: Sequence[str]
             "leave one in" if len(names) > 1 else f"it is the only one: {environment} waits until it is back"
         )
         raise NoSuchHost(f"without {', '.join(names)} {environment} has no host left", hint=hint)
-
-
-def processes_by_host(
-    contract: Contract, deploy: DeploySpec, environment: EnvironmentSpec
-) -> list[tuple[HostSpec, tuple[str, ...]]]:
-    """Each host with the processes that run there: the environment's hosts first, then those of other processes."""
-    found: dict[str, tuple[HostSpec, list[str]]] = {}
-    for process in deploy.processes:
-        selectors: Sequence[str] = (
-            environment.processes.get(process.name) or process.hosts or environment.hosts
-        )
-        for spec in select_hosts(contract, selectors):
-            found.setdefault(spec.name, (spec, []))[1].append(process.name)
-    if not found:
-        raise WrongUse(
-            f"{environment.name} has no hosts", hint=f"name them in [environments.{environment.name}]"
-        )
-    return [(spec, tuple(names)) for spec, names in found.values()]
 
 
 def _artifact(deploy: DeploySpec, release: Release) -> Artifact | None:

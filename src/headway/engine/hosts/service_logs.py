@@ -14,9 +14,9 @@ from headway.deploy.layout import root_of
 from headway.deploy.placeholders import Values, fill_command
 from headway.deploy.plan import Plan
 from headway.domain.contract import Contract, HostSpec, ProcessSpec
+from headway.domain.selection import processes_by_host
 from headway.domain.states import State
 from headway.drivers.ssh.framing import quote
-from headway.engine.deployments.plan import processes_by_host
 from headway.engine.hosts.remote_commands import Stage, Task, run_task
 
 #: How often a log whose command ends is looked at again, in seconds.

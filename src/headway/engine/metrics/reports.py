@@ -4,15 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from headway.base.clock import EPOCH
-from headway.base.errors import HeadwayError, WrongUse
-from headway.domain.commit import Commit
-from headway.domain.deployment import Deployment, DeploymentKind, DeploymentState
+from headway.base.errors import WrongUse
+from headway.domain.deployment import DeploymentState
 from headway.dora.facts import Changes, CommitFact, DeploymentFact, WaitingCommit
 from headway.dora.metric import Window
 from headway.dora.metrics import Report, measure
 from headway.drivers.git import Git
+from headway.engine.deployments.changes import Found, commits_between, find_changes, record_changes
 from headway.store.database import Database, Transaction
-from headway.store.deployment_commits import record_commits
 from headway.store.reports import (
     PastDeployment,
     known_places,
@@ -22,30 +21,8 @@ from headway.store.reports import (
     watched_since,
 )
 
-Found = tuple[Sequence[Commit], str | None]
-
 #: Deployments whose commits are looked for when a report asks: 3 ms each, so that a report never takes long.
 _MOST_LOOKUPS = 200
-
-
-def find_changes(git: Git, deployment: Deployment | PastDeployment, base: str | None) -> Found:
-    """The commits that `deployment` brings beyond `base` (what is live), or why they can't be told. Blocks.
-
-    None for a rollback and a redeploy, and for a first deployment (its history is older than Headway's watch).
-    """
-    if base is None or base == deployment.commit:
-        return (), None
-    if deployment.kind in (DeploymentKind.ROLLBACK, DeploymentKind.REDEPLOY):
-        return (), None
-    return _between(git, deployment.repository, base, deployment.commit)
-
-
-def record_changes(
-    tx: Transaction, deployment: Deployment | PastDeployment, base: str | None, found: Found
-) -> None:
-    """Store what `find_changes` found, with the deployment's own row or any time later; the first time counts."""
-    commits, unknown = found
-    record_commits(tx, deployment.id, base=base, commits=commits, unknown=unknown)
 
 
 def delivery_report(
@@ -159,17 +136,7 @@ def _waiting(
     for name, (release, repository, commit) in database.read(lambda tx: newest_releases(tx, service)).items():
         if live.get(name, commit) == commit:
             continue
-        commits, _ = _between(git, repository, live[name], commit)
+        commits, _ = commits_between(git, repository, live[name], commit)
         why = f"in release {release}, not in production"
         waiting += [WaitingCommit(name, CommitFact(c.sha, c.committed_at, c.subject), why) for c in commits]
     return waiting
-
-
-def _between(git: Git, repository: str, old: str, new: str) -> Found:
-    try:
-        return git.commits_between(repository, old, new), None
-    except HeadwayError as error:
-        # A release that another system built may be of a repository that is not here.
-        return (), error.message
-    except OSError as error:
-        return (), f"the repository {repository} cannot be asked: {error.strerror}"

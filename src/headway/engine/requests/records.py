@@ -22,8 +22,8 @@ from headway.domain.people import Actor
 from headway.domain.release import Release, release_id
 from headway.drivers.git import Git, UnknownCommit
 from headway.engine.audit import record as record_audit
+from headway.engine.deployments.changes import find_changes, record_changes
 from headway.engine.deployments.news import tell_deployment
-from headway.engine.metrics.reports import find_changes, record_changes
 from headway.engine.permissions import Action, require
 from headway.engine.releases.releases import add_release, choose_release
 from headway.engine.requests.gate import require_in, team_of
