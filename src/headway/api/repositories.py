@@ -156,7 +156,14 @@ async def renew_secret(request: ApiRequest, id: Name) -> NewSecret:
 async def create_webhook(request: ApiRequest, id: Name) -> RepositoryDocument:
     server, actor = server_of(request), await actor_of(request)
     repository = await _found(server, id)
-    await create_at_forge(server, actor, repository)
+    await create_at_forge(
+        server.database,
+        server.repositories,
+        actor,
+        repository,
+        base_url=server.base_url,
+        now=server.now(),
+    )
     return repository_json(repository, server.base_url)
 
 

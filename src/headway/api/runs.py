@@ -127,7 +127,7 @@ async def get_waits(request: ApiRequest, id: Name) -> WaitsDocument:
 async def start(request: ApiRequest, service: Name, data: JSONBody[Start]) -> RunDocument:
     """Of the head of a branch, or of a commit of it, with the parameters that its headway.toml declares."""
     made = await runs_control.start_manual(
-        server_of(request),
+        server_of(request).runs_context,
         await actor_of(request),
         service,
         data.branch,
@@ -143,7 +143,11 @@ async def start(request: ApiRequest, service: Name, data: JSONBody[Start]) -> Ru
 async def rerun(request: ApiRequest, id: Name, data: JSONBody[Again]) -> RunDocument:
     server, actor = server_of(request), await actor_of(request)
     made = await runs_control.rerun(
-        server, actor, await run_of(server, id), only_failed=data.only_failed, key=key_of(request)
+        server.runs_context,
+        actor,
+        await run_of(server, id),
+        only_failed=data.only_failed,
+        key=key_of(request),
     )
     return run_json(made)
 
@@ -152,7 +156,7 @@ async def rerun(request: ApiRequest, id: Name, data: JSONBody[Again]) -> RunDocu
 async def cancel(request: ApiRequest, id: Name) -> RunDocument:
     """Its jobs are ended; the answer may show it before they have."""
     server, actor = server_of(request), await actor_of(request)
-    return run_json(await runs_control.cancel_run(server, actor, await run_of(server, id)))
+    return run_json(await runs_control.cancel_run(server.runs_context, actor, await run_of(server, id)))
 
 
 @posts(
@@ -164,7 +168,9 @@ async def cancel(request: ApiRequest, id: Name) -> RunDocument:
 )
 async def approve(request: ApiRequest, id: Name, data: JSONBody[Comment]) -> RunDocument:
     server, actor = server_of(request), await actor_of(request)
-    return run_json(await runs_control.approve_run(server, actor, await run_of(server, id), data.comment))
+    return run_json(
+        await runs_control.approve_run(server.runs_context, actor, await run_of(server, id), data.comment)
+    )
 
 
 async def run_of(server: Server, id: str) -> Run:

@@ -56,7 +56,9 @@ class _BundleOperation(Operation):
     status_code=200,
 )
 async def known(request: ApiRequest, service: Name, data: JSONBody[Asked]) -> Known:
-    found = await commits_here(server_of(request), await actor_of(request), service, data.commits)
+    found = await commits_here(
+        server_of(request).runs_context, await actor_of(request), service, data.commits
+    )
     return {"known": [sha for sha in data.commits if sha in found]}
 
 
@@ -67,7 +69,7 @@ async def known(request: ApiRequest, service: Name, data: JSONBody[Asked]) -> Kn
     of="runs",
 )
 async def commit(request: ApiRequest, service: Name, sha: Name) -> CommitDocument:
-    found = await look_up(server_of(request), await actor_of(request), service, sha)
+    found = await look_up(server_of(request).runs_context, await actor_of(request), service, sha)
     return {
         "is_here": found.is_here,
         "branches": list(found.branches),
@@ -95,7 +97,7 @@ async def try_tree(
     bundle = io.BytesIO(await request.body())
     tried = Tried(branch, dirty, tuple(only or ()), read_given(parameter or ()), fail_fast)
     server, actor = server_of(request), await actor_of(request)
-    return run_json(await start_try(server, actor, service, bundle, tried, key=key_of(request)))
+    return run_json(await start_try(server.runs_context, actor, service, bundle, tried, key=key_of(request)))
 
 
 ROUTES = (known, commit, try_tree)

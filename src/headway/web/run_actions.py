@@ -62,7 +62,7 @@ async def ask_cancel(request: PageRequest) -> PageResponse:
 @post("/services/{service:str}/runs/{number:int}/cancel")
 async def cancel(request: PageRequest) -> PageResponse:
     visit, run, _ = await _run(request)
-    ended = await runs_control.cancel_run(visit.server, visit.actor, run)
+    ended = await runs_control.cancel_run(visit.server.runs_context, visit.actor, run)
     said = "was cancelled" if ended.state.is_final else "is being stopped"
     return visit.done(_path(run), f"Run {run.number} {said}.")
 
@@ -102,7 +102,7 @@ async def rerun(request: PageRequest) -> PageResponse:
     visit, run, _ = await _run(request)
     form = await visit.form()
     made = await runs_control.rerun(
-        visit.server, visit.actor, run, only_failed=form.get("only") == "failed", key=_key(form)
+        visit.server.runs_context, visit.actor, run, only_failed=form.get("only") == "failed", key=_key(form)
     )
     return visit.done(_path(made), f"Run {made.number} repeats run {run.number}.")
 
@@ -128,7 +128,7 @@ async def ask_approve(request: PageRequest) -> PageResponse:
 async def approve(request: PageRequest) -> PageResponse:
     visit, run, _ = await _run(request)
     comment = (await visit.form()).get("comment", "")
-    await runs_control.approve_run(visit.server, visit.actor, run, comment)
+    await runs_control.approve_run(visit.server.runs_context, visit.actor, run, comment)
     return visit.done(_path(run), f"You approved run {run.number}: it begins as soon as there is a place.")
 
 
@@ -146,7 +146,7 @@ async def start(request: PageRequest) -> PageResponse:
     given = {name.removeprefix("p-"): value for name, value in form.items() if name.startswith("p-")}
     try:
         run = await runs_control.start_manual(
-            visit.server, visit.actor, service, branch or None, given, key=_key(form)
+            visit.server.runs_context, visit.actor, service, branch or None, given, key=_key(form)
         )
     except ParametersWrong as error:
         return await _start_form(visit, branch, given, error.faults)
@@ -161,7 +161,7 @@ async def _start_form(
 ) -> PageResponse:
     service = visit.path["service"]
     visit.need(Action.RUN_START, await visit.team_of(service))
-    found = await runs_control.startable(visit.server, service, branch or None)
+    found = await runs_control.startable(visit.server.runs_context, service, branch or None)
     contract, commit = found.file.contract, found.file.commit
     head = f"{commit.sha[:7]} “{commit.subject[:120]}”" if commit else "its head"
     sentences = [

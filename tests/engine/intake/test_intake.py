@@ -204,7 +204,7 @@ async def test_a_pull_request_from_a_fork_waits_for_a_person(serving: Serving) -
     assert run.is_held
     assert run.trigger is not None
     assert run.trigger.fork
-    await approve_run(serving.server, ADA, run, "looked at it")
+    await approve_run(serving.server.runs_context, ADA, run, "looked at it")
     await serving.drive()
     [run] = serving.runs()
     assert run.state is State.SUCCEEDED

@@ -136,7 +136,7 @@ async def test_a_condition_that_once_hung_the_server_is_planned_and_runs(serving
     await serving.tell(shop, asked(sha, fork=True, head="a" * 200))
     await serving.take_in()
     [run] = serving.runs()
-    await approve_run(serving.server, ADA, run)
+    await approve_run(serving.server.runs_context, ADA, run)
     await serving.drive()
     [run] = serving.runs()
     assert run.state is State.SUCCEEDED
@@ -155,7 +155,7 @@ async def test_nothing_of_a_held_run_is_planned_before_somebody_lets_it_in(servi
     run = serving.runs()[-1]
     assert run.is_held
     assert serving.jobs(run) == []
-    await approve_run(serving.server, ADA, run)
+    await approve_run(serving.server.runs_context, ADA, run)
     # What changed is known at that time as well.
     assert jobs_by_name(serving, run) == {"one": State.SKIPPED, "two": State.QUEUED}
 
@@ -170,7 +170,7 @@ async def test_a_held_run_that_can_t_be_planned_fails_when_it_is_approved(
     await serving.tell(shop, asked(fork_head(working, {"file": "1"}), fork=True))
     await serving.take_in()
     [run] = serving.runs()
-    ended = await approve_run(serving.server, ADA, run)
+    ended = await approve_run(serving.server.runs_context, ADA, run)
     assert ended.state is State.FAILED
     assert "0 is the most" in ended.reason
 
@@ -187,7 +187,7 @@ async def test_a_stranger_s_main_is_not_our_main(serving: Serving) -> None:
     await serving.take_in()
     run = serving.runs()[-1]
     assert run.branch == "x:main"
-    await approve_run(serving.server, ADA, run)
+    await approve_run(serving.server.runs_context, ADA, run)
     await serving.drive()
     run = serving.runs()[-1]
     assert run.state is State.SUCCEEDED
@@ -214,7 +214,7 @@ async def test_a_stranger_s_file_orders_nobody(serving: Serving) -> None:
     await serving.tell(shop, asked(fork_head(working, dict(contract(text))), fork=True))
     await serving.take_in()
     [run] = serving.runs()
-    run = await approve_run(serving.server, ADA, run)
+    run = await approve_run(serving.server.runs_context, ADA, run)
 
     def check(run: Run, priority: int) -> None:
         [job] = serving.jobs(run)
@@ -225,7 +225,7 @@ async def test_a_stranger_s_file_orders_nobody(serving: Serving) -> None:
 
     check(run, 0)
     await serving.drive()
-    again = await rerun(serving.server, ADA, run, only_failed=False)
+    again = await rerun(serving.server.runs_context, ADA, run, only_failed=False)
     assert again.trigger is not None
     check(again, again.trigger.priority)
     assert again.trigger.priority < 100

@@ -106,7 +106,7 @@ async def test_a_stop_leaves_runs_to_the_next_start(serving: Serving) -> None:
     assert serving.database.read(lambda tx: owners.holder(tx, "run", run.id)) is None
     serving.again()
     await serving.parts.runs.tick(serving.server.now())
-    await cancel_run(serving.server, ADA, run)
+    await cancel_run(serving.server.runs_context, ADA, run)
     await serving.drive()
     assert serving.states() == [(1, "cancelled")]
 
@@ -117,11 +117,11 @@ async def test_cancelling_ends_a_running_run_and_one_that_has_not_begun(serving:
     await serving.parts.runs.tick(serving.server.now())
     await until_running(serving, 1)
     for run in serving.runs():
-        await cancel_run(serving.server, ADA, run)
+        await cancel_run(serving.server.runs_context, ADA, run)
     await serving.drive()
     assert serving.states() == [(1, "cancelled"), (2, "cancelled")]
     with pytest.raises(RunEnded):
-        await cancel_run(serving.server, ADA, serving.runs()[0])
+        await cancel_run(serving.server.runs_context, ADA, serving.runs()[0])
 
 
 async def test_the_runs_of_a_removed_repository_are_cancelled(serving: Serving) -> None:
@@ -277,23 +277,23 @@ async def test_a_run_by_hand_gets_its_typed_parameters(serving: Serving) -> None
     )
     await push(serving, text)
     await serving.drive()
-    run = await start_manual(serving.server, ADA, "shop", None, {"level": "full"})
+    run = await start_manual(serving.server.runs_context, ADA, "shop", None, {"level": "full"})
     assert run.trigger is not None
     assert (run.trigger.event, run.requested_by) == (TriggerEvent.MANUAL, "ada")
     await serving.drive()
     assert serving.log(serving.runs()[0], "test") == b"quick 3\n"
     assert serving.log(serving.runs()[1], "test") == b"full 3\n"
     with pytest.raises(ParametersWrong) as caught:
-        await start_manual(serving.server, ADA, "shop", None, {"level": "ful", "cuont": "1"})
+        await start_manual(serving.server.runs_context, ADA, "shop", None, {"level": "ful", "cuont": "1"})
     assert len(caught.value.faults) == 2
     with pytest.raises(JobsWrong, match="'tets' is no job; did you mean 'test'"):
-        await start_manual(serving.server, ADA, "shop", None, {}, only=("tets",))
+        await start_manual(serving.server.runs_context, ADA, "shop", None, {}, only=("tets",))
     with pytest.raises(UnknownBranch):
-        await start_manual(serving.server, ADA, "shop", "nowhere", {})
+        await start_manual(serving.server.runs_context, ADA, "shop", "nowhere", {})
     with pytest.raises(UnknownService):
-        await start_manual(serving.server, ADA, "nobody", None, {})
+        await start_manual(serving.server.runs_context, ADA, "nobody", None, {})
     with pytest.raises(NotAllowed):
-        await start_manual(serving.server, Actor("eve", Role.VIEWER), "shop", None, {})
+        await start_manual(serving.server.runs_context, Actor("eve", Role.VIEWER), "shop", None, {})
 
 
 PARAMETERS = (
@@ -315,19 +315,27 @@ async def test_parameters_hold_in_every_kind_of_run(serving: Serving) -> None:
         ({"who": "a", "level": "ful"}, "level cannot be 'ful'"),
     ):
         with pytest.raises(ParametersWrong, match=message):
-            await start_try(serving.server, ADA, "shop", BytesIO(bundle), Tried(parameters=given))
+            await start_try(
+                serving.server.runs_context, ADA, "shop", BytesIO(bundle), Tried(parameters=given)
+            )
         with pytest.raises(ParametersWrong, match=message):
-            await start_manual(serving.server, ADA, "shop", None, given)
+            await start_manual(serving.server.runs_context, ADA, "shop", None, given)
     with pytest.raises(JobsWrong):
         await start_try(
-            serving.server, ADA, "shop", BytesIO(bundle), Tried(only=("x",), parameters={"who": "a"})
+            serving.server.runs_context,
+            ADA,
+            "shop",
+            BytesIO(bundle),
+            Tried(only=("x",), parameters={"who": "a"}),
         )
-    made = await start_manual(serving.server, ADA, "shop", None, {"who": "ada", "level": "full"})
-    await start_try(serving.server, ADA, "shop", BytesIO(bundle), Tried(parameters={"who": "bo"}))
+    made = await start_manual(serving.server.runs_context, ADA, "shop", None, {"who": "ada", "level": "full"})
+    await start_try(
+        serving.server.runs_context, ADA, "shop", BytesIO(bundle), Tried(parameters={"who": "bo"})
+    )
     await serving.drive()
-    again = await rerun(serving.server, ADA, made, only_failed=False)
+    again = await rerun(serving.server.runs_context, ADA, made, only_failed=False)
     assert again.parameters == {"level": "full", "who": "ada"}
-    await rerun(serving.server, ADA, pushed_run, only_failed=False)
+    await rerun(serving.server.runs_context, ADA, pushed_run, only_failed=False)
     await serving.drive()
     told = [serving.log(run, "test").decode().strip() for run in serving.runs()]
     assert told == ["quick nobody", "full ada", "quick bo", "full ada", "quick nobody"]
@@ -338,7 +346,7 @@ async def test_a_run_by_hand_of_a_commit_takes_none_that_its_branch_does_not_hol
     await push(serving, '[jobs.test]\nrun = "true"\n')
     [first] = serving.runs()
     await push(serving, '[jobs.test]\nrun = "echo newer"\n')
-    made = await start_manual(serving.server, ADA, "shop", "main", {}, commit=first.commit)
+    made = await start_manual(serving.server.runs_context, ADA, "shop", "main", {}, commit=first.commit)
     assert (made.commit, made.branch) == (first.commit, "main")
     working = serving.working()
     working.git("switch", "--quiet", "-c", "topic")
@@ -347,13 +355,13 @@ async def test_a_run_by_hand_of_a_commit_takes_none_that_its_branch_does_not_hol
     topic = serving.runs()[-1]
     assert topic.branch == "topic"
     with pytest.raises(UnknownBranch, match="main of shop has no commit"):
-        await start_manual(serving.server, ADA, "shop", "main", {}, commit=topic.commit)
+        await start_manual(serving.server.runs_context, ADA, "shop", "main", {}, commit=topic.commit)
 
 
 async def test_a_key_makes_a_second_wish_the_same_run(serving: Serving) -> None:
     await push(serving, '[jobs.test]\nrun = "true"\n')
-    one = await start_manual(serving.server, ADA, "shop", None, {}, key="k1")
-    two = await start_manual(serving.server, ADA, "shop", None, {}, key="k1")
+    one = await start_manual(serving.server.runs_context, ADA, "shop", None, {}, key="k1")
+    two = await start_manual(serving.server.runs_context, ADA, "shop", None, {}, key="k1")
     assert one.id == two.id
 
 
@@ -370,17 +378,17 @@ async def test_failed_jobs_are_repeated_alone_or_everything_is(serving: Serving)
     [failed] = serving.runs()
     assert failed.state is State.FAILED
     (marks / "fixed").touch()
-    again = await rerun(serving.server, ADA, failed, only_failed=True)
+    again = await rerun(serving.server.runs_context, ADA, failed, only_failed=True)
     await serving.drive()
     assert serving.states()[-1] == (2, "succeeded")
     assert {job.name for job in serving.jobs(again)} == {"bad", "after"}
     assert (marks / "good").read_text() == "x\n"
-    whole = await rerun(serving.server, ADA, serving.runs()[1], only_failed=False)
+    whole = await rerun(serving.server.runs_context, ADA, serving.runs()[1], only_failed=False)
     assert whole.trigger is not None
     assert whole.trigger.rerun_of == again.id
     await serving.drive()
     with pytest.raises(NothingToRepeat):
-        await rerun(serving.server, ADA, serving.runs()[-1], only_failed=True)
+        await rerun(serving.server.runs_context, ADA, serving.runs()[-1], only_failed=True)
 
 
 async def test_a_working_tree_that_is_repeated_makes_no_release_either(serving: Serving) -> None:
@@ -391,9 +399,9 @@ async def test_a_working_tree_that_is_repeated_makes_no_release_either(serving: 
     assert pushed_run.release is not None
     bundle = BytesIO(_bundle(serving.working(), pushed_run.commit))
     tried = Tried(branch="main", dirty=True)
-    first = await start_try(serving.server, ADA, "shop", bundle, tried)
+    first = await start_try(serving.server.runs_context, ADA, "shop", bundle, tried)
     await serving.drive()
-    again = await rerun(serving.server, ADA, serving.runs()[1], only_failed=False)
+    again = await rerun(serving.server.runs_context, ADA, serving.runs()[1], only_failed=False)
     assert again.trigger is not None
     assert (again.trigger.event, again.trigger.rerun_of, again.dirty) == (TriggerEvent.TRY, first.id, True)
     await serving.drive()

@@ -21,14 +21,14 @@ from headway.domain.commit import Commit
 from headway.domain.intake import Repository
 from headway.domain.people import Actor
 from headway.domain.run import Run, Trigger, TriggerEvent
-from headway.drivers.git.bare import Bare, create_bare
+from headway.drivers.git.bare import Bare
 from headway.drivers.git.proposals import take_in
 from headway.engine.audit import record
 from headway.engine.permissions import Action, require
 from headway.engine.repositories.commits import CommitFile, read_file
+from headway.engine.runs.context import RunsContext
 from headway.engine.runs.order import Order, by_hand, prepare, store_order
 from headway.engine.runs.wishes import check_given, check_jobs
-from headway.engine.server.server import Server
 from headway.store import repositories
 from headway.store.commit_runs import newest_run_of
 from headway.store.database import Database, Transaction
@@ -73,15 +73,17 @@ class KnownCommit:
     run: Run | None
 
 
-async def commits_here(server: Server, actor: Actor, service: str, asked: Collection[str]) -> frozenset[str]:
+async def commits_here(
+    context: RunsContext, actor: Actor, service: str, asked: Collection[str]
+) -> frozenset[str]:
     """Which of these the server has. Raises NotAllowed, UnknownService."""
-    bare = await _bare(server, await _repository(server, actor, service))
+    bare = await context.bare(await _repository(context, actor, service))
     return await asyncio.to_thread(bare.known, asked)
 
 
-async def look_up(server: Server, actor: Actor, service: str, sha: str) -> KnownCommit:
+async def look_up(context: RunsContext, actor: Actor, service: str, sha: str) -> KnownCommit:
     """Raises NotAllowed, UnknownService."""
-    bare = await _bare(server, await _repository(server, actor, service))
+    bare = await context.bare(await _repository(context, actor, service))
 
     def look() -> tuple[bool, tuple[str, ...]]:
         if not bare.has_commit(sha):
@@ -91,23 +93,29 @@ async def look_up(server: Server, actor: Actor, service: str, sha: str) -> Known
         return True, tuple(name.removeprefix("refs/heads/") for name in (*pointing, *others))
 
     is_here, branches = await asyncio.to_thread(look)
-    run = await server.database.fetch(lambda tx: newest_run_of(tx, service, sha))
+    run = await context.database.fetch(lambda tx: newest_run_of(tx, service, sha))
     return KnownCommit(is_here, branches, run)
 
 
 async def start_try(
-    server: Server, actor: Actor, service: str, bundle: BinaryIO, tried: Tried, *, key: str | None = None
+    context: RunsContext,
+    actor: Actor,
+    service: str,
+    bundle: BinaryIO,
+    tried: Tried,
+    *,
+    key: str | None = None,
 ) -> Run:
     """A run of the bundle's commit. It makes no release. Raises NotAllowed, UnknownService, NothingThere, ProposalError, and what
     `engine.runs.wishes` raises."""
-    repository = await _repository(server, actor, service)
-    now = server.now()
+    repository = await _repository(context, actor, service)
+    now = context.now()
     name = f"{key[:40]}" if key else new_id("try", now)
     if key is not None:
-        before = await server.database.fetch(lambda tx: run_by_trigger(tx, f"try:{name}"))
+        before = await context.database.fetch(lambda tx: run_by_trigger(tx, f"try:{name}"))
         if before is not None:
             return before
-    bare = await _bare(server, repository)
+    bare = await context.bare(repository)
     commit, file = await asyncio.to_thread(_take, repository, bare, name, bundle, tried)
     trigger = Trigger(
         event=TriggerEvent.TRY,
@@ -136,14 +144,14 @@ async def start_try(
     prepared = await asyncio.to_thread(prepare, order)
 
     def work(tx: Transaction) -> Run:
-        ordered = store_order(tx, prepared, now, server.observer)
+        ordered = store_order(tx, prepared, now, context.observer)
         if ordered.is_new:
             what = {"commit": commit.sha, "dirty": tried.dirty, "branch": tried.branch}
             record(tx, actor, "run.try", f"{service} {ordered.run.number}", None, what, now)
         return ordered.run
 
-    run = await server.database.perform(work)
-    server.duties.wake("runs")
+    run = await context.database.perform(work)
+    context.wake()
     return run
 
 
@@ -203,8 +211,8 @@ def _take(
     return commit, file
 
 
-async def _repository(server: Server, actor: Actor, service: str) -> Repository:
-    found = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+async def _repository(context: RunsContext, actor: Actor, service: str) -> Repository:
+    found = await context.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
     require(actor, Action.RUN_START, team=found.team if found else None)
     if found is None:
         raise UnknownService(
@@ -212,10 +220,3 @@ async def _repository(server: Server, actor: Actor, service: str) -> Repository:
             hint="connect it: headway repository add URL; then push its default branch",
         )
     return found
-
-
-async def _bare(server: Server, repository: Repository) -> Bare:
-    folder = server.repositories.folder(repository.id)
-    return await asyncio.to_thread(
-        create_bare, folder, repository.default_branch or "main", server.settings.environment
-    )

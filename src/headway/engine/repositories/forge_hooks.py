@@ -1,6 +1,7 @@
 """The webhook at a repository's forge, made by Headway itself where it has a token for it."""
 
 import asyncio
+from datetime import datetime
 
 from headway.base.errors import WrongUse
 from headway.domain.intake import Repository
@@ -10,7 +11,8 @@ from headway.drivers.forge.hooks import create_webhook
 from headway.engine.audit import record
 from headway.engine.outgoing.statuses import at_forge
 from headway.engine.permissions import Action, require
-from headway.engine.server.server import Server
+from headway.engine.repositories.repositories import Repositories
+from headway.store.database import Database
 
 
 class NoForgeToken(WrongUse):
@@ -19,21 +21,28 @@ class NoForgeToken(WrongUse):
     http_status = 409
 
 
-async def create_at_forge(server: Server, actor: Actor, repository: Repository) -> None:
+async def create_at_forge(
+    database: Database,
+    repositories: Repositories,
+    actor: Actor,
+    repository: Repository,
+    *,
+    base_url: str,
+    now: datetime,
+) -> None:
     """Made, or put right where there is one of this address. Raises NotAllowed, NoForgeToken, ForgeError."""
     require(actor, Action.REPOSITORY_ADD, team=None)
-    token = await asyncio.to_thread(server.repositories.token, repository.id)
+    token = await asyncio.to_thread(repositories.token, repository.id)
     there = at_forge(repository, token) if token else None
     if there is None:
         raise NoForgeToken(
             f"Headway has no token for the forge of {repository.name}, or it lies at none that it knows",
             hint="add it with a token, or set the webhook at the forge by hand",
         )
-    secrets = await server.repositories.hook_secrets(repository)
+    secrets = await repositories.hook_secrets(repository)
     async with forge_client() as client:
-        url = f"{server.base_url}/hooks/{repository.id}"
+        url = f"{base_url}/hooks/{repository.id}"
         await create_webhook(client, there, hook_url=url, secret=secrets[0])
-    now = server.now()
-    await server.database.perform(
+    await database.perform(
         lambda tx: record(tx, actor, "repository.webhook", repository.name, None, None, now)
     )

@@ -21,15 +21,15 @@ from headway.domain.intake import Repository
 from headway.domain.people import Actor
 from headway.domain.run import Job, Run, Trigger, TriggerEvent
 from headway.domain.states import State
-from headway.drivers.git.bare import Bare, create_bare
+from headway.drivers.git.bare import Bare
 from headway.drivers.git.process import UnknownCommit
 from headway.engine.audit import record
 from headway.engine.permissions import Action, require
 from headway.engine.repositories.commits import CommitFile, Reader, read_file
+from headway.engine.runs.context import RunsContext
 from headway.engine.runs.order import Order, Prepared, by_hand, group_of, prepare, reason_of, store_order
 from headway.engine.runs.plan import to_json
 from headway.engine.runs.wishes import check_given, check_jobs
-from headway.engine.server.server import Server
 from headway.pipeline.run_actions import run_actions
 from headway.pipeline.strangers import as_stranger
 from headway.store import jobs, repositories, runs
@@ -65,16 +65,16 @@ class UnknownBranch(RunControlError):
     http_status = 404
 
 
-async def team_of(server: Server, service: str) -> str | None:
+async def team_of(context: RunsContext, service: str) -> str | None:
     """The team whose people may do things with this service."""
-    found = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+    found = await context.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
     return None if found is None else found.team
 
 
-async def cancel_run(server: Server, actor: Actor, run: Run) -> Run:
+async def cancel_run(context: RunsContext, actor: Actor, run: Run) -> Run:
     """Its jobs are ended; one that nobody has begun ends at once. Raises NotAllowed, RunEnded."""
-    require(actor, Action.RUN_CANCEL, team=await team_of(server, run.service))
-    now, reason = server.now(), f"cancelled by {actor.name}"
+    require(actor, Action.RUN_CANCEL, team=await team_of(context, run.service))
+    now, reason = context.now(), f"cancelled by {actor.name}"
 
     def work(tx: Transaction) -> Run:
         fresh = runs.run_by_id(tx, run.id)
@@ -83,20 +83,20 @@ async def cancel_run(server: Server, actor: Actor, run: Run) -> Run:
         record(tx, actor, "run.cancel", f"{run.service} {run.number}", None, None, now)
         if runs.end_undriven(tx, run.id, state=State.CANCELLED, reason=reason, now=now):
             fresh = replace(fresh, state=State.CANCELLED, reason=reason, finished_at=now, due_at=None)
-            server.observer.changed(tx, fresh, tuple(jobs.jobs_of(tx, run.id)), now, run_changed=True)
+            context.observer.changed(tx, fresh, tuple(jobs.jobs_of(tx, run.id)), now, run_changed=True)
         else:
             runs.ask_to_cancel(tx, run.id, reason)
         return fresh
 
-    answer = await server.database.perform(work)
-    server.runs.cancel(run.id, reason)
+    answer = await context.database.perform(work)
+    context.cancel(run.id, reason)
     return answer
 
 
-async def approve_run(server: Server, actor: Actor, run: Run, comment: str = "") -> Run:
+async def approve_run(context: RunsContext, actor: Actor, run: Run, comment: str = "") -> Run:
     """A stranger's pull request may see a builder. Raises NotAllowed, RunNotHeld."""
-    require(actor, Action.RUN_APPROVE, team=await team_of(server, run.service))
-    prepared, now = await _planned_late(server, run), server.now()
+    require(actor, Action.RUN_APPROVE, team=await team_of(context, run.service))
+    prepared, now = await _planned_late(context, run), context.now()
 
     def work(tx: Transaction) -> Run:
         held = run.trigger.held_for if run.trigger else ""
@@ -107,15 +107,15 @@ async def approve_run(server: Server, actor: Actor, run: Run, comment: str = "")
         rows = _let_in(tx, run, prepared, now) if prepared else ()
         fresh = runs.run_by_id(tx, run.id)
         assert fresh is not None
-        server.observer.changed(tx, fresh, rows, now, run_changed=True)
+        context.observer.changed(tx, fresh, rows, now, run_changed=True)
         return fresh
 
-    answer = await server.database.perform(work)
-    server.duties.wake("runs")
+    answer = await context.database.perform(work)
+    context.wake()
     return answer
 
 
-async def _planned_late(server: Server, run: Run) -> Prepared | None:
+async def _planned_late(context: RunsContext, run: Run) -> Prepared | None:
     """What a held run would do: nothing of a stranger's file is held against anything before somebody lets it in.
 
     None where it was planned already. Raises UnknownService, UnknownBranch where it cannot be read any more.
@@ -123,22 +123,22 @@ async def _planned_late(server: Server, run: Run) -> Prepared | None:
     trigger = run.trigger
     if trigger is None or not run.is_held:
         return None
-    planned, stored = await server.database.fetch(
+    planned, stored = await context.database.fetch(
         lambda tx: (bool(jobs.jobs_of(tx, run.id)), arrival_of_run(tx, run.id))
     )
     if planned:
         return None
-    repository = await _repository_of(server, run)
-    bare = await _bare(server, repository)
+    repository = await _repository_of(context, run)
+    bare = await context.bare(repository)
     reader = Reader(
-        server.repositories.folder,
-        server.repositories.fetch,
-        lambda: server.org.current,
-        server.settings.environment,
+        context.repositories.folder,
+        context.repositories.fetch,
+        context.org,
+        context.environment,
     )
 
     def work() -> Prepared:
-        file = _own_file(server, repository, bare, run)
+        file = _own_file(context, repository, bare, run)
         changed = None
         if file.contract is not None and stored is not None:
             changed = reader.changed(repository, stored.arrival, file.contract)
@@ -160,22 +160,24 @@ def _let_in(tx: Transaction, run: Run, prepared: Prepared, now: datetime) -> tup
     return rows
 
 
-async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, key: str | None = None) -> Run:
+async def rerun(
+    context: RunsContext, actor: Actor, run: Run, *, only_failed: bool, key: str | None = None
+) -> Run:
     """A new run of the same commit, of all jobs or of those that failed (with what they need).
 
     Raises NotAllowed, RunGoesOn, NothingToRepeat, UnknownCommit.
     """
-    require(actor, Action.RUN_START, team=await team_of(server, run.service))
-    name = f"rerun:{key or new_id('again', server.now())}"
-    if key and (known := await _begun(server, name)) is not None:
+    require(actor, Action.RUN_START, team=await team_of(context, run.service))
+    name = f"rerun:{key or new_id('again', context.now())}"
+    if key and (known := await _begun(context, name)) is not None:
         return known
-    repository = await _repository_of(server, run)
-    run, run_jobs = await server.database.fetch(
+    repository = await _repository_of(context, run)
+    run, run_jobs = await context.database.fetch(
         lambda tx: (runs.run_by_id(tx, run.id) or run, jobs.jobs_of(tx, run.id))
     )
     only = what_is_repeated(run, run_jobs, only_failed=only_failed)
-    bare = await _bare(server, repository)
-    file = await asyncio.to_thread(_own_file, server, repository, bare, run)
+    bare = await context.bare(repository)
+    file = await asyncio.to_thread(_own_file, context, repository, bare, run)
     before = run.trigger
     # Somebody's working tree stays that, else repeating it would make a release of what was never pushed.
     is_try = before is not None and before.event is TriggerEvent.TRY
@@ -196,7 +198,7 @@ async def rerun(server: Server, actor: Actor, run: Run, *, only_failed: bool, ke
         _order_of(run, file, _grouped(trigger, file.contract)), requested_by=actor.name, only=only
     )
     what = {"of": run.number, "jobs": list(only) or "all"}
-    return await _store(server, actor, order, "run.rerun", what)
+    return await _store(context, actor, order, "run.rerun", what)
 
 
 def what_is_repeated(run: Run, run_jobs: Sequence[Job], *, only_failed: bool) -> tuple[str, ...]:
@@ -224,18 +226,20 @@ class Startable:
         return self.file.contract.parameters if self.file.contract else {}
 
 
-async def startable(server: Server, service: str, branch: str | None, commit: str | None = None) -> Startable:
+async def startable(
+    context: RunsContext, service: str, branch: str | None, commit: str | None = None
+) -> Startable:
     """The head of this branch (None: the default one), or a commit of it, and its headway.toml.
 
     What no branch holds, as a stranger's pull request, is none: it would run as ours. Raises UnknownService,
     UnknownBranch.
     """
-    repository = await server.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
+    repository = await context.database.fetch(lambda tx: repositories.repository_of_service(tx, service))
     if repository is None:
         raise UnknownService(
             f"no repository declares the service '{service}'", hint="headway repository list"
         )
-    bare = await _bare(server, repository)
+    bare = await context.bare(repository)
 
     def look() -> Startable:
         wanted = branch or repository.default_branch or bare.default_branch
@@ -248,13 +252,13 @@ async def startable(server: Server, service: str, branch: str | None, commit: st
                     f"{wanted} of {repository.name} has no commit {commit[:12]}", hint="push it"
                 )
             sha = commit
-        return Startable(repository, wanted, _file_at(server, repository, bare, sha))
+        return Startable(repository, wanted, _file_at(context, repository, bare, sha))
 
     return await asyncio.to_thread(look)
 
 
 async def start_manual(
-    server: Server,
+    context: RunsContext,
     actor: Actor,
     service: str,
     branch: str | None,
@@ -265,11 +269,11 @@ async def start_manual(
     key: str | None = None,
 ) -> Run:
     """A run by hand of the branch's head, or of this commit of it. Raises NotAllowed, UnknownService, UnknownBranch, ParametersWrong, JobsWrong."""
-    require(actor, Action.RUN_START, team=await team_of(server, service))
-    name = f"manual:{key or new_id('hand', server.now())}"
-    if key and (known := await _begun(server, name)) is not None:
+    require(actor, Action.RUN_START, team=await team_of(context, service))
+    name = f"manual:{key or new_id('hand', context.now())}"
+    if key and (known := await _begun(context, name)) is not None:
         return known
-    found = await startable(server, service, branch, commit)
+    found = await startable(context, service, branch, commit)
     contract, values = found.file.contract, dict(parameters)
     if contract is not None:
         values = check_given(contract, parameters)
@@ -297,35 +301,37 @@ async def start_manual(
         only=only,
         parameters=values,
     )
-    return await _store(server, actor, order, "run.start", {"branch": found.branch, "parameters": values})
+    return await _store(context, actor, order, "run.start", {"branch": found.branch, "parameters": values})
 
 
-async def _begun(server: Server, key: str) -> Run | None:
+async def _begun(context: RunsContext, key: str) -> Run | None:
     """By an earlier call with this key; asked before the state is, which may have moved on since."""
-    return await server.database.fetch(lambda tx: runs.run_by_trigger(tx, key))
+    return await context.database.fetch(lambda tx: runs.run_by_trigger(tx, key))
 
 
-async def _store(server: Server, actor: Actor, order: Order, action: str, what: Mapping[str, object]) -> Run:
-    prepared, now = await asyncio.to_thread(prepare, order), server.now()
+async def _store(
+    context: RunsContext, actor: Actor, order: Order, action: str, what: Mapping[str, object]
+) -> Run:
+    prepared, now = await asyncio.to_thread(prepare, order), context.now()
 
     def work(tx: Transaction) -> Run:
-        ordered = store_order(tx, prepared, now, server.observer)
+        ordered = store_order(tx, prepared, now, context.observer)
         if ordered.is_new:
             record(tx, actor, action, f"{order.service} {ordered.run.number}", None, dict(what), now)
         return ordered.run
 
-    run = await server.database.perform(work)
-    server.duties.wake("runs")
+    run = await context.database.perform(work)
+    context.wake()
     return run
 
 
-async def _repository_of(server: Server, run: Run) -> Repository:
+async def _repository_of(context: RunsContext, run: Run) -> Repository:
     def work(tx: Transaction) -> Repository | None:
         if run.trigger is not None:
             return repositories.repository_by_id(tx, run.trigger.repository)
         return repositories.repository_of_service(tx, run.service)
 
-    found = await server.database.fetch(work)
+    found = await context.database.fetch(work)
     if found is None:
         raise UnknownService(
             f"the repository of run {run.number} of {run.service} is not here any more",
@@ -334,14 +340,7 @@ async def _repository_of(server: Server, run: Run) -> Repository:
     return found
 
 
-async def _bare(server: Server, repository: Repository) -> Bare:
-    folder = server.repositories.folder(repository.id)
-    return await asyncio.to_thread(
-        create_bare, folder, repository.default_branch or "main", server.settings.environment
-    )
-
-
-def _file_at(server: Server, repository: Repository, bare: Bare, sha: str) -> CommitFile:
+def _file_at(context: RunsContext, repository: Repository, bare: Bare, sha: str) -> CommitFile:
     """Raises UnknownCommit, UnknownBranch for a commit without a file."""
     try:
         commit = bare.commit(sha)
@@ -349,15 +348,15 @@ def _file_at(server: Server, repository: Repository, bare: Bare, sha: str) -> Co
         raise UnknownBranch(
             f"{sha[:12]} is not in {repository.name} any more", hint="push it again"
         ) from error
-    file = read_file(repository, bare, commit, elsewhere=server.org.current)
+    file = read_file(repository, bare, commit, elsewhere=context.org())
     if file.missing:
         raise UnknownBranch(f"{file.missing}: {sha[:12]}", hint="headway init writes one")
     return file
 
 
-def _own_file(server: Server, repository: Repository, bare: Bare, run: Run) -> CommitFile:
+def _own_file(context: RunsContext, repository: Repository, bare: Bare, run: Run) -> CommitFile:
     """That of the run's commit, and what a stranger wrote as a stranger's. Raises as `_file_at` does."""
-    file, trigger = _file_at(server, repository, bare, run.commit), run.trigger
+    file, trigger = _file_at(context, repository, bare, run.commit), run.trigger
     if file.contract is None or trigger is None or not trigger.fork:
         return file
     return replace(file, contract=as_stranger(file.contract, repository, trigger.pull_request))

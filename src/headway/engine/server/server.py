@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headway.engine.duties import Duties
 from headway.engine.outgoing.hub import Hub
+from headway.engine.runs.context import RunsContext
 from headway.engine.runs.runs import Tools
 from headway.engine.settings import Settings
 from headway.engine.troubles import Troubles
@@ -66,6 +67,19 @@ class Server:
     @property
     def settings(self) -> Settings:
         return self.tools.settings
+
+    @property
+    def runs_context(self) -> RunsContext:
+        return RunsContext(
+            self.database,
+            self.tools.clock,
+            self.repositories,
+            lambda: self.org.current,
+            self.settings.environment,
+            self.observer,
+            wake=lambda: self.duties.wake("runs"),
+            cancel=self.runs.cancel,
+        )
 
     def now(self) -> datetime:
         """Read once per request, at the rim."""
