@@ -10,9 +10,9 @@ import pytest
 
 import headway.cli
 from headway.base.errors import WrongUse
-from headway.cli.logs import run_lines
 from headway.cli.output import print_table, shown
 from headway.cli.root import _of_the_machine, show_error
+from headway.cli.run_lines import run_lines
 from headway.domain.run import Run
 from headway.domain.states import State
 from tests.support.command_line import Terminal

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headway.cli.here import service_here
 from headway.cli.host_lines import HostLines, as_text, run_interruptibly, seconds
 from headway.cli.known_here import known_here
 from headway.cli.output import echo, emit_json, json_option, styled
@@ -79,7 +80,8 @@ def command(
         body = {
             "hosts": list(selectors),
             "command": list(words),
-            "service": _service_here(),
+            # None outside of any service: then the server's own hosts are meant.
+            "service": service_here(),
             "user": user,
             "parallel": parallel,
             "timeout": limit,
@@ -172,17 +174,6 @@ def _there(
             lines.show(task.host.name, line)
 
     return stream.play(on_line), lines
-
-
-def _service_here() -> str | None:
-    """None outside of any service: then the server's own hosts are meant."""
-    from headway.base.errors import HeadwayError
-    from headway.engine.projects import service_name
-
-    try:
-        return service_name(Path.cwd())
-    except HeadwayError:
-        return None
 
 
 def _exit_code(outcomes: "Sequence[Outcome]") -> int:

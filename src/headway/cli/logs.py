@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.base.durations import format_duration
 from headway.base.errors import WrongUse
-from headway.cli.output import echo, emit_json, json_option, print_table, styled
+from headway.cli.here import service_here
+from headway.cli.output import echo, emit_json, json_option
+from headway.cli.run_lines import choose, headline, run_lines
 from headway.cli.server_choice import local_option, server_for
 from headway.drivers.logfile import LogFile, log_exists
 from headway.engine.settings import Settings
@@ -50,7 +51,6 @@ def command(
     RUN is a number, an id, or 'last'. JOB is a job's name, such as 'test (python=3.12)'. --json gives the jobs and
     steps with their times and their places in the log files.
     """
-    from headway.cli.run import service_here
     from headway.engine.runs.runs import find_run, look_at, open_tools
 
     if (step is not None or attempt is not None) and (job_name is None or follow):
@@ -100,44 +100,6 @@ def _list_runs(tools: "Tools", service: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def run_lines(runs: "Sequence[Run]", *, with_service: bool = False) -> None:
-    """A table of them, wherever they are; of several services each has its own numbers."""
-    if not runs:
-        echo("there is no run yet; headway run makes one")
-        return
-    columns = ["run", "state", "commit", "branch", "began", "took", "reason"]
-    lines = [_run_line(run) for run in runs]
-    if with_service:
-        columns = ["service", *columns]
-        lines = [[run.service, *line] for run, line in zip(runs, lines, strict=True)]
-    print_table(columns, lines)
-
-
-def _run_line(run: "Run") -> list[str]:
-    took = format_duration(run.finished_at - run.created_at) if run.finished_at else ""
-    commit = f"{run.commit[:10]}{', dirty' if run.dirty else ''}"
-    began = f"{run.created_at:%Y-%m-%d %H:%M} UTC"
-    return [str(run.number), styled(run.state), commit, run.branch or "", began, took, run.reason]
-
-
-def choose(look: "Look", name: str | None) -> "tuple[Job, ...]":
-    """All jobs, the named one, or all of a definition with a matrix. Raises WrongUse with the near name."""
-    from headway.pipeline.plan import meant
-
-    if name is None:
-        return look.jobs
-    chosen = tuple(job for job in look.jobs if job.name == name) or tuple(
-        job for job in look.jobs if job.definition == name
-    )
-    if not chosen:
-        names = [job.name for job in look.jobs]
-        raise WrongUse(
-            f"run {look.run.number} has no job '{name}'{meant(name, names)}",
-            hint=f"headway logs {look.run.number} shows all of them",
-        )
-    return chosen
-
-
 def _show_all(tools: "Tools", jobs: "Sequence[Job]") -> None:
     """One job after the other, each below a line with its name and state."""
     for number, job in enumerate(jobs):
@@ -145,13 +107,6 @@ def _show_all(tools: "Tools", jobs: "Sequence[Job]") -> None:
             echo()
         headline(job)
         _copy(tools, tools.log(job, job.attempt), 0, None)
-
-
-def headline(job: "Job") -> None:
-    """What stands above its log."""
-    reason = f": {job.reason}" if job.reason else ""
-    echo(f"{click.style(f'==> {job.name}', bold=True)}  {styled(job.state)}{reason}")
-    sys.stdout.flush()
 
 
 def _show_one(tools: "Tools", job: "Job", step: int | None, attempt: int | None) -> None:

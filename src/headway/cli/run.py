@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.base.errors import HeadwayError, WrongUse
+from headway.base.errors import WrongUse
+from headway.cli.here import service_here
 from headway.cli.output import json_option
 from headway.cli.server_choice import local_option, needed_server, server_for
 from headway.engine.settings import Settings
@@ -147,16 +148,6 @@ def _cancel(settings: Settings, text: str, *, as_json: bool) -> int:
         return 0 if code == 130 else code
     finally:
         tools.database.close()
-
-
-def service_here() -> str | None:
-    """The service of the folder where we stand; None outside of any."""
-    from headway.engine.projects import service_name
-
-    try:
-        return service_name(Path.cwd())
-    except HeadwayError:
-        return None
 
 
 def _cores() -> int:

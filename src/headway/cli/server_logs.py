@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.base.errors import WrongUse
-from headway.cli.logs import choose, headline, run_lines
 from headway.cli.output import echo, emit_json
+from headway.cli.run_lines import choose, headline, run_lines
 from headway.cli.run_summary import EXIT_CODES
 from headway.cli.server_watch import bridging, look_at, watch
 from headway.cli.terminal import TerminalFilter
