@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import grimp
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -21,6 +23,29 @@ def test_the_picture_shows_every_room():
     assert drawn == {path.parent.name for path in (ROOT / "src" / "headway").glob("*/__init__.py")}
 
 
+def test_the_page_shows_the_packages_of_the_engine_in_their_order():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if "containers" in contract)
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| package, the highest first |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [
+        layer for layer in layers if ":" not in layer
+    ]
+
+
+def test_no_file_imports_the_package_that_it_lies_in():
+    """The linter's contract against circles takes a package and its front door for one."""
+    graph = grimp.build_graph("headway")
+    assert "headway.drivers.git.repository" in graph.find_modules_directly_imported_by("headway.drivers.git")
+    for file in graph.modules:
+        found = graph.find_modules_directly_imported_by(file)
+        assert not [package for package in found if file.startswith(f"{package}.")], file
+
+
 def test_every_room_says_what_lives_there():
-    for front_door in (ROOT / "src" / "headway").glob("*/__init__.py"):
+    rooms = [
+        *(ROOT / "src" / "headway").glob("*/__init__.py"),
+        *(ROOT / "src" / "headway" / "engine").glob("*/__init__.py"),
+    ]
+    for front_door in rooms:
         assert front_door.read_text().startswith(f'"""{front_door.parent.name}: '), front_door

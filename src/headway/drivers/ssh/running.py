@@ -4,16 +4,14 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headway.base.awake import awake_for
 from headway.drivers.ssh.channels import Channel, Ending
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, exports, quote, quote_all
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, parse_identity
-
-if TYPE_CHECKING:
-    from headway.drivers.ssh.session import HostSession
+from headway.drivers.ssh.ports import OpenSession
 
 #: After the command has ended, a silence this long means that only something in the background still holds its output.
 _SILENCE = 0.5
@@ -40,7 +38,7 @@ class Exit:
 
 
 async def run(
-    session: "HostSession",
+    session: OpenSession,
     command: str | Sequence[str],
     *,
     env: Mapping[str, str],
@@ -118,7 +116,7 @@ async def _ended(channel: Channel, output: _Output) -> Ending:
     return channel.ended.result()
 
 
-async def _end(session: "HostSession", channel: Channel, output: "_Output") -> int | None:
+async def _end(session: OpenSession, channel: Channel, output: "_Output") -> int | None:
     """Ends the command on its host. None: the host could not be asked."""
     try:
         # Given up before its first line came: without it nobody knows which process it is.
@@ -131,7 +129,7 @@ async def _end(session: "HostSession", channel: Channel, output: "_Output") -> i
         channel.close()
 
 
-def _exit(session: "HostSession", channel: Channel, ending: Ending, output: _Output) -> Exit:
+def _exit(session: OpenSession, channel: Channel, ending: Ending, output: _Output) -> Exit:
     name = session.host.name
     if ending.exit_code is None and ending.signal is None:
         why = ending.error or channel.last_words() or "the channel closed"

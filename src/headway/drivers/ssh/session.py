@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headway.base.awake import awake_for
 from headway.domain.contract import HostSpec
@@ -16,12 +16,10 @@ from headway.drivers.ssh.channels import Channel, Ending, open_channel
 from headway.drivers.ssh.errors import CommandTimedOut, ConnectionLost, NoShell, SshError
 from headway.drivers.ssh.framing import Frame, Reply
 from headway.drivers.ssh.killing import IDENTIFY, RemoteProcess, end_processes, parse_identity
+from headway.drivers.ssh.ports import ConnectionPool
 from headway.drivers.ssh.running import Exit, run
 from headway.drivers.ssh.trimmed import asyncssh
 from headway.drivers.ssh.uploads import upload, upload_bytes
-
-if TYPE_CHECKING:
-    from headway.drivers.ssh.connections import Connections
 
 __all__ = ["Exit", "HostSession", "Reply"]
 
@@ -46,7 +44,7 @@ class _Shell:
 class HostSession:
     """Made by `Connections.session`. Calls are answered one at a time, in the order in which they came."""
 
-    def __init__(self, connections: "Connections", host: HostSpec) -> None:
+    def __init__(self, connections: ConnectionPool, host: HostSpec) -> None:
         self.host = host
         self.connections = connections
         self._shell: _Shell | None = None

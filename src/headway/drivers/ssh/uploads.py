@@ -5,15 +5,12 @@ import hashlib
 import posixpath
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headway.base.durations import format_size
 from headway.drivers.ssh.channels import Channel, Ending
 from headway.drivers.ssh.errors import ConnectionLost, DiskFullOnHost, UploadRefused
 from headway.drivers.ssh.framing import BOOTSTRAP, bootstrap_line, printable, quote
-
-if TYPE_CHECKING:
-    from headway.drivers.ssh.session import HostSession
+from headway.drivers.ssh.ports import OpenSession
 
 _PIECE = 2**17
 #: Up to here a file travels as text in a call: a second channel would cost more than the bytes.
@@ -60,7 +57,7 @@ echo "placed"
 """
 
 
-async def upload(session: "HostSession", source: Path, sha256: str, destination: str, mode: int) -> bool:
+async def upload(session: OpenSession, source: Path, sha256: str, destination: str, mode: int) -> bool:
     """False if the content was there. Raises DiskFullOnHost, UploadRefused, ConnectionLost; nothing is left behind."""
     size = source.stat().st_size
     if size <= _IN_A_CALL:
@@ -91,7 +88,7 @@ async def upload(session: "HostSession", source: Path, sha256: str, destination:
     return True
 
 
-async def upload_bytes(session: "HostSession", data: bytes, destination: str, mode: int) -> None:
+async def upload_bytes(session: OpenSession, data: bytes, destination: str, mode: int) -> None:
     """As `upload`, of bytes that may be secret: the temporary file too is readable by its user only."""
     if len(data) <= _IN_A_CALL:
         await _small(session, data, destination, mode)
@@ -105,7 +102,7 @@ async def upload_bytes(session: "HostSession", data: bytes, destination: str, mo
     _judge(session, Path(destination), destination, len(data), await _send(session, script, data))
 
 
-async def _small(session: "HostSession", data: bytes, destination: str, mode: int) -> bool:
+async def _small(session: OpenSession, data: bytes, destination: str, mode: int) -> bool:
     """In one call: compare, write, check and move."""
     sha256 = hashlib.sha256(data).hexdigest()
     part = f".headway-upload.{secrets.token_hex(8)}"
@@ -135,13 +132,13 @@ def _head(destination: str, sha256: str, mode: int, *, large: bool) -> str:
     )
 
 
-def _room(session: "HostSession", destination: str, size: int, free: str) -> None:
+def _room(session: OpenSession, destination: str, size: int, free: str) -> None:
     """Refuses before the first byte when the disk cannot hold the file."""
     if free.isdigit() and int(free) * 1024 < size + _SPARE:
         raise _full(session, destination, size, int(free) * 1024)
 
 
-def _full(session: "HostSession", destination: str, size: int, free: int | None) -> DiskFullOnHost:
+def _full(session: OpenSession, destination: str, size: int, free: int | None) -> DiskFullOnHost:
     left = "" if free is None else f", {format_size(free)} are free"
     if free is not None and free >= size:
         left += f", of which {format_size(_SPARE)} are kept for the service that lives there"
@@ -153,7 +150,7 @@ def _full(session: "HostSession", destination: str, size: int, free: int | None)
     )
 
 
-async def _send(session: "HostSession", script: str, source: Path | bytes) -> str:
+async def _send(session: OpenSession, script: str, source: Path | bytes) -> str:
     """Streams the source through a channel of its own; the script's last line."""
     channel = await session.channel(BOOTSTRAP)
     said = bytearray()
@@ -189,7 +186,7 @@ async def _pour(channel: Channel, source: Path) -> None:
             await asyncio.sleep(0)
 
 
-def _judge(session: "HostSession", source: Path, destination: str, size: int, line: str) -> None:
+def _judge(session: OpenSession, source: Path, destination: str, size: int, line: str) -> None:
     if line == "placed":
         return
     kind, _, rest = line.partition(" ")
