@@ -38,8 +38,9 @@ def test_no_file_imports_the_package_that_it_lies_in():
     graph = grimp.build_graph("headway")
     assert "headway.drivers.git.repository" in graph.find_modules_directly_imported_by("headway.drivers.git")
     for file in graph.modules:
-        found = graph.find_modules_directly_imported_by(file)
-        assert not [package for package in found if file.startswith(f"{package}.")], file
+        above = [one for one in graph.find_modules_directly_imported_by(file) if file.startswith(f"{one}.")]
+        # A front door that imports nothing, such as the version's, makes no circle.
+        assert not [package for package in above if graph.find_modules_directly_imported_by(package)], file
 
 
 def test_every_room_says_what_lives_there():
