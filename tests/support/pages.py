@@ -26,6 +26,7 @@ from headway.engine.runs.runs import open_tools
 from headway.engine.runs.slots import Slots
 from headway.engine.secrets.keys import new_key
 from headway.engine.secrets.vault import Vault
+from headway.engine.server.server import Server
 from headway.engine.settings import Settings
 from headway.engine.troubles import Troubles
 from headway.engine.work_faults import WorkFaults
@@ -50,6 +51,12 @@ class StoppedClock:
         self.instant += timedelta(seconds=seconds)
 
 
+class _Parts(SimpleNamespace):
+    """What of a server the pages use, without its loops."""
+
+    runs_context = Server.runs_context
+
+
 def make_server(
     data: Path, *, database_url: str = "", base_url: str = "http://headway.test", clock: Any = None
 ) -> Any:
@@ -64,7 +71,7 @@ def make_server(
         ReleaseProjects(settings.environment, lambda service: None),
         lambda: org.current,
     )
-    return SimpleNamespace(
+    return _Parts(
         tools=tools,
         database=database,
         settings=settings,
