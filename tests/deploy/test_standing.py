@@ -139,7 +139,7 @@ def test_no_host_is_left_out_of_the_sentence_that_differs(hosts: list[tuple[str,
     main = runs.main
     assert main is not None
     for one in found:
-        differs = one.release != main.release or one.missed_since or one.state is StandingState.UNCLEAR
+        differs = one.release != main.release or one.missed_since or one.state is not StandingState.SERVES
         assert (one.host in runs.sentence) == bool(differs)
     assert runs.is_whole == (runs.sentence == main.release)
 
@@ -188,16 +188,25 @@ def test_what_runs_is_what_most_have(
         ("rel-5?", "rel-5 on 0 of 1; web1 not reached since 2026-03-29 12:00 UTC", False),
         ("rel-5!?", "rel-5 on 0 of 1; web1 not reached since 2026-03-29 12:00 UTC, unclear: exit 1", False),
         ("-", "nothing", True),
+        ("rel-5 rel-5~", "rel-5 on 1 of 2; web2 is in the middle of a switch", False),
+        (
+            "rel-6 rel-6 rel-5~",
+            "rel-6 on 2 of 3; web3 is in the middle of a switch (had rel-5)",
+            False,
+        ),
+        ("-~", "web1 is in the middle of a switch (had nothing)", False),
     ],
 )
 def test_the_sentence(releases: str, sentence: str, whole: bool) -> None:
-    """`!` is unclear, `?` was missed."""
+    """`!` is unclear, `?` was missed, `~` is being switched."""
     found = []
     for number, word in enumerate(releases.split(), start=1):
-        release = word.strip("-!?")
+        release = word.strip("-!?~")
         one = replace(nothing(f"web{number}"), release=f"{release}" if release else None)
         if "!" in word:
             one = replace(one, state=StandingState.UNCLEAR, reason="exit 1")
+        if "~" in word:
+            one = replace(one, state=StandingState.MOVING)
         found.append(replace(one, missed_since=NOON) if "?" in word else one)
     runs = what_runs(found)
     assert (runs.sentence, runs.is_whole) == (sentence, whole)

@@ -187,7 +187,7 @@ def _left_over(one: Standing) -> str:
 
 
 def _is_well(one: Standing) -> bool:
-    return one.missed_since is None and one.state is not StandingState.UNCLEAR and not one.reason
+    return one.missed_since is None and one.state is StandingState.SERVES and not one.reason
 
 
 def _trouble(one: Standing, main: Standing | None) -> str:
@@ -198,5 +198,8 @@ def _trouble(one: Standing, main: Standing | None) -> str:
         parts.append(f"unclear: {one.reason}")
     elif one.reason:
         parts.append(one.reason)
+    elif one.state is StandingState.MOVING:
+        # By a deployment under way, or by one whose process has died: the old release and the new one are both there.
+        parts.append("is in the middle of a switch")
     had = "" if main is not None and one.release == main.release else f" (had {one.release or 'nothing'})"
     return f"{one.host} {', '.join(parts)}{had}"
