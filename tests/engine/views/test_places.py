@@ -1,7 +1,11 @@
 """What is wrong in an environment is found by the rows alone, for the bar of every page."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+import pytest
+
+from headway.deploy.standing import Before, seen
 from headway.deploy.trouble import TroubleKind
 from headway.domain.deployment import DeploymentState, HostRow
 from headway.domain.standing import Standing, StandingState
@@ -44,3 +48,33 @@ def test_a_host_that_left_the_file_and_of_which_nobody_can_say_what_it_has_is_to
         ("web1", "rel-6", "live", ""),
         ("web4", "", "left_over", "no longer of production, unclear: exit 1 in activate"),
     ]
+
+
+@pytest.mark.parametrize("state", ["broken", "stuck"])
+def test_a_host_that_a_later_look_found_repaired_is_told_by_what_stands_there(
+    database: Database, state: str
+) -> None:
+    why = "exit 1 in activate"
+    seven = replace(
+        deployment("rel-7", number=7),
+        state=DeploymentState.FAILED,
+        requested_at=SIX.requested_at + timedelta(minutes=1),
+    )
+    broken = replace(
+        SERVES, release="rel-7", deployment=seven.id, number=7, state=StandingState.UNCLEAR, reason=why
+    )
+
+    def put(tx: Transaction) -> None:
+        insert_deployment(tx, SIX, [HostRow(SIX.id, "web1", 0, "finished", "", None)], token=1)
+        insert_deployment(tx, seven, [HostRow(seven.id, "web1", 0, state, why, None)], token=2)
+        put_standing(tx, broken)
+
+    def told() -> list[tuple[str, str, str, int]]:
+        lines = database.read(lambda tx: on_hosts(tx, most=5, limit=10))
+        return [(one.release, one.state, one.reason, one.troubled) for one in lines]
+
+    database.transact(put)
+    assert told() == [("rel-7", state, why, 1)]
+    repaired = seen(broken, Before(SIX.release, SIX.commit, SIX.id, 6), NOON, half_way=False)
+    database.transact(lambda tx: put_standing(tx, repaired))
+    assert told() == [("rel-6", "live", "", 0)]

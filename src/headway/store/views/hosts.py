@@ -37,8 +37,11 @@ class OnHost:
 #: States of a host that a person has to look at.
 IN_TROUBLE = ("broken", "unprepared", "stuck", "left_out", "left_over", "unclear")
 
+_GOES_ON = "(d.state IN ('running', 'rolling_back') AND h.state IS NOT NULL)"
+#: Of a host that a deployment left broken or stuck: no later look found there what was finished before.
+_STILL_UNCLEAR = "(s.state = 'unclear' OR s.reason <> '')"
 #: What stands there, and how it goes on in the last deployment of its place.
-_FOUND = """
+_FOUND = f"""
     WITH latest AS (
         SELECT places.service, places.environment, (
             SELECT d.id FROM deployments d
@@ -53,13 +56,13 @@ _FOUND = """
     found AS (
         SELECT s.host, s.service, s.environment, s.release_id AS stands, s.deployment AS brought, s.asked_at,
             s.missed_since, d.id AS latest, d.release_id AS comes, h.state AS step,
-            d.state IN ('running', 'rolling_back') AND h.state IS NOT NULL AS goes_on,
+            {_GOES_ON} AS goes_on,
             CASE
                 WHEN s.member = 0 THEN 'left_over'
-                WHEN d.state IN ('running', 'rolling_back') AND h.state IS NOT NULL THEN h.state
-                WHEN h.state IN ('broken', 'unprepared', 'stuck') THEN h.state
+                WHEN {_GOES_ON} THEN h.state
+                WHEN h.state = 'unprepared' OR h.state IN ('broken', 'stuck') AND {_STILL_UNCLEAR} THEN h.state
                 WHEN s.missed_since IS NOT NULL THEN 'left_out'
-                WHEN s.state = 'unclear' OR s.reason <> '' THEN 'unclear'
+                WHEN {_STILL_UNCLEAR} THEN 'unclear'
                 WHEN h.state = 'reverted' THEN h.state
                 WHEN s.release_id IS NULL THEN ''
                 ELSE 'live'
@@ -67,7 +70,8 @@ _FOUND = """
             CASE
                 WHEN s.member = 0 AND s.state = 'unclear' THEN 'no longer of ' || s.environment || ', unclear: ' || s.reason
                 WHEN s.member = 0 THEN 'no longer of ' || s.environment
-                WHEN h.reason <> '' AND h.state NOT IN ('waiting', 'live', 'finishing', 'finished') THEN h.reason
+                WHEN h.reason <> '' AND h.state NOT IN ('waiting', 'live', 'finishing', 'finished')
+                    AND (h.state NOT IN ('broken', 'stuck') OR {_GOES_ON} OR {_STILL_UNCLEAR}) THEN h.reason
                 WHEN s.missed_since IS NOT NULL THEN s.missed_why
                 ELSE s.reason
             END AS reason
