@@ -1,4 +1,4 @@
-"""What intake reads of a repository: the commits that arrived, their headway.toml, the paths that changed. Blocks."""
+"""What a server reads of a repository: the commits that arrived, their headway.toml, the paths that changed. Blocks."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
