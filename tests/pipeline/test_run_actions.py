@@ -1,15 +1,11 @@
 """What may be done with a run: the table, and what a repeat of what failed takes along."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from headway.domain.run import FileFault, Run, SkippedBy, Trigger, TriggerEvent
 from headway.domain.states import State
 from headway.pipeline.run_actions import jobs_to_repeat, run_actions
-from tests.pipeline.test_progress import job
-
-NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+from tests.pipeline.test_progress import NOON, job
 
 
 def run(state: State, **trigger: object) -> Run:

@@ -1,41 +1,27 @@
 """Which runs begin, and what the others wait for, as people read it."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import pytest
 
-from headway.domain.run import Run, Trigger, TriggerEvent
+from headway.domain.run import Run
 from headway.domain.states import State
 from headway.pipeline.run_queue import next_runs
-
-NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+from tests.pipeline.test_run_actions import run as a_run
 
 
 def run(text: str) -> Run:
     """`shop 3 running group=deploy held`: the service, which is its repository's name as well, number and state."""
     service, number, state, *words = text.split()
     fields = dict(word.split("=") for word in words if "=" in word)
-    return Run(
-        id=f"{service}-{number}",
-        number=int(number),
-        service=service,
-        repository=service,
-        commit="c",
-        tree="t",
-        dirty=False,
-        branch="main",
-        state=State(state),
-        reason="",
-        created_at=NOON,
-        trigger=Trigger(
-            event=TriggerEvent.PUSH,
-            key=text,
-            repository=service,
-            group=fields.get("group"),
-            group_limit=int(fields.get("limit", 1)),
-            held_for="a stranger's" if "held" in words else "",
-        ),
+    found = a_run(
+        State(state),
+        group=fields.get("group"),
+        group_limit=int(fields.get("limit", 1)),
+        held_for="a stranger's" if "held" in words else "",
     )
+    trigger = replace(found.trigger, repository=service)
+    return replace(found, id=f"{service}-{number}", number=int(number), service=service, trigger=trigger)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from headway.domain.release import Artifact
 from headway.domain.run import Job, Run, SkippedBy, Step, TestCase, TestSummary
 from headway.domain.states import State
 from headway.store import commits, job_results, jobs, runs
+from headway.store.migrate import FOLDER, statements
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 COMMIT = Commit(
@@ -198,6 +199,27 @@ def test_a_job_comes_back_as_it_was_saved(stored, fields):
     over = replace(JOB, finished_at=NOON, **fields)
     assert stored.transact(lambda tx: jobs.save(tx, over, 1))
     assert stored.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [over]
+
+
+@pytest.mark.parametrize(
+    ("reason", "by"),
+    [
+        ("needs 'build', which failed", SkippedBy.NEED),
+        ('when branch == "needs-review": the branch is main', SkippedBy.WHEN),
+        ("the secret TOKEN is not set", None),
+    ],
+)
+def test_of_jobs_that_were_skipped_before_it_is_read_from_their_reason_once(database, reason, by):
+    skipped = replace(JOB, state=State.SKIPPED, reason=reason, finished_at=NOON)
+
+    def work(tx):
+        runs.add_run(tx, RUN, plan="{}", token=1)
+        jobs.add_jobs(tx, [skipped])
+        for statement in statements((FOLDER / "0031_skipped_by.sql").read_text())[1:]:
+            tx.execute(statement)
+
+    database.transact(work)
+    assert database.read(lambda tx: jobs.jobs_of(tx, "run-1")) == [replace(skipped, skipped_by=by)]
 
 
 def test_steps_are_brought_up_to_date(stored):

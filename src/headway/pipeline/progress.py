@@ -213,13 +213,17 @@ def ended(job: Job, end: AttemptEnd, now: datetime) -> Job:
         job,
         state=end.state,
         reason=end.reason,
-        # A clock that was set back does not end a job before it began.
-        finished_at=max(now, job.started_at or now),
+        finished_at=ended_at(job, now),
         taken=end.taken,
         kept=end.kept,
         outputs=end.outputs,
         tests=end.tests,
     )
+
+
+def ended_at(job: Job, now: datetime) -> datetime:
+    """When its attempt ended: a clock that was set back does not end it before it began."""
+    return max(now, job.started_at or now)
 
 
 def left_out(job: Job, why: Skip | Drop, now: datetime) -> Job:

@@ -41,13 +41,13 @@ def jobs_to_repeat(jobs: Sequence[Job]) -> tuple[str, ...]:
 
     One that its own condition skipped is not among them, nor what was skipped for its sake alone.
     """
+    repeated = {job.name for job in jobs if job.state in _BROKE}
     broke = {job.definition for job in jobs if job.state in _BROKE}
     waited = [job for job in jobs if job.state is State.SKIPPED and job.skipped_by is SkippedBy.NEED]
     more = True
     while more:
-        found = {job.definition for job in waited if not broke.isdisjoint(job.needs)}
-        more = not found <= broke
-        broke |= found
-    return tuple(
-        job.name for job in jobs if job.state in _BROKE or (job in waited and not broke.isdisjoint(job.needs))
-    )
+        found = [job for job in waited if job.name not in repeated and not broke.isdisjoint(job.needs)]
+        repeated.update(job.name for job in found)
+        broke.update(job.definition for job in found)
+        more = bool(found)
+    return tuple(job.name for job in jobs if job.name in repeated)

@@ -9,7 +9,7 @@ from headway.domain.states import State
 from headway.drivers.artifacts import ArtifactStore
 from headway.engine.releases.releases import store_release
 from headway.engine.runs.runs import KIND
-from headway.pipeline.progress import AttemptEnd
+from headway.pipeline.progress import AttemptEnd, ended_at
 from headway.store import job_results, jobs, owners, runs
 from headway.store.database import Transaction
 from headway.store.errors import ReleaseDiffers
@@ -97,8 +97,8 @@ class RunChanges:
             if outcome.cases:
                 job_results.put_test_cases(tx, before.id, outcome.cases)
             return
-        end, ended_at = outcome.end, max(self.now, before.started_at or self.now)
-        jobs.add_attempt(tx, before, state=end.state, reason=end.reason, kept=end.kept, now=ended_at)
+        end, at = outcome.end, ended_at(before, self.now)
+        jobs.add_attempt(tx, before, state=end.state, reason=end.reason, kept=end.kept, now=at)
 
     def _store_end(self, tx: Transaction, end: RunEnd) -> bool:
         """The run's end, its release, and our claim given back: all or nothing.
